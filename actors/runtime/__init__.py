@@ -1,0 +1,1 @@
+"""Actors: mailboxes, supervision, clock and the seams to the outside."""

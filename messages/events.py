@@ -1,0 +1,574 @@
+"""Everything the journal can hold: one frozen class per fact, in the past tense.
+
+``EVENTS`` maps each kind to its class; an unknown kind or schema refuses the start. The catalogue page
+``docs/reference/events.md`` is generated from this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+from messages.base import Instant, Record
+from messages.ids import CommandId, DatasetId, JobId, ModelId, PredictionId, UserId
+from messages.jobs import Binding, Outcome, Plan, ResultMarker, StopReason
+from messages.machines import Gone, LaunchRequest, Machine
+from messages.money import Usd, UsdPerHour
+from messages.storage import DatasetInfo, ModelInfo
+
+
+class Event(Record):
+    """A fact. ``kind`` names it in the journal, ``schema_version`` its shape, ``writer`` the actor that may append it."""
+
+    kind: ClassVar[str]
+    schema_version: ClassVar[int] = 1
+    stream: ClassVar[str]
+    """Pattern of the streams it stands in, for the catalogue."""
+    writer: ClassVar[str]
+
+
+# ------------------------------------------------------------------------------------------------ commands
+
+
+class CommandAccepted(Event):
+    """A command was taken; the same id and body will be answered with the same answer."""
+
+    kind = "command.accepted"
+    stream = "command/<command id>"
+    writer = "Dispatcher"
+
+    command_id: CommandId
+    name: str
+    digest: str
+    """SHA-256 of the canonical body."""
+    answer: dict[str, str]
+    """What the sender was told: the ids that follow from the command."""
+
+
+# ------------------------------------------------------------------------------------------------ jobs
+
+
+class JobQueued(Event):
+    """A confirmed plan waits for a machine slot."""
+
+    kind = "job.queued"
+    stream = "job/<job id>"
+    writer = "Dispatcher"
+
+    job_id: JobId
+    user_id: UserId
+    name: str
+    via: str
+    plan: Plan
+    binding: Binding
+
+
+class MoneyReserved(Event):
+    """The ledger holds money for the next attempt."""
+
+    kind = "job.money_reserved"
+    stream = "job/<job id>"
+    writer = "EffectRunner"
+
+    attempt: int
+    reservation: str
+    hold_usd: Usd
+    at: Instant
+
+
+class ReservationRefused(Event):
+    """The ledger would not hold the money: nothing was rented."""
+
+    kind = "job.reservation_refused"
+    stream = "job/<job id>"
+    writer = "EffectRunner"
+
+    attempt: int
+    code: str
+    detail: str
+
+
+class LaunchIntended(Event):
+    """The complete create request, durable before the call goes out."""
+
+    kind = "job.launch_intended"
+    stream = "job/<job id>"
+    writer = "PodSupervisor"
+
+    attempt: int
+    reservation: str
+    request: LaunchRequest
+    run: str
+    """The process run that committed this; only it may send the create."""
+
+
+class MachineCreated(Event):
+    """The create call was answered cleanly."""
+
+    kind = "job.machine_created"
+    stream = "job/<job id>"
+    writer = "EffectRunner"
+
+    attempt: int
+    machine: Machine
+    at: Instant
+
+
+class LaunchRefused(Event):
+    """A clean refusal: nothing was made."""
+
+    kind = "job.launch_refused"
+    stream = "job/<job id>"
+    writer = "EffectRunner"
+
+    attempt: int
+    reason: Literal["no_capacity", "refused", "not_sent"]
+    detail: str
+    at: Instant
+
+
+class CreateAmbiguous(Event):
+    """The create may have happened: listings decide, it is never repeated blindly."""
+
+    kind = "job.create_ambiguous"
+    stream = "job/<job id>"
+    writer = "EffectRunner"
+
+    attempt: int
+    detail: str
+    call_ended: Instant
+
+
+class MachineFound(Event):
+    """A listing showed the machine of an ambiguous create; it is adopted."""
+
+    kind = "job.machine_found"
+    stream = "job/<job id>"
+    writer = "PodSupervisor"
+
+    attempt: int
+    machine: Machine
+    at: Instant
+
+
+class SurplusFound(Event):
+    """A second machine carries the name of this attempt: it is ended and booked as a correction."""
+
+    kind = "job.surplus_found"
+    stream = "job/<job id>"
+    writer = "PodSupervisor"
+
+    attempt: int
+    machine: Machine
+    at: Instant
+
+
+class SurplusGone(Event):
+    """A surplus machine is proven gone."""
+
+    kind = "job.surplus_gone"
+    stream = "job/<job id>"
+    writer = "EffectRunner"
+
+    attempt: int
+    machine_id: str
+    proof: Gone
+
+
+class NeverSeen(Event):
+    """The quiet time closed and a complete listing begun after it does not show the name: nothing was made."""
+
+    kind = "job.never_seen"
+    stream = "job/<job id>"
+    writer = "PodSupervisor"
+
+    attempt: int
+    listing_began: Instant
+
+
+class WorkStarted(Event):
+    """``started.json`` was seen: the wrapper runs the work."""
+
+    kind = "job.work_started"
+    stream = "job/<job id>"
+    writer = "PodSupervisor"
+
+    attempt: int
+    nonce: str
+    started_at: Instant
+
+
+class MarkerSeen(Event):
+    """The result marker was read."""
+
+    kind = "job.marker_seen"
+    stream = "job/<job id>"
+    writer = "PodSupervisor"
+
+    attempt: int
+    marker: ResultMarker
+
+
+class StopAccepted(Event):
+    """Somebody asked for the end of this job."""
+
+    kind = "job.stop_accepted"
+    stream = "job/<job id>"
+    writer = "PodSupervisor"
+
+    by: str
+    command_id: CommandId
+    at: Instant
+
+
+class EndDecided(Event):
+    """The machine is to end, for this reason. The terminate call starts at once."""
+
+    kind = "job.end_decided"
+    stream = "job/<job id>"
+    writer = "PodSupervisor"
+
+    attempt: int
+    reason: StopReason
+    detail: str = ""
+    at: Instant
+
+
+class TerminateAccepted(Event):
+    """The provider accepted the terminate call. Not yet a proof."""
+
+    kind = "job.terminate_accepted"
+    stream = "job/<job id>"
+    writer = "EffectRunner"
+
+    attempt: int
+    machine_id: str
+    at: Instant
+
+
+class GoneProved(Event):
+    """The machine is proven gone from the provider's own listing."""
+
+    kind = "job.gone_proved"
+    stream = "job/<job id>"
+    writer = "EffectRunner"
+
+    attempt: int
+    machine_id: str
+    proof: Gone
+
+
+class ResultCollected(Event):
+    """The folder was read after the marker: artifacts verified, the model stored where there is one."""
+
+    kind = "job.result_collected"
+    stream = "job/<job id>"
+    writer = "EffectRunner"
+
+    attempt: int
+    model_id: ModelId | None = None
+    metrics: dict[str, object] | None = None
+    code: str | None = None
+    """Set when the artifacts do not support the marker's claim (a missing file, a wrong digest, NaN metrics)."""
+    detail: str = ""
+
+
+class MarkerAbsent(Event):
+    """Two storage reads, begun after Gone and far enough apart, say there is no marker."""
+
+    kind = "job.marker_absent"
+    stream = "job/<job id>"
+    writer = "EffectRunner"
+
+    attempt: int
+    at: Instant
+
+
+class StorageUnreadable(Event):
+    """Storage could not be read for an hour after the machine was gone: the job closes without its result."""
+
+    kind = "job.storage_unreadable"
+    stream = "job/<job id>"
+    writer = "EffectRunner"
+
+    attempt: int
+    at: Instant
+
+
+class AttemptEnded(Event):
+    """One attempt is over and settled: refused, never seen, or gone with proof. Its held money is free again."""
+
+    kind = "job.attempt_ended"
+    stream = "job/<job id>"
+    writer = "PodSupervisor"
+
+    attempt: int
+    billed_from: Instant | None = None
+    billed_until: Instant | None = None
+    rate_usd_per_hour: UsdPerHour
+    fixed_usd: Usd
+    cost_usd: Usd
+
+
+class JobClosed(Event):
+    """The job is over: outcome, cost, and the proof that nothing of it runs."""
+
+    kind = "job.closed"
+    stream = "job/<job id>"
+    writer = "PodSupervisor"
+
+    outcome: Outcome
+    code: str | None = None
+    detail: str = ""
+    model_id: ModelId | None = None
+    cost_usd: Usd
+    at: Instant
+
+
+class JobParked(Event):
+    """The job's actor failed too often; FleetWatch ends its machine, money stays held until then."""
+
+    kind = "job.parked"
+    stream = "job/<job id>"
+    writer = "Dispatcher"
+
+    detail: str
+    at: Instant
+
+
+# ------------------------------------------------------------------------------------------------ ledger
+
+
+class Reserved(Event):
+    """Money is held for an attempt."""
+
+    kind = "ledger.reserved"
+    stream = "ledger"
+    writer = "CostLedger"
+
+    reservation: str
+    job_id: JobId
+    user_id: UserId
+    attempt: int
+    hold_usd: Usd
+    at: Instant
+
+
+class AccrualStarted(Event):
+    """A machine bills from here at this rate."""
+
+    kind = "ledger.accrual_started"
+    stream = "ledger"
+    writer = "CostLedger"
+
+    reservation: str
+    rate_usd_per_hour: UsdPerHour
+    fixed_usd: Usd
+    at: Instant
+
+
+class Released(Event):
+    """An attempt ended: its hold is replaced by what it cost. Final."""
+
+    kind = "ledger.released"
+    stream = "ledger"
+    writer = "CostLedger"
+
+    reservation: str
+    spent_usd: Usd
+    at: Instant
+
+
+class Settled(Event):
+    """A job closed; its cost as observed. Once per job."""
+
+    kind = "ledger.settled"
+    stream = "ledger"
+    writer = "CostLedger"
+
+    job_id: JobId
+    user_id: UserId
+    provider: str
+    model_id: ModelId | None
+    observed_usd: Usd
+    at: Instant
+
+
+class Corrected(Event):
+    """What the provider billed differs from what was observed."""
+
+    kind = "ledger.corrected"
+    stream = "ledger"
+    writer = "CostLedger"
+
+    job_id: JobId
+    user_id: UserId
+    delta_usd: Usd
+    reason: str
+    at: Instant
+
+
+# ------------------------------------------------------------------------------------------------ storage
+
+
+class DatasetAdded(Event):
+    """A data set is stored and verified."""
+
+    kind = "dataset.added"
+    stream = "dataset/<dataset id>"
+    writer = "StorageActor"
+
+    dataset: DatasetInfo
+
+
+class DatasetRemoved(Event):
+    """A data set was deleted on request."""
+
+    kind = "dataset.removed"
+    stream = "dataset/<dataset id>"
+    writer = "StorageActor"
+
+    dataset_id: DatasetId
+    by: UserId
+
+
+class ModelStored(Event):
+    """A model is complete: every file in place, manifest last."""
+
+    kind = "model.stored"
+    stream = "model/<model id>"
+    writer = "StorageActor"
+
+    model: ModelInfo
+
+
+class ModelRemoved(Event):
+    """A model was deleted on request."""
+
+    kind = "model.removed"
+    stream = "model/<model id>"
+    writer = "StorageActor"
+
+    model_id: ModelId
+    by: UserId
+
+
+class PredictionMade(Event):
+    """A prediction file was written."""
+
+    kind = "prediction.made"
+    stream = "prediction/<prediction id>"
+    writer = "StorageActor"
+
+    prediction_id: PredictionId
+    user_id: UserId
+    model_id: ModelId
+    key: str
+    rows: int
+    cost_usd: Usd
+
+
+# ------------------------------------------------------------------------------------------------ node
+
+
+class Audited(Event):
+    """An operation on storage, machines, users, money or configuration was accepted or refused."""
+
+    kind = "audit"
+    stream = "audit"
+    writer = "AdminGateway, StorageActor, FleetWatch, Dispatcher"
+
+    who: str
+    what: str
+    resource: str
+    success: bool
+    provider: str
+    code: str | None = None
+    detail: str = ""
+    at: Instant
+
+
+class OrphanReaped(Event):
+    """FleetWatch ended a machine of ours that no open job owns."""
+
+    kind = "fleet.orphan_reaped"
+    stream = "fleet"
+    writer = "FleetWatch"
+
+    machine: Machine
+    reason: str
+    at: Instant
+
+
+class AlarmRaised(Event):
+    """Something needs a person: shown in status until it is cleared."""
+
+    kind = "node.alarm_raised"
+    stream = "node"
+    writer = "any"
+
+    alarm: str
+    detail: str
+    at: Instant
+
+
+class DaemonStarted(Event):
+    """A daemon took the state directory."""
+
+    kind = "node.started"
+    stream = "node"
+    writer = "daemon"
+
+    run: str
+    version: str
+    pid: int
+    at: Instant
+
+
+class DaemonStopped(Event):
+    """A daemon left the state directory in order; its machines keep running."""
+
+    kind = "node.stopped"
+    stream = "node"
+    writer = "daemon"
+
+    run: str
+    machines_running: int
+    at: Instant
+
+
+JobEvent = (
+    JobQueued
+    | MoneyReserved
+    | ReservationRefused
+    | LaunchIntended
+    | MachineCreated
+    | LaunchRefused
+    | CreateAmbiguous
+    | MachineFound
+    | SurplusFound
+    | SurplusGone
+    | NeverSeen
+    | WorkStarted
+    | MarkerSeen
+    | StopAccepted
+    | EndDecided
+    | TerminateAccepted
+    | GoneProved
+    | ResultCollected
+    | MarkerAbsent
+    | StorageUnreadable
+    | AttemptEnded
+    | JobClosed
+    | JobParked
+)
+
+LedgerEvent = Reserved | AccrualStarted | Released | Settled | Corrected
+
+
+def _catalogue(base: type[Event]) -> dict[str, type[Event]]:
+    return {cls.kind: cls for cls in base.__subclasses__()}
+
+
+EVENTS: Mapping[str, type[Event]] = _catalogue(Event)
+"""Every kind of event and its class."""

@@ -1,0 +1,157 @@
+"""Jobs: what a user asked for, what it may cost, and how it ended."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from messages.base import Instant, Record
+from messages.ids import DatasetId, UserId
+from messages.machines import Offer, ProviderKind
+from messages.money import Usd
+from messages.storage import Artifact
+
+Task = Literal["auto", "classification", "regression"]
+HyperParameter = bool | int | float | str | None
+
+
+class JobState(StrEnum):
+    """Where a job is. It only ever moves down this list, but for the next attempt's return to Reserved."""
+
+    QUEUED = "queued"
+    RESERVED = "reserved"
+    LAUNCHING = "launching"
+    STARTING = "starting"
+    RUNNING = "running"
+    ENDING = "ending"
+    CONFIRMING = "confirming"
+    CLOSED = "closed"
+
+
+class Outcome(StrEnum):
+    """How a job ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+    OVER_BUDGET = "over_budget"
+    INTERRUPTED = "interrupted"
+    NO_CAPACITY = "no_capacity"
+    REFUSED = "refused"
+    LOST = "lost"
+
+
+class TrainSpec(Record):
+    """What to train."""
+
+    dataset_id: DatasetId
+    dataset_key: str
+    dataset_sha256: str
+    target: str
+    model: str = "auto"
+    task: Task = "auto"
+    features: tuple[str, ...] | None = None
+    """Columns to learn from; all but the target when ``None``."""
+    parameters: dict[str, HyperParameter] = Field(default_factory=dict)
+    test_share: float = Field(default=0.2, gt=0, lt=1)
+    seed: int = 42
+
+
+class Limits(Record):
+    """What a job may use at most."""
+
+    max_runtime_s: int = Field(ge=1, le=30 * 86_400)
+    max_cost_usd: Usd = Field(gt=0)
+
+
+class Estimate(Record):
+    """What a job is expected to take, as a range."""
+
+    runtime_s_low: float
+    runtime_s_high: float
+    cost_usd_low: Usd
+    cost_usd_high: Usd
+
+
+class Plan(Record):
+    """A priced, not yet confirmed job."""
+
+    spec: TrainSpec
+    limits: Limits
+    provider: ProviderKind
+    offers: tuple[Offer, ...]
+    """Ranked; the first is tried first, each at most once."""
+    estimate: Estimate
+    hold_usd: Usd
+    """What is held while the job runs: no more can be spent."""
+    self_termination: Literal["proven", "unproven"]
+    """Whether the machine's own timer is known to end it; unproven means bounded only while Lastcall runs."""
+    warnings: tuple[str, ...] = ()
+
+
+class Binding(Record):
+    """The provider, account and configuration a job began with and keeps."""
+
+    provider: ProviderKind
+    account: str
+    config_digest: str
+
+
+class WorkFailure(Record):
+    """Why the work did not succeed, as a code of ``messages.errors`` and one sentence of detail."""
+
+    code: str
+    detail: str = ""
+
+
+class ResultMarker(Record):
+    """``result.json``: the file a job leaves when it ends, linked into place, never replaced."""
+
+    schema_: Literal["result/v1"] = Field(alias="schema", default="result/v1")
+    attempt: int
+    nonce: str
+    outcome: Literal["succeeded", "failed", "cancelled", "timed_out", "interrupted"]
+    code: str | None = None
+    detail: str = ""
+    exit_code: int | None = None
+    signal: int | None = None
+    started_at: Instant | None = None
+    ended_at: Instant
+    max_rss_bytes: int | None = None
+    artifacts: tuple[Artifact, ...] = ()
+
+
+class StopReason(StrEnum):
+    """Why a machine was told to end. Every kill is journaled with one of these."""
+
+    MARKER = "marker"
+    """The work ended and left its result marker."""
+    STOP = "stop"
+    DEADLINE = "deadline"
+    BUDGET = "budget"
+    NO_START = "no_start"
+    """No ``started.json`` within the start allowance."""
+    VANISHED = "vanished"
+    """The provider no longer lists it: positive evidence, still to be proven."""
+    CHECK_FAILED = "check_failed"
+    """Not the machine that was asked for."""
+    PARKED = "parked"
+    SURPLUS = "surplus"
+
+
+class JobLimitsView(Record):
+    """Deadlines of the current attempt."""
+
+    soft_deadline: Instant
+    hard_deadline: Instant
+
+
+class Requester(Record):
+    """Who asked: a user and where from."""
+
+    user_id: UserId
+    via: str
+    """``uid:1000``, ``tg:42`` or ``sys``."""

@@ -1,0 +1,98 @@
+"""Storage: keys, objects, data sets and models. Who may touch which key is decided in ``actors.storage.access``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from messages.base import Instant, Record
+from messages.ids import DatasetId, JobId, ModelId, UserId
+from messages.money import Usd
+
+
+class ObjectInfo(Record):
+    """One stored object."""
+
+    key: str
+    size_bytes: int
+    modified: Instant
+    sha256: str | None = None
+
+
+class Artifact(Record):
+    """A file a job left, as its result marker states it."""
+
+    name: str
+    """Path inside the job folder."""
+    size_bytes: int
+    sha256: str
+
+
+ColumnKind = Literal["number", "category", "empty"]
+
+
+class Column(Record):
+    """What inspection saw of one column."""
+
+    name: str
+    kind: ColumnKind
+    missing: int
+    distinct: int | None = None
+    """Distinct values, or ``None`` when there were more than were counted."""
+    example: str = ""
+
+
+class Profile(Record):
+    """What inspection saw of a file, without loading it whole."""
+
+    rows: int
+    columns: tuple[Column, ...]
+    delimiter: str
+    encoding: str
+    size_bytes: int
+    sha256: str
+
+
+class DatasetInfo(Record):
+    """A stored data set."""
+
+    id: DatasetId
+    user_id: UserId
+    name: str
+    key: str
+    size_bytes: int
+    sha256: str
+    added: Instant
+    profile: Profile
+
+
+class ModelInfo(Record):
+    """A stored model: visible only when its manifest exists and every digest matches."""
+
+    id: ModelId
+    user_id: UserId
+    name: str
+    job_id: JobId
+    dataset_id: DatasetId
+    key: str
+    """Storage key of the model's folder."""
+    target: str
+    task: str
+    model_type: str
+    features: tuple[str, ...]
+    metrics: dict[str, object]
+    artifacts: tuple[Artifact, ...]
+    size_bytes: int
+    created: Instant
+
+
+class PredictionInfo(Record):
+    """A finished prediction and where its rows are."""
+
+    id: str
+    user_id: UserId
+    model_id: ModelId
+    key: str
+    rows: int
+    size_bytes: int
+    cost_usd: Usd
+    created: Instant

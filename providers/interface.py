@@ -1,0 +1,278 @@
+"""What every provider must offer, and what its errors say the caller may do.
+
+The contract suite (``tests/contract``) holds each sentence below against every provider. Nothing outside
+``providers/`` asks which provider it talks to; what not all of them can do is a small protocol of its own.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+from datetime import datetime
+from decimal import Decimal
+from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
+
+from messages.base import Record
+from messages.machines import LaunchRequest, Listing, Machine, Offer, Proof, ProviderKind, Timings
+from messages.money import Usd
+from messages.storage import ObjectInfo
+
+
+class ProviderError(Exception):
+    """Root of everything a provider raises."""
+
+
+class NoCapacity(ProviderError):
+    """Nothing was made; this offer has no machine now. The next offer may be tried."""
+
+
+class Refused(ProviderError):
+    """Nothing was made, and asking again does not help: money, rights, or a request that is wrong."""
+
+
+class Unavailable(ProviderError):
+    """The provider did not answer a question that changes nothing. Ask again after ``retry_after_s``."""
+
+    def __init__(self, detail: str, retry_after_s: float = 5.0) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
+class Ambiguous(ProviderError):
+    """A change may or may not have happened. Reconcile from listings; never repeat it blindly."""
+
+
+class NotFound(ProviderError):
+    """The thing asked for is not there, as far as this one answer says."""
+
+
+class Conflict(ProviderError):
+    """An exclusive create found that the object exists."""
+
+
+class Need(Record):
+    """What a job needs of a machine."""
+
+    size_mb: float
+    """Size of the data."""
+    model_type: str
+    machine: str | None = None
+    """The user's own choice of machine type, which wins."""
+
+
+class BilledLine(NamedTuple):
+    """One line of the provider's bill."""
+
+    machine_id: str
+    began: datetime
+    ended: datetime
+    amount_usd: Decimal
+
+
+class LogChunk(NamedTuple):
+    """Part of a machine's log as the provider keeps it; ``position`` resumes after it."""
+
+    position: int
+    text: str
+
+
+class CloudTrainingProvider(ABC):
+    """Rents machines. Every call has a total deadline of its own."""
+
+    kind: ClassVar[ProviderKind]
+    timings: Timings
+
+    @abstractmethod
+    async def fingerprint(self) -> str:
+        """Return what identifies the account: absence seen under another account proves nothing. Raises Unavailable."""
+
+    @abstractmethod
+    def select_compute_type(self, size_mb: float, model_type: str) -> str:
+        """Return the machine type this provider would choose for ``size_mb`` megabytes of data and a model."""
+
+    @abstractmethod
+    async def offers(self, need: Need) -> list[Offer]:
+        """Return the machine types that fit, best first, each with a price and the reason for its place."""
+
+    @abstractmethod
+    async def launch(self, request: LaunchRequest) -> Machine:
+        """Make exactly one create call for ``request``: no retry, no second offer, no waiting until it runs.
+
+        Raises NoCapacity or Refused when nothing was made, Ambiguous on anything but a clean answer.
+        """
+
+    @abstractmethod
+    async def list_machines(self) -> Listing:
+        """Return every machine of the account, ours or not. A listing that could not be completed says so.
+
+        Raises Unavailable when there is no answer at all.
+        """
+
+    @abstractmethod
+    async def describe(self, machine_id: str) -> Machine:
+        """Return one machine as it is now. Raises NotFound or Unavailable."""
+
+    @abstractmethod
+    async def terminate(self, machine_id: str) -> None:
+        """Ask for the end of a machine and return once that is accepted. Idempotent: gone already is success.
+
+        Raises Unavailable or Refused; the caller repeats until ``prove_gone`` says Gone.
+        """
+
+    @abstractmethod
+    async def prove_gone(self, machine: Machine) -> Proof:
+        """Look as often and as far apart as a proof needs, and return Gone, Alive or Unknown. Never raises.
+
+        Gone holds only under ``machine.account``, and rests on a complete listing begun after this call began.
+        """
+
+    @abstractmethod
+    def logs(self, machine_id: str, after: int = 0) -> AsyncIterator[LogChunk]:
+        """Return what the provider itself kept of the machine's console, from position ``after`` on."""
+
+    @abstractmethod
+    async def billed(self, since: datetime, until: datetime) -> list[BilledLine]:
+        """Return the bill's lines that overlap the window; an empty list when the provider bills nothing."""
+
+    async def close(self) -> None:
+        """Let go of connections and watchers; machines keep running."""
+        return None
+
+
+@runtime_checkable
+class ExitEvents(Protocol):
+    """Optional: the provider can say at once that a machine ended by itself."""
+
+    async def next_exit(self) -> str:
+        """Wait for the next machine of ours that ended and return its id. Information only, never a proof."""
+        ...
+
+
+class CloudStorageProvider(ABC):
+    """Keeps objects under keys. Objects are write-once but for the few files that are replaced whole."""
+
+    kind: ClassVar[ProviderKind]
+
+    @abstractmethod
+    async def put(self, key: str, chunks: AsyncIterator[bytes], *, exclusive: bool = False) -> ObjectInfo:
+        """Store a stream whole or not at all and return what is stored, size and sha256 verified.
+
+        Chunks are at most 1 MiB. With ``exclusive`` an existing object raises Conflict and stays as it is.
+        Nothing is visible before the last byte is safe; a failed put leaves no part behind. Raises Unavailable.
+        """
+
+    @abstractmethod
+    def get(self, key: str, *, offset: int = 0) -> AsyncIterator[bytes]:
+        """Stream an object in chunks of at most 1 MiB from ``offset`` on. Raises NotFound or Unavailable."""
+
+    @abstractmethod
+    async def stat(self, key: str) -> ObjectInfo:
+        """Return size and time of one object. Raises NotFound or Unavailable."""
+
+    @abstractmethod
+    def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
+        """Stream every object under ``prefix``, ordered by key."""
+
+    @abstractmethod
+    async def copy(self, source: str, target: str) -> ObjectInfo:
+        """Copy one object inside the store. Raises NotFound."""
+
+    @abstractmethod
+    async def delete(self, key: str) -> None:
+        """Delete one object. Idempotent: absent already is success."""
+
+    @abstractmethod
+    def machine_path(self, key: str) -> str:
+        """Return how a machine of the same provider names this key (a directory path, a mount path, a URI)."""
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        return None
+
+
+class PredictionRequest(Record):
+    """One prediction: model files and input are storage keys, as is the output."""
+
+    id: str
+    model_key: str
+    input_key: str
+    output_key: str
+    column: str = "prediction"
+    limit_s: float
+
+
+class PredictionReply(Record):
+    """What came of it. Errors are data: a code of ``messages.errors``, never an exception."""
+
+    ok: bool
+    rows: int = 0
+    code: str | None = None
+    detail: str = ""
+    seconds: float = 0.0
+    cost_usd: Usd = Decimal(0)
+
+
+class CloudPredictionProvider(ABC):
+    """Answers predictions."""
+
+    kind: ClassVar[ProviderKind]
+
+    @abstractmethod
+    async def ensure_endpoint(self) -> str:
+        """Return the id of the endpoint that answers, made if need be. Idempotent."""
+
+    @abstractmethod
+    async def invoke(self, request: PredictionRequest) -> PredictionReply:
+        """Run one prediction and wait for it, at most ``limit_s``."""
+
+    @abstractmethod
+    async def submit(self, request: PredictionRequest) -> None:
+        """Start one prediction; ``status`` tells of it by ``request.id``. The same id again starts nothing."""
+
+    @abstractmethod
+    async def status(self, prediction_id: str) -> PredictionReply | None:
+        """Return the reply, or ``None`` while it runs. Raises NotFound."""
+
+    @abstractmethod
+    async def cancel(self, prediction_id: str) -> None:
+        """End a running prediction. Idempotent."""
+
+    @abstractmethod
+    async def scale(self, workers_max: int) -> None:
+        """Allow at most this many workers at once; 0 lets nothing run."""
+
+    @abstractmethod
+    async def delete(self) -> None:
+        """Remove the endpoint and end what runs on it. Idempotent."""
+
+    @abstractmethod
+    async def billed(self, since: datetime, until: datetime) -> list[BilledLine]:
+        """Return the bill's lines that overlap the window."""
+
+    async def close(self) -> None:
+        """End what runs and let go of connections."""
+        return None
+
+
+class Provider(NamedTuple):
+    """One provider's three parts, which belong together."""
+
+    training: CloudTrainingProvider
+    storage: CloudStorageProvider
+    prediction: CloudPredictionProvider
+
+
+class ProviderClock(Protocol):
+    """Time as a provider needs it; comes in from outside."""
+
+    def now(self) -> datetime:
+        """Return the wall clock, UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds that only go forward and count suspend."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
