@@ -18,7 +18,7 @@ from messages.storage import DatasetInfo, ModelInfo
 
 
 class Event(Record):
-    """A fact. ``kind`` names it in the journal, ``schema_version`` its shape, ``writer`` the actor that may append it."""
+    """A fact. ``kind`` names it in the journal, ``schema_version`` its shape, ``writer`` who may append it."""
 
     kind: ClassVar[str]
     schema_version: ClassVar[int] = 1

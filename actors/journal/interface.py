@@ -95,7 +95,7 @@ class Journal(Protocol):
         """
         ...
 
-    async def read(self, stream: str, after: Version = Version(0)) -> list[Recorded]:  # noqa: B008
+    async def read(self, stream: str, after: Version = Version(0)) -> list[Recorded]:
         """Return the stream's events after ``after``; an unknown stream is empty."""
         ...
 
@@ -104,7 +104,7 @@ class Journal(Protocol):
         ...
 
     def follow(self, after: Position) -> AsyncIterator[Recorded]:
-        """Yield every event after ``after`` in order, then wait for more. A reader that falls behind reads from disk."""
+        """Yield every event after ``after`` in order, then wait for more; a slow reader reads from disk."""
         ...
 
     async def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

@@ -1,0 +1,265 @@
+"""What people ask for: requests to Dispatcher and StorageActor, and their answers.
+
+Every refusal is raised as ``messages.errors.Refusal`` with a registered code, and audited by the actor that refused.
+``requester`` is who asks; what belongs to another user answers exactly as what does not exist (``E-NOTFOUND``).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from messages.base import Record, Request
+from messages.ids import CommandId, DatasetId, JobId, ModelId, PredictionId
+from messages.jobs import HyperParameter, Plan, Requester, Task
+from messages.money import Usd
+from messages.storage import Artifact, DatasetInfo, ModelInfo, ObjectInfo, PredictionInfo
+
+# ------------------------------------------------------------------------------------------------ jobs
+
+
+class TrainOrder(Record):
+    """What somebody wants trained, before anything is checked. Limits left out take the configured defaults."""
+
+    dataset: str
+    """Id, unique prefix of an id, or name of a data set of the requester."""
+    target: str
+    model: str = "auto"
+    task: Task = "auto"
+    features: tuple[str, ...] | None = None
+    parameters: dict[str, HyperParameter] = Field(default_factory=dict)
+    max_runtime_s: int | None = Field(default=None, ge=1, le=30 * 86_400)
+    max_cost_usd: Usd | None = Field(default=None, gt=0)
+    machine: str | None = None
+    name: str | None = Field(default=None, max_length=40)
+
+
+class PlanTraining(Request[Plan]):
+    """Check and price an order; nothing is journaled, held or rented."""
+
+    requester: Requester
+    order: TrainOrder
+
+
+class JobAccepted(Record):
+    """A job was queued."""
+
+    job_id: JobId
+    name: str
+
+
+class SubmitTraining(Request[JobAccepted]):
+    """Queue an order. The same command again gives the same answer and starts nothing."""
+
+    command_id: CommandId
+    requester: Requester
+    order: TrainOrder
+
+
+class StopAnswer(Record):
+    """Which jobs were told to stop now; those already over are not among them."""
+
+    stopped: tuple[JobId, ...]
+
+
+class StopJob(Request[StopAnswer]):
+    """End a job, whatever it is doing. Always acts, however old the command is."""
+
+    command_id: CommandId
+    requester: Requester
+    job_id: JobId
+
+
+class StopAll(Request[StopAnswer]):
+    """End every job of the requester."""
+
+    command_id: CommandId
+    requester: Requester
+
+
+# ------------------------------------------------------------------------------------------------ data
+
+
+class UploadGrant(Record):
+    """Where to stream a new data set; nothing is visible until ``CommitUpload`` succeeds."""
+
+    dataset_id: DatasetId
+    key: str
+    bytes_max: int
+
+
+class BeginUpload(Request[UploadGrant]):
+    """Ask for a place to stream a data set to."""
+
+    command_id: CommandId
+    requester: Requester
+    name: str = Field(min_length=1, max_length=200)
+    size_bytes: int | None = None
+
+
+class CommitUpload(Request[DatasetInfo]):
+    """Inspect what was streamed and make it a data set, or refuse it with an ``E-CSV-…`` code and delete it.
+
+    The same bytes under the same name of the same user give the data set that exists already.
+    """
+
+    command_id: CommandId
+    requester: Requester
+    grant: UploadGrant
+    name: str = Field(min_length=1, max_length=200)
+    stored: ObjectInfo
+
+
+class AbandonUpload(Request[None]):
+    """Forget a grant whose stream broke off; what was streamed is deleted."""
+
+    requester: Requester
+    grant: UploadGrant
+
+
+class ListDatasets(Request[tuple[DatasetInfo, ...]]):
+    """The requester's data sets, newest first."""
+
+    requester: Requester
+
+
+class FindDataset(Request[DatasetInfo]):
+    """One data set by id, unique prefix or name."""
+
+    requester: Requester
+    ref: str
+
+
+class DownloadGrant(Record):
+    """A key the requester may read now, and its size."""
+
+    key: str
+    size_bytes: int
+    name: str
+
+
+class ReadDataset(Request[DownloadGrant]):
+    """Permission to stream a data set's bytes."""
+
+    requester: Requester
+    ref: str
+
+
+class RemoveDataset(Request[DatasetInfo]):
+    """Delete a data set that no open job uses (else ``E-INUSE``)."""
+
+    command_id: CommandId
+    requester: Requester
+    ref: str
+
+
+class HoldDataset(Request[None]):
+    """Keep a data set from being removed while this job is open. Raises ``E-NOTFOUND`` when it is gone already."""
+
+    job_id: JobId
+    dataset_id: DatasetId
+
+
+class CheckedTraining(Record):
+    """What inspection with the target found."""
+
+    dataset: DatasetInfo
+    task: Literal["classification", "regression"]
+    rows_usable: int
+    classes: int | None = None
+    features: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+
+class CheckTraining(Request[CheckedTraining]):
+    """Look at the data with the target in mind; refuses with an ``E-CSV-…``, ``E-FEATURES`` or ``E-TASK`` code."""
+
+    requester: Requester
+    order: TrainOrder
+
+
+# ------------------------------------------------------------------------------------------------ models
+
+
+class ListModels(Request[tuple[ModelInfo, ...]]):
+    """The requester's models, newest first."""
+
+    requester: Requester
+
+
+class FindModel(Request[ModelInfo]):
+    """One model by id, unique prefix, name, or ``@last``."""
+
+    requester: Requester
+    ref: str
+
+
+class ReadModelFile(Request[DownloadGrant]):
+    """Permission to stream one file of a model."""
+
+    requester: Requester
+    ref: str
+    file: str
+
+
+class RemoveModel(Request[ModelInfo]):
+    """Delete a model and its files."""
+
+    command_id: CommandId
+    requester: Requester
+    ref: str
+
+
+class Collected(Record):
+    """What was found in the folder of an ended attempt, artifacts verified, model stored."""
+
+    model_id: ModelId | None = None
+    metrics: dict[str, object] | None = None
+    code: str | None = None
+    detail: str = ""
+
+
+class CollectResult(Request[Collected]):
+    """Verify an ended attempt's artifacts against its marker and store the model as a unit. Idempotent.
+
+    Raises ``providers.interface.Unavailable`` while storage cannot be read.
+    """
+
+    requester: Requester
+    job_id: JobId
+    attempt: int
+    folder: str
+    name: str
+    dataset_id: DatasetId
+    dataset_name: str
+    artifacts: tuple[Artifact, ...]
+
+
+# ------------------------------------------------------------------------------------------------ predictions
+
+
+class BeginPrediction(Request[UploadGrant]):
+    """Ask for a place to stream the rows to predict to."""
+
+    command_id: CommandId
+    requester: Requester
+    model: str
+    name: str = Field(min_length=1, max_length=200)
+
+
+class MakePrediction(Request[PredictionInfo]):
+    """Run the streamed rows through the model and keep the result file."""
+
+    command_id: CommandId
+    requester: Requester
+    model: str
+    grant: UploadGrant
+    column: str = Field(default="prediction", min_length=1, max_length=100)
+
+
+class ReadPrediction(Request[DownloadGrant]):
+    """Permission to stream a prediction's result file."""
+
+    requester: Requester
+    prediction_id: PredictionId
