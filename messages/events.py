@@ -41,8 +41,10 @@ class CommandAccepted(Event):
     name: str
     digest: str
     """SHA-256 of the canonical body."""
-    answer: dict[str, str]
+    answer: dict[str, object]
     """What the sender was told: the ids that follow from the command."""
+    body: dict[str, object]
+    """What is to happen, complete enough to do it after a restart."""
 
 
 # ------------------------------------------------------------------------------------------------ jobs
@@ -59,8 +61,10 @@ class JobQueued(Event):
     user_id: UserId
     name: str
     via: str
+    dataset_name: str
     plan: Plan
     binding: Binding
+    at: Instant
 
 
 class MoneyReserved(Event):
@@ -98,8 +102,11 @@ class LaunchIntended(Event):
     attempt: int
     reservation: str
     request: LaunchRequest
+    bound: Literal["runtime", "money"]
+    """What set the soft deadline: decides between timed_out and over_budget."""
     run: str
     """The process run that committed this; only it may send the create."""
+    at: Instant
 
 
 class MachineCreated(Event):

@@ -40,6 +40,9 @@ class Started(Incoming):
     nonce: str
     started_at: Instant
     machine: str
+    """The machine's name."""
+    machine_id: str | None = None
+    """The provider's id of the machine, where the machine can know it."""
     host: str = ""
     pid: int | None = None
 

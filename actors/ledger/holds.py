@@ -1,0 +1,72 @@
+"""How much is held, and how long that lasts (design.md 8).
+
+With r' the price per second of machine and disk, G what a surplus machine could cost before it is found (nothing
+where creates are idempotent) and F fixed costs::
+
+    hold = r' × (S − now + 300 s) + G + F            S = soft deadline
+
+Its inverse turns a cap into the longest time the work may get, so that a cap holds even with the daemon dead
+where the machine ends itself.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from typing import NamedTuple
+
+from messages.machines import Offer, Timings
+from messages.money import HOUR_SECONDS, ceil_micro
+
+AFTER_SOFT_S = 300.0
+"""From the soft to the hard deadline: everything a machine may still bill after its work must have stopped."""
+SURPLUS_FOUND_S = 90.0
+"""A surplus machine is dead this long after it becomes visible."""
+TRAIN_AT_LEAST_S = 120.0
+CHECKPOINT_S = 60.0
+"""Time to write a checkpoint before the kill; also the longest SIGTERM lead."""
+
+
+class Terms(NamedTuple):
+    """What an offer costs and how its provider behaves, as far as money is concerned."""
+
+    rate_usd_per_hour: Decimal
+    """Machine and disk."""
+    fixed_usd: Decimal
+    surplus_s: float
+    """How long an unnoticed second machine could bill; 0 where creates are idempotent."""
+    expected_start_s: float
+
+    @classmethod
+    def of(cls, offer: Offer, timings: Timings) -> Terms:
+        """Return the terms of ``offer`` at a provider with ``timings``."""
+        surplus_s = 0.0 if timings.creates_are_idempotent else timings.quiet_s + SURPLUS_FOUND_S
+        rate = offer.rate_usd_per_hour + offer.disk_usd_per_hour
+        return cls(rate, offer.fixed_usd, surplus_s, timings.expected_start_s)
+
+
+def _cost(terms: Terms, seconds: float) -> Decimal:
+    return terms.rate_usd_per_hour * Decimal(str(seconds)) / HOUR_SECONDS
+
+
+def hold(terms: Terms, seconds_to_soft: float) -> Decimal:
+    """Return what must be held so that the work may run until ``seconds_to_soft`` from now."""
+    return ceil_micro(_cost(terms, seconds_to_soft + AFTER_SOFT_S + terms.surplus_s) + terms.fixed_usd)
+
+
+def seconds_affordable(terms: Terms, available_usd: Decimal) -> float:
+    """Return how far away the soft deadline may lie when ``available_usd`` is all there is; may be negative."""
+    left = available_usd - terms.fixed_usd - _cost(terms, terms.surplus_s)
+    if terms.rate_usd_per_hour == 0:
+        return math.inf if left >= 0 else -math.inf
+    return float(left * HOUR_SECONDS / terms.rate_usd_per_hour) - AFTER_SOFT_S
+
+
+def seconds_needed(terms: Terms) -> float:
+    """Return the least time that is worth renting for: start, some training, a checkpoint."""
+    return terms.expected_start_s + TRAIN_AT_LEAST_S + CHECKPOINT_S
+
+
+def smallest_cap(terms: Terms) -> Decimal:
+    """Return the smallest cost limit that leaves ``seconds_needed``; named in E-CAPTOOSMALL."""
+    return hold(terms, seconds_needed(terms))

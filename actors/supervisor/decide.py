@@ -1,0 +1,253 @@
+"""What follows from what: ``decide(job, input, now, rules) → events``. Pure; reads as a table from top to bottom.
+
+``_heard`` turns an input into the facts it carries; ``_next`` is the table of decisions, asked again until it has
+nothing more to say. Nothing here waits, calls or looks at a clock.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from actors.supervisor.inputs import FolderSeen, Input, Sighted, StopAsked, Vanished
+from actors.supervisor.outcome import next_offer, try_again, verdict
+from actors.supervisor.rules import DEADLINE_GRACE_S, RESERVATION_FRESH_S, Rules, deadlines
+from actors.supervisor.state import Attempt, Job, evolve
+from messages import events as ev
+from messages.base import seconds
+from messages.jobs import JobState, StopReason
+from messages.machines import LaunchRequest, Machine, MachineState
+from messages.money import ZERO, accrued
+
+DECISIONS_MAX = 16
+"""Decisions in one append; more would mean that two rules answer each other."""
+
+
+class Undecided(RuntimeError):
+    """The table did not come to rest: a fault of ours, never of the input."""
+
+
+def decide(job: Job, heard: Input, now: datetime, rules: Rules) -> list[ev.Event]:
+    """Return the events that follow from ``heard`` at ``now``; an empty list when nothing does."""
+    if job.closed:
+        return []
+    events = _heard(job, heard, now, rules)
+    for event in events:
+        job = evolve(job, event)
+    while (event_next := _next(job, now, rules)) is not None:
+        if len(events) >= DECISIONS_MAX:
+            raise Undecided(f"{job.id}: more than {DECISIONS_MAX} decisions at once, last {event_next.kind}")
+        events.append(event_next)
+        job = evolve(job, event_next)
+    return events
+
+
+def next_wake(job: Job, rules: Rules) -> datetime | None:
+    """Return when time alone will make a decision due."""
+    attempt = job.current
+    if attempt is None or attempt.machine is None or attempt.end or attempt.request is None:
+        return None
+    deadline = attempt.request.soft_deadline + seconds(DEADLINE_GRACE_S)
+    if attempt.started is None and attempt.created_at:
+        return min(deadline, attempt.created_at + seconds(rules.timings.start_allowance_s))
+    return deadline
+
+
+# ------------------------------------------------------------------------------------------------ what was heard
+
+
+def _heard(job: Job, heard: Input, now: datetime, rules: Rules) -> list[ev.Event]:
+    match heard:
+        case StopAsked():
+            return [] if job.stop else [ev.StopAccepted(by=heard.by, command_id=heard.command_id, at=now)]
+        case FolderSeen():
+            return _folder_seen(job, heard, now)
+        case Sighted():
+            return _sighted(job, heard, now, rules)
+        case Vanished():
+            return _vanished(job, heard, now, rules)
+        case _:
+            return []
+
+
+def _folder_seen(job: Job, seen: FolderSeen, now: datetime) -> list[ev.Event]:
+    attempt = job.current
+    if attempt is None or attempt.number != seen.attempt or attempt.request is None:
+        return []
+    events: list[ev.Event] = []
+    started, marker = seen.started, seen.marker
+    if started and not attempt.started and started.attempt == attempt.number:
+        if attempt.machine is None and attempt.ambiguous:
+            # The listing may never have shown it, but its own word in the folder proves that the create happened.
+            machine = _from_folder(attempt.request, job.binding.account, started.machine_id, started.started_at)
+            events.append(ev.MachineFound(attempt=attempt.number, machine=machine, at=now))
+        events.append(ev.WorkStarted(attempt=attempt.number, nonce=started.nonce, started_at=started.started_at))
+    if marker and not attempt.marker and marker.attempt == attempt.number:
+        events.append(ev.MarkerSeen(attempt=attempt.number, marker=marker))
+    return events
+
+
+def _from_folder(request: LaunchRequest, account: str, machine_id: str | None, started_at: datetime) -> Machine:
+    return Machine(
+        id=machine_id or request.name,
+        name=request.name,
+        account=account,
+        state=MachineState.UNKNOWN,
+        rate_usd_per_hour=request.offer.rate_usd_per_hour,
+        first_seen=started_at,
+        raw_status="known from its job folder",
+    )
+
+
+def _sighted(job: Job, seen: Sighted, now: datetime, rules: Rules) -> list[ev.Event]:
+    attempt = job.current
+    if attempt is None or attempt.request is None or attempt.request.name != seen.name:
+        return []
+    if seen.account != job.binding.account or attempt.unanswered:
+        return []
+    if attempt.machine or attempt.ambiguous:
+        return _adopt(attempt, seen, now) or _never_seen(attempt, seen, rules)
+    return []
+
+
+def _adopt(attempt: Attempt, seen: Sighted, now: datetime) -> list[ev.Event]:
+    """One machine of the name is adopted, in a stable order; every other one is surplus."""
+    machines = sorted(seen.machines, key=lambda m: (m.first_seen, m.id))
+    events: list[ev.Event] = []
+    adopted = attempt.machine
+    if adopted is None and machines and not attempt.never_seen:
+        adopted = machines.pop(0)
+        events.append(ev.MachineFound(attempt=attempt.number, machine=adopted, at=now))
+    for machine in machines:
+        known = adopted is not None and machine.id == adopted.id
+        if not known and machine.id not in attempt.surplus_seen and machine.state is not MachineState.GONE:
+            events.append(ev.SurplusFound(attempt=attempt.number, machine=machine, at=now))
+    return events
+
+
+def _never_seen(attempt: Attempt, seen: Sighted, rules: Rules) -> list[ev.Event]:
+    """The quiet time is over, a complete listing begun after it is empty of the name, and nothing ever started."""
+    if attempt.machine or attempt.never_seen or attempt.ambiguous is None or attempt.started:
+        return []
+    quiet_ends = attempt.ambiguous.call_ended + seconds(rules.timings.quiet_s)
+    if not (seen.complete and seen.folder_empty and seen.began >= quiet_ends):
+        return []
+    return [ev.NeverSeen(attempt=attempt.number, listing_began=seen.began)]
+
+
+def _vanished(job: Job, seen: Vanished, now: datetime, rules: Rules) -> list[ev.Event]:
+    attempt = job.current
+    if attempt is None or attempt.machine is None or attempt.end or attempt.created_at is None:
+        return []
+    young = now < attempt.created_at + seconds(rules.timings.min_age_s)
+    if seen.machine_id != attempt.machine.id or young:
+        return []
+    return [_end(attempt, StopReason.VANISHED, seen.detail, now)]
+
+
+# ------------------------------------------------------------------------------------------------ what follows
+
+
+def _next(job: Job, now: datetime, rules: Rules) -> ev.Event | None:
+    if job.closed:
+        return None
+    attempt = job.current
+    if attempt is None:
+        return _between_attempts(job, now)
+    if attempt.intent is None:
+        return _reserved(job, attempt, now, rules)
+    if attempt.unanswered and attempt.intent.run != rules.run:
+        detail = "Lastcall was restarted before the provider's answer was written down."
+        return ev.CreateAmbiguous(attempt=attempt.number, detail=detail, call_ended=now)
+    if attempt.machine and not attempt.end:
+        return _running(job, attempt, now, rules)
+    if attempt.resolved and attempt.read_out:
+        return _attempt_ended(attempt)
+    return None
+
+
+def _between_attempts(job: Job, now: datetime) -> ev.Event | None:
+    waiting = job.last is None and not (job.stop or job.parked or job.reservation_refused)
+    if waiting or try_again(job):
+        return None
+    how = verdict(job)
+    model_id = next((a.collected.model_id for a in job.attempts if a.collected and a.collected.model_id), None)
+    return ev.JobClosed(
+        outcome=how.outcome, code=how.code, detail=how.detail, model_id=model_id, cost_usd=job.spent_usd, at=now
+    )
+
+
+def _reserved(job: Job, attempt: Attempt, now: datetime, rules: Rules) -> ev.Event | None:
+    offer = next_offer(job)
+    stale = (now - attempt.reserved_at).total_seconds() > RESERVATION_FRESH_S
+    if job.stop or job.parked or stale or offer is None:
+        return _attempt_ended(attempt)
+    limits = job.plan.limits
+    when = deadlines(offer, rules.timings, limits.max_runtime_s, attempt.hold_usd, attempt.reserved_at, now)
+    request = LaunchRequest(
+        name=rules.naming.name(job.id, attempt.number, when.hard),
+        job_id=job.id,
+        attempt=attempt.number,
+        offer=offer,
+        folder=f"{rules.folder_prefix}/user_{job.user_id}/{job.id}/{attempt.number}",
+        soft_deadline=when.soft,
+        hard_deadline=when.hard,
+        max_runtime_s=limits.max_runtime_s,
+    )
+    return ev.LaunchIntended(
+        attempt=attempt.number,
+        reservation=attempt.reservation,
+        request=request,
+        bound=when.bound,
+        run=rules.run,
+        at=now,
+    )
+
+
+def _running(job: Job, attempt: Attempt, now: datetime, rules: Rules) -> ev.Event | None:
+    """The reasons to end a machine, in order; the first that holds is journaled."""
+    if attempt.machine is None or attempt.request is None:
+        return None
+    wake = next_wake(job, rules)
+    overdue = now >= attempt.request.soft_deadline + seconds(DEADLINE_GRACE_S)
+    rate, agreed = attempt.machine.rate_usd_per_hour, attempt.request.offer.rate_usd_per_hour
+    if job.parked:
+        return _end(attempt, StopReason.PARKED, job.parked.detail, now)
+    if attempt.marker and attempt.marker_first:
+        return _end(attempt, StopReason.MARKER, "", now)
+    if job.stop:
+        return _end(attempt, StopReason.STOP, f"asked for by {job.stop.by}", now)
+    if rate is not None and rate > agreed:
+        return _end(attempt, StopReason.CHECK_FAILED, f"It costs ${rate}/h where ${agreed}/h was agreed.", now)
+    if overdue:
+        return _end(attempt, StopReason.DEADLINE, "", now)
+    if wake is not None and now >= wake:
+        return _end(attempt, StopReason.NO_START, "", now)
+    return None
+
+
+def _end(attempt: Attempt, reason: StopReason, detail: str, now: datetime) -> ev.EndDecided:
+    return ev.EndDecided(attempt=attempt.number, reason=reason, detail=detail, at=now)
+
+
+def _attempt_ended(attempt: Attempt) -> ev.AttemptEnded:
+    """Close the attempt's books: billed from the create to the accepted delete or the first absence."""
+    if attempt.machine is None or attempt.intent is None or attempt.gone is None:
+        return ev.AttemptEnded(attempt=attempt.number, rate_usd_per_hour=ZERO, fixed_usd=ZERO, cost_usd=ZERO)
+    offer = attempt.intent.request.offer
+    rate = (attempt.machine.rate_usd_per_hour or offer.rate_usd_per_hour) + offer.disk_usd_per_hour
+    began = attempt.intent.at if attempt.ambiguous else (attempt.created_at or attempt.intent.at)
+    until = min(attempt.terminate_accepted or attempt.gone.absent_since, attempt.gone.absent_since)
+    cost = accrued(rate, (until - began).total_seconds()) + offer.fixed_usd
+    return ev.AttemptEnded(
+        attempt=attempt.number,
+        billed_from=began,
+        billed_until=max(began, until),
+        rate_usd_per_hour=rate,
+        fixed_usd=offer.fixed_usd,
+        cost_usd=cost,
+    )
+
+
+def waits_for_slot(job: Job) -> bool:
+    """Tell whether the job is queued and only needs a free slot."""
+    return job.phase is JobState.QUEUED and not job.stop and not job.reservation_refused

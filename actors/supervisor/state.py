@@ -1,0 +1,211 @@
+"""A job's state: nothing but the fold of its stream. ``phase`` is derived from the facts, never stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from messages import events as ev
+from messages.ids import JobId, UserId
+from messages.jobs import Binding, JobState, Plan, ResultMarker
+from messages.machines import Gone, LaunchRequest, Machine
+from messages.money import ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Exactly one create call for one offer, and everything known of its machine."""
+
+    number: int
+    reservation: str
+    hold_usd: Decimal
+    reserved_at: datetime
+    intent: ev.LaunchIntended | None = None
+    machine: Machine | None = None
+    created_at: datetime | None = None
+    ambiguous: ev.CreateAmbiguous | None = None
+    refused: ev.LaunchRefused | None = None
+    never_seen: bool = False
+    surplus: tuple[Machine, ...] = ()
+    """Second machines of this attempt's name that are not proven gone yet."""
+    surplus_seen: frozenset[str] = frozenset()
+    started: ev.WorkStarted | None = None
+    marker: ResultMarker | None = None
+    marker_first: bool = False
+    """The marker was journaled before any stop or decision to end: it alone says how the work ended."""
+    end: ev.EndDecided | None = None
+    terminate_accepted: datetime | None = None
+    gone: Gone | None = None
+    collected: ev.ResultCollected | None = None
+    marker_absent: bool = False
+    storage_unreadable: bool = False
+    ended: ev.AttemptEnded | None = None
+
+    @property
+    def request(self) -> LaunchRequest | None:
+        """The create request, once intended."""
+        return self.intent.request if self.intent else None
+
+    @property
+    def unanswered(self) -> bool:
+        """A create was intended and nothing is known of what became of it."""
+        return self.intent is not None and not (self.machine or self.ambiguous or self.refused or self.never_seen)
+
+    @property
+    def resolved(self) -> bool:
+        """No machine of this attempt exists: refused, never seen, or proven gone, and no surplus is left."""
+        return bool(self.refused or self.never_seen or self.gone) and not self.surplus
+
+    @property
+    def read_out(self) -> bool:
+        """Nothing more can be learned from the job folder."""
+        return bool(self.collected or self.marker_absent or self.storage_unreadable) or not self.gone
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job."""
+
+    id: JobId
+    user_id: UserId
+    name: str
+    via: str
+    dataset_name: str
+    plan: Plan
+    binding: Binding
+    queued_at: datetime
+    attempts: tuple[Attempt, ...] = ()
+    stop: ev.StopAccepted | None = None
+    reservation_refused: ev.ReservationRefused | None = None
+    parked: ev.JobParked | None = None
+    closed: ev.JobClosed | None = None
+
+    @property
+    def current(self) -> Attempt | None:
+        """The attempt that is not over, or ``None`` before the first and between two."""
+        return self.attempts[-1] if self.attempts and not self.attempts[-1].ended else None
+
+    @property
+    def last(self) -> Attempt | None:
+        """The last attempt, over or not."""
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def spent_usd(self) -> Decimal:
+        """What the ended attempts cost."""
+        return sum((a.ended.cost_usd for a in self.attempts if a.ended), ZERO)
+
+    @property
+    def phase(self) -> JobState:
+        """Where the job is, from the facts alone."""
+        if self.closed:
+            return JobState.CLOSED
+        attempt = self.last
+        if attempt is None:
+            return JobState.QUEUED
+        return _attempt_phase(attempt)
+
+
+def _attempt_phase(attempt: Attempt) -> JobState:
+    if attempt.ended or attempt.refused or attempt.never_seen or attempt.gone or attempt.terminate_accepted:
+        return JobState.CONFIRMING
+    if attempt.end:
+        return JobState.ENDING
+    if attempt.machine:
+        return JobState.RUNNING if attempt.started else JobState.STARTING
+    return JobState.LAUNCHING if attempt.intent else JobState.RESERVED
+
+
+class UnknownJob(ValueError):
+    """The stream does not begin with ``JobQueued``: it is not a job's stream."""
+
+
+def fold(events: Iterable[ev.Event], job: Job | None = None) -> Job | None:
+    """Return the state after ``events``; ``None`` for an empty stream."""
+    for event in events:
+        job = evolve(job, event)
+    return job
+
+
+def evolve(job: Job | None, event: ev.Event) -> Job:
+    """Return the state after one event. Facts of an attempt go to that attempt, whichever is current."""
+    if isinstance(event, ev.JobQueued):
+        return Job(
+            event.job_id,
+            event.user_id,
+            event.name,
+            event.via,
+            event.dataset_name,
+            event.plan,
+            event.binding,
+            event.at,
+        )
+    if job is None:
+        raise UnknownJob(f"a job's stream begins with job.queued, not with {event.kind}")
+    match event:
+        case ev.StopAccepted():
+            return replace(job, stop=job.stop or event)
+        case ev.ReservationRefused():
+            return replace(job, reservation_refused=event)
+        case ev.JobParked():
+            return replace(job, parked=event)
+        case ev.JobClosed():
+            return replace(job, closed=event)
+        case ev.MoneyReserved():
+            attempt = Attempt(event.attempt, event.reservation, event.hold_usd, event.at)
+            return replace(job, attempts=(*job.attempts, attempt), reservation_refused=None)
+        case _:
+            return _evolve_attempt(job, event)
+
+
+def _evolve_attempt(job: Job, event: ev.Event) -> Job:
+    number: int = getattr(event, "attempt", 0)
+    attempts = tuple(_after(a, event, job.stop is None) if a.number == number else a for a in job.attempts)
+    return replace(job, attempts=attempts)
+
+
+def _after(a: Attempt, event: ev.Event, unstopped: bool) -> Attempt:
+    match event:
+        case ev.LaunchIntended():
+            return replace(a, intent=event)
+        case ev.MachineCreated() | ev.MachineFound():
+            return replace(a, machine=a.machine or event.machine, created_at=a.created_at or event.at)
+        case ev.LaunchRefused():
+            return replace(a, refused=event)
+        case ev.CreateAmbiguous():
+            return replace(a, ambiguous=a.ambiguous or event)
+        case ev.NeverSeen():
+            return replace(a, never_seen=True)
+        case ev.SurplusFound():
+            seen = a.surplus_seen | {event.machine.id}
+            return replace(a, surplus=(*a.surplus, event.machine), surplus_seen=seen)
+        case ev.SurplusGone():
+            return replace(a, surplus=tuple(m for m in a.surplus if m.id != event.machine_id))
+        case ev.AttemptEnded():
+            return replace(a, ended=event)
+        case ev.MarkerSeen():
+            return a if a.marker else replace(a, marker=event.marker, marker_first=unstopped and a.end is None)
+        case _:
+            return _after_work(a, event)
+
+
+def _after_work(a: Attempt, event: ev.Event) -> Attempt:
+    match event:
+        case ev.WorkStarted():
+            return replace(a, started=a.started or event)
+        case ev.EndDecided():
+            return replace(a, end=a.end or event)
+        case ev.TerminateAccepted():
+            return replace(a, terminate_accepted=a.terminate_accepted or event.at)
+        case ev.GoneProved():
+            return replace(a, gone=a.gone or event.proof)
+        case ev.ResultCollected():
+            return replace(a, collected=a.collected or event)
+        case ev.MarkerAbsent():
+            return replace(a, marker_absent=True)
+        case ev.StorageUnreadable():
+            return replace(a, storage_unreadable=True)
+        case _:
+            return a
