@@ -362,6 +362,14 @@ _ALL = (
         exit=EXIT_REFUSED,
         status=503,
     ),
+    ErrorCode(
+        "E-WAIT",
+        "The job is not over yet; it goes on",
+        "Wait longer: lastcall wait JOB",
+        retry=True,
+        exit=EXIT_TIMEOUT,
+        status=408,
+    ),
     ErrorCode("E-INTERNAL", "Lastcall has a fault", "Please report it with the request id", status=500),
     ErrorCode(
         "E-KEY",

@@ -48,7 +48,7 @@ class Views(Protocol):
         """Return one job by id, unique prefix, name or ``@last``."""
         ...
 
-    async def ps(self, requester: Requester, limit: int, cursor: str | None, all: bool) -> PsDocument:  # noqa: A002
+    async def ps(self, requester: Requester, limit: int, cursor: str | None, all: bool) -> PsDocument:
         """Return one page of jobs, newest first; with ``all`` also those that are over."""
         ...
 

@@ -1,0 +1,1 @@
+"""The admin socket: the HTTP API of a daemon on a Unix socket."""
