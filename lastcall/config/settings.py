@@ -1,0 +1,259 @@
+"""Every setting, its type, its default and what it is for: the one source of the sample files and the docs.
+
+Descriptions are for users. A setting is named by its section and key (``limits.max_runtime_s``); units stand last in
+the name. Secrets are ``SecretStr``: they print as stars and are never part of an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from datetime import UTC, tzinfo
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from messages.machines import ProviderKind
+from messages.money import Usd
+
+PROVIDERS: tuple[str, ...] = tuple(kind for kind in get_args(ProviderKind) if kind != "fake")
+"""Every provider that can be named, built or not."""
+
+WRONG_GPU_TYPES = {
+    "NVIDIA RTX A40": "NVIDIA A40",
+    "NVIDIA A100 PCIe 40GB": "NVIDIA A100 80GB PCIe",
+    "NVIDIA A100 PCIe 80GB": "NVIDIA A100 80GB PCIe",
+}
+"""Names of older plans that RunPod never had, and the right one."""
+
+BOT_TOKEN = re.compile(r"[0-9]{5,20}:[A-Za-z0-9_-]{30,}")
+
+
+def _number(value: Any) -> Any:
+    """Refuse true and false, which Python would count as 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError("must be a number")  # noqa: TRY004  (pydantic reports ValueError)
+    return value
+
+
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _zone(value: str) -> str:
+    if value != "UTC":
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"must be a time zone such as UTC or Europe/Berlin, not {value[:60]!r}") from None
+    return value
+
+
+def _gpu_type(value: str) -> str:
+    if value in WRONG_GPU_TYPES:
+        raise ValueError(f"{value!r} does not exist; the right name is {WRONG_GPU_TYPES[value]!r}")
+    return value
+
+
+def _storage_endpoint(value: str) -> str:
+    if not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/?", value):
+        raise ValueError("must be a URL such as https://s3api-eu-ro-1.runpod.io")
+    if "storage.runpod.io" in value:
+        raise ValueError("storage.runpod.io does not exist; each data centre has its own, https://s3api-<dc>.runpod.io")
+    return value.rstrip("/")
+
+
+def _bot_token(value: SecretStr) -> SecretStr:
+    if not BOT_TOKEN.fullmatch(value.get_secret_value()):
+        raise ValueError("is not a bot token (digits, a colon, then at least 30 letters, digits, _ or -)")
+    return value
+
+
+def _one_word(value: SecretStr) -> SecretStr:
+    if re.search(r"\s", value.get_secret_value()):
+        raise ValueError("must not have spaces or line breaks in it")
+    return value
+
+
+def _prefix(value: str) -> str:
+    value = value.removesuffix("/")
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*){0,3}", value):
+        raise ValueError(f"must be one to four plain names with / between them, not {value[:60]!r}")
+    return value
+
+
+Cap = Annotated[Usd, BeforeValidator(_number), Field(gt=0)]
+Seconds = Annotated[int, BeforeValidator(_number), Field(ge=1, le=30 * 86_400)]
+Count = Annotated[int, BeforeValidator(_number), Field(ge=1, le=10_000)]
+Secret = Annotated[SecretStr, AfterValidator(_one_word), Field(min_length=1)]
+Prefix = Annotated[str, AfterValidator(_prefix)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Section(BaseModel):
+    """One table of the configuration, or the whole of it. Unknown keys are refused before the values are looked at."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Local(Section):
+    """Machines on this computer."""
+
+    price_usd_per_second: Annotated[Decimal, BeforeValidator(_number), Field(ge=0, le=1)] = Field(
+        default=Decimal("0.00001"),
+        description="What a machine on this computer costs. The default is $0.036 an hour, about the power.",
+    )
+
+
+class Limits(Section):
+    """What jobs may use."""
+
+    max_runtime_s: Seconds = Field(default=7200, description="How long a training may run, unless the order says less.")
+    max_machines: Count = Field(default=4, description="Machines at once, of all users; more jobs wait in the queue.")
+    max_machines_per_user: Count = Field(default=4, description="Machines at once of one user.")
+
+
+class Training(Section):
+    """Trainings."""
+
+    max_cost_usd: Cap = Field(
+        default=Decimal(10), description="What one training may cost, unless the order says less."
+    )
+    max_billed_attempts: Annotated[int, BeforeValidator(_number), Field(ge=1, le=20)] = Field(
+        default=2, description="How many machines that cost money one job may try before it is closed."
+    )
+
+
+class Predictions(Section):
+    """Predictions."""
+
+    max_cost_usd: Cap = Field(default=Decimal(1), description="What one prediction may cost.")
+
+
+class Budgets(Section):
+    """Money over time. A limit that is not set does not limit; spent and held money together stay under each."""
+
+    timezone: Annotated[str, AfterValidator(_zone)] = Field(
+        default="UTC", description="Days and months of the budgets follow this zone."
+    )
+    per_day_usd: Cap | None = Field(default=None, description="All users together, a day.")
+    per_month_usd: Cap | None = Field(default=None, description="All users together, a month.")
+    total_usd: Cap | None = Field(default=None, description="All users together, since the installation.")
+    per_user_per_day_usd: Cap | None = Field(default=None, description="Each user, a day.")
+    per_user_per_month_usd: Cap | None = Field(default=None, description="Each user, a month.")
+    per_user_total_usd: Cap | None = Field(default=None, description="Each user, since the installation.")
+
+    @property
+    def zone(self) -> tzinfo:
+        """The zone as Python knows it; UTC needs no time zone data on the computer."""
+        return UTC if self.timezone == "UTC" else ZoneInfo(self.timezone)
+
+
+class Storage(Section):
+    """Where things lie in the store: no prefix may lie inside another one."""
+
+    datasets: Prefix = Field(default="datasets", description="Prefix of data sets.")
+    models: Prefix = Field(default="models", description="Prefix of models.")
+    predictions: Prefix = Field(default="predictions", description="Prefix of predictions.")
+    jobs: Prefix = Field(default="jobs", description="Prefix of job folders.")
+
+
+class Logging(Section):
+    """The daemon's own log."""
+
+    level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
+        default="info", description="How much is said."
+    )
+    format: Annotated[Literal["auto", "json", "console"], BeforeValidator(_lower)] = Field(
+        default="auto", description="auto: readable on a terminal, one JSON object a line elsewhere."
+    )
+
+
+class RunPod(Section):
+    """Account and defaults for RunPod."""
+
+    api_key: Secret | None = Field(default=None, description="API key.")
+    network_volume_id: Name | None = Field(default=None, description="Network volume that keeps data, models and jobs.")
+    storage_access_key: Secret | None = Field(default=None, description="Access key of the volume's S3 API.")
+    storage_secret_key: Secret | None = Field(default=None, description="Secret key of the volume's S3 API.")
+    s3_endpoint: Annotated[str, AfterValidator(_storage_endpoint)] | None = Field(
+        default=None, description="Address of the S3 API; derived from the volume's data centre when not set."
+    )
+    default_gpu_type: Annotated[Name, AfterValidator(_gpu_type)] = Field(
+        default="NVIDIA RTX A5000", description="GPU for jobs that do not need a bigger one."
+    )
+    cloud_type: Annotated[Literal["COMMUNITY", "SECURE"], BeforeValidator(_upper)] = Field(
+        default="SECURE", description="Kind of data centre. Network volumes exist in SECURE only."
+    )
+    endpoint_id: Name | None = Field(default=None, description="Serverless endpoint that answers predictions.")
+    docker_registry: Name | None = Field(default=None, description="Account under which own images are published.")
+
+
+class Aws(Section):
+    """Account and defaults for AWS. Keys may be left out where a profile or an instance role gives them."""
+
+    access_key_id: Secret | None = Field(default=None, description="Access key id.")
+    secret_access_key: Secret | None = Field(default=None, description="Secret access key.")
+    session_token: Secret | None = Field(default=None, description="Session token of temporary keys.")
+    profile: Name | None = Field(default=None, description="Named profile of the AWS configuration files.")
+    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")] | None = Field(
+        default=None, description="Region, such as eu-central-1."
+    )
+    bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] | None = Field(
+        default=None, description="Bucket that keeps data, models and jobs."
+    )
+
+
+class Telegram(Section):
+    """The bot."""
+
+    bot_token: Annotated[SecretStr, AfterValidator(_bot_token)] | None = Field(
+        default=None, description="Token of the bot, as BotFather gave it."
+    )
+
+
+class Settings(Section):
+    """Everything that can be set."""
+
+    provider: Annotated[str, BeforeValidator(_lower)] = Field(
+        default="local", description="Who rents the machines: local (this computer), runpod or aws."
+    )
+    state_dir: Path | None = Field(
+        default=None, description="Everything Lastcall keeps. Default: ~/.local/state/lastcall."
+    )
+    host: str | None = Field(
+        default=None, description="The daemon's socket, unix:///path. Default: run/admin.sock in the state directory."
+    )
+    local: Local = Local()
+    limits: Limits = Limits()
+    training: Training = Training()
+    predictions: Predictions = Predictions()
+    budgets: Budgets = Budgets()
+    storage: Storage = Storage()
+    logging: Logging = Logging()
+    runpod: RunPod = RunPod()
+    aws: Aws = Aws()
+    telegram: Telegram = Telegram()
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return every secret value that is set, for the redaction of logs."""
+        return tuple(
+            value.get_secret_value()
+            for section in self.__dict__.values()
+            if isinstance(section, Section)
+            for value in section.__dict__.values()
+            if isinstance(value, SecretStr)
+        )
+
+    def digest(self) -> str:
+        """Return what names this configuration in a job's binding. A changed secret does not change it."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
