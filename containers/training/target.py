@@ -1,0 +1,263 @@
+"""What can be learnt from a surveyed file: the task, the features, what to warn of, and what to refuse.
+
+Task ``auto``: text is classes; numbers are classes when there are at most two of them, or when they are whole, at
+most ``AUTO_CLASSES_MAX`` different and seen ``AUTO_ROWS_PER_CLASS`` times each on average; else numbers are numbers.
+A model that can do one task only decides where the target allows both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from containers.training.families import (
+    AUTO,
+    CLASSIFICATION,
+    REGRESSION,
+    Family,
+    Value,
+    check_model,
+    complete_parameters,
+    models_for,
+    resolve,
+    tasks_of,
+)
+from containers.training.profile import Survey, Tally
+from containers.training.refusal import Refused, listed, nearest, quoted
+from containers.training.values import numbers
+
+ROWS_MIN = 10
+"""Fewest rows with a target that can be split and learnt from."""
+AUTO_CLASSES_MAX = 20
+AUTO_ROWS_PER_CLASS = 10
+CLASSES_MAX = 100
+"""Most classes a model is trained for."""
+CLASS_ROWS_SMALL = 10
+"""Classes with fewer rows are warned of."""
+MANY_CATEGORIES = 50
+"""Columns of text with more values are warned of."""
+ROWS_PER_TELLING_VALUE = 5
+"""Rows per feature value before "each value has one target" means more than chance."""
+WARNINGS_MAX = 20
+
+
+class Question(NamedTuple):
+    """What is asked of the data."""
+
+    target: str
+    model: str = AUTO
+    task: str = AUTO
+    features: tuple[str, ...] | None = None
+    parameters: Mapping[str, object] = {}
+
+
+class Check(NamedTuple):
+    """What was found possible."""
+
+    task: str
+    rows_usable: int
+    classes: int | None
+    features: tuple[str, ...]
+    warnings: tuple[str, ...]
+    family: Family
+    parameters: dict[str, Value]
+
+    def json(self) -> dict[str, Any]:
+        """Return what inspection answers with."""
+        return {
+            "task": self.task,
+            "rows_usable": self.rows_usable,
+            "classes": self.classes,
+            "features": list(self.features),
+            "warnings": list(self.warnings),
+        }
+
+
+def check_rows(found: Survey) -> None:
+    """Refuse a file too short to train on, whatever the target (E-CSV-ROWS)."""
+    if found.rows < ROWS_MIN:
+        rows = "1 row" if found.rows == 1 else f"{found.rows} rows"
+        raise Refused("E-CSV-ROWS", f"The file has {rows} below its header: send at least {ROWS_MIN}")
+
+
+def check(found: Survey, question: Question) -> Check:
+    """Decide what to train, or refuse with E-MODEL-UNKNOWN, E-FEATURES, E-CSV-…, E-TASK or E-PARAMETER."""
+    check_model(question.model)
+    check_rows(found)
+    target = found.column(question.target.strip())
+    features = choose_features(found, target.name, question.features)
+    _check_values(found, target, features)
+    task = choose_task(found, target, question)
+    classes = _classes(found, target) if task == CLASSIFICATION else None
+    family = resolve(question.model, task, target.values)
+    parameters = complete_parameters(family, question.parameters)
+    warnings = tuple(_warnings(found, target, features, task))[:WARNINGS_MAX]
+    return Check(task, target.values, classes, features, warnings, family, parameters)
+
+
+def choose_features(found: Survey, target: str, asked: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the columns to learn from: those asked for, or all but the target (E-FEATURES)."""
+    names = [c.name for c in found.columns]
+    if asked is None:
+        return tuple(n for n in names if n != target)
+    features = tuple(dict.fromkeys(name.strip() for name in asked))
+    if not features:
+        raise Refused("E-FEATURES", "The list of features is empty: name at least one column, or leave it out")
+    if target in features:
+        raise Refused("E-FEATURES", f"{quoted(target)} is the target: leave it out of the features")
+    known = set(names)
+    for name in features:
+        if name not in known:
+            like = nearest(name, [n for n in names if n != target])
+            fix = f"did you mean {quoted(like)}?" if like else f"the file has {listed(names)}"
+            raise Refused("E-FEATURES", f"There is no column {quoted(name)} to learn from: {fix}")
+    return features
+
+
+def _check_values(found: Survey, target: Tally, features: Sequence[str]) -> None:
+    for tally in found.columns:
+        if tally.kind == "empty" and (tally is target or tally.name in set(features)):
+            fix = "choose another target" if tally is target else "remove it or leave it out of the features"
+            raise Refused("E-CSV-ALLMISSING", f"Column {quoted(tally.name)} has no value in any row: {fix}")
+    if target.values < ROWS_MIN:
+        raise Refused(
+            "E-CSV-ROWS",
+            f"Only {target.values} of {found.rows:,} rows have a value in {quoted(target.name)}: "
+            f"send at least {ROWS_MIN} such rows",
+        )
+    if target.distinct == 1:
+        raise Refused(
+            "E-CSV-ONECLASS",
+            f"{quoted(target.name)} is {quoted(target.example)} in every row: choose another target "
+            "or add rows with other values",
+        )
+
+
+def choose_task(found: Survey, target: Tally, question: Question) -> str:
+    """Return ``classification`` or ``regression``; raises E-TASK where model, task and target do not fit."""
+    tasks = tasks_of(question.model)
+    asked = question.task
+    if asked != AUTO and asked not in tasks:
+        raise Refused("E-TASK", f"Model {question.model} cannot do {asked}: use {_choices(asked)}")
+    if target.kind != "number":
+        return _text_task(target, question, tasks)
+    if asked == AUTO:
+        asked = tasks[0] if len(tasks) == 1 else _natural(found, target)
+    if asked == CLASSIFICATION and (target.distinct is None or target.distinct > CLASSES_MAX):
+        many = "more than 1,000" if target.distinct is None else str(target.distinct)
+        raise Refused(
+            "E-TASK",
+            f"{quoted(target.name)} holds {many} different numbers, too many to be classes (at most {CLASSES_MAX}): "
+            f"use {_choices(REGRESSION)}",
+        )
+    return asked
+
+
+def _text_task(target: Tally, question: Question, tasks: Sequence[str]) -> str:
+    if CLASSIFICATION not in tasks or question.task == REGRESSION:
+        raise Refused(
+            "E-TASK",
+            f"{quoted(target.name)} holds text such as {quoted(target.text_example or target.example)}, not numbers: "
+            f"use {_choices(CLASSIFICATION)}",
+        )
+    if target.distinct is None or target.distinct > CLASSES_MAX:
+        many = "more than 1,000" if target.distinct is None else str(target.distinct)
+        raise Refused(
+            "E-TASK",
+            f"{quoted(target.name)} holds {many} different texts, at most {CLASSES_MAX} classes can be learnt: "
+            "choose another target",
+        )
+    return CLASSIFICATION
+
+
+def _choices(task: str) -> str:
+    return f"model {AUTO}, {' or '.join(models_for(task))} with task {task}"
+
+
+def _natural(found: Survey, target: Tally) -> str:
+    """Return the task a column of numbers suggests by itself."""
+    values = {float(v) for v in _labels(found, target)}
+    if not values:
+        return REGRESSION
+    whole = all(v.is_integer() for v in values) and len(values) <= AUTO_CLASSES_MAX
+    if len(values) <= 2 or (whole and target.values >= AUTO_ROWS_PER_CLASS * len(values)):
+        return CLASSIFICATION
+    return REGRESSION
+
+
+def _labels(found: Survey, target: Tally) -> dict[float | str, int]:
+    """Return rows per class, numbers by value (``1`` and ``1.0`` are one class); empty when there were too many."""
+    if found.target is None or found.target.many:
+        return {}
+    rows: dict[float | str, int] = {}
+    for cell, count in found.target.counts.items():
+        parsed = numbers((cell,), target.decimal) if target.kind == "number" else None
+        label = parsed[0] if parsed else cell
+        rows[label] = rows.get(label, 0) + count
+    return rows
+
+
+def _classes(found: Survey, target: Tally) -> int:
+    """Return the number of classes; refuse a target with fewer than two that can be both learnt and tested."""
+    rows = _labels(found, target)
+    testable = [label for label, count in rows.items() if count > 1]
+    if len(testable) < 2:
+        most = quoted(str(max(rows, key=lambda label: rows[label])))
+        raise Refused(
+            "E-CSV-ONECLASS",
+            f"{quoted(target.name)} has fewer than two values that stand in more than one row (most often {most}): "
+            "add rows with other values",
+        )
+    return len(rows)
+
+
+def _warnings(found: Survey, target: Tally, features: Sequence[str], task: str) -> Iterator[str]:
+    """Give what a person should know before paying, most important first, one sentence each."""
+    if target.missing:
+        yield f"{target.missing:,} of {found.rows:,} rows have no {quoted(target.name)} and are left out."
+    yield from _leaks(found, target, set(features), task)
+    if task == CLASSIFICATION:
+        rows = _labels(found, target)
+        small = [str(label) for label, count in rows.items() if count < CLASS_ROWS_SMALL]
+        if small:
+            yield f"Few rows (under {CLASS_ROWS_SMALL}) have the class {listed(small, 3)}: their scores mean little."
+        if target.kind == "number" and len(rows) > 2:
+            yield (
+                f"The {len(rows)} different numbers in {quoted(target.name)} are treated as classes; "
+                "use task regression to predict an amount."
+            )
+    for tally in found.columns:
+        if tally.name in set(features):
+            yield from _column_warnings(tally)
+
+
+def _leaks(found: Survey, target: Tally, features: set[str], task: str) -> Iterator[str]:
+    if found.target is None:
+        return
+    for index in found.target.copies():
+        if found.columns[index].name in features:
+            yield f"{quoted(found.columns[index].name)} is equal to the target in every row: leave it out."
+    if task != CLASSIFICATION:
+        return
+    for index in found.target.tellers():
+        tally = found.columns[index]
+        if tally.name in features and (tally.distinct or 0) * ROWS_PER_TELLING_VALUE <= target.values:
+            yield (
+                f"{quoted(tally.name)} alone tells the target in every row: "
+                "leave it out if it is not known before the outcome."
+            )
+
+
+def _column_warnings(tally: Tally) -> Iterator[str]:
+    name = quoted(tally.name)
+    unique = not tally.repeats and tally.values >= ROWS_MIN
+    if tally.distinct == 1:
+        yield f"{name} is the same in every row that has it and may be left out."
+    elif unique and tally.kind == "category":
+        yield f"{name} differs in every row, like a name or an id: leave it out."
+    elif unique and tally.serial:
+        yield f"{name} counts the rows: leave it out."
+    elif tally.text_example is not None and tally.kind == "category":
+        yield f"{name} has text such as {quoted(tally.text_example)} among its numbers and is treated as categories."
+    elif tally.kind == "category" and (tally.distinct is None or tally.distinct > MANY_CATEGORIES):
+        yield f"{name} has many different texts; rare ones are put together."

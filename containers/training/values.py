@@ -1,0 +1,59 @@
+"""What a cell means: missing, a number, or text. The one rule that inspection, training and prediction share.
+
+* A cell is read without surrounding white space.
+* Missing: empty, ``NA N/A NaN nan null NULL None ? -``, and the spellings of infinity, which no model can use.
+* Number: ASCII digits, sign, decimal point, exponent. A column is numeric when every cell that is not missing is.
+* Decimal comma (``1.234,56``): read per column, and only in files whose delimiter is not the comma, where it cannot
+  be confused with ``1,234`` meaning one thousand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+INFINITE = frozenset(
+    sign + word for sign in ("", "+", "-") for word in ("inf", "Inf", "INF", "infinity", "Infinity", "INFINITY")
+)
+MISSING = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?", "-"}) | INFINITE
+"""Cells that mean "no value"."""
+
+_NUMBER_BYTES = b"0123456789+-.eE \t"
+_COMMA_NUMBER = re.compile(r"\s*[+-]?(?:\d{1,3}(?:\.\d{3})+|\d+)(?:,\d+)?\s*", re.ASCII)
+
+
+def is_missing(cell: str) -> bool:
+    """Return whether a cell holds no value."""
+    return cell.strip() in MISSING
+
+
+def point_numbers(cells: Sequence[str]) -> list[float] | None:
+    """Return the cells as numbers with a decimal point, or ``None`` when one of them is missing or no number.
+
+    The allowed bytes are checked over all cells at once: ``float`` alone would also take ``1_000``, ``nan`` and the
+    digits of other scripts.
+    """
+    joined = "".join(cells)
+    if not joined.isascii() or joined.encode("ascii").translate(None, _NUMBER_BYTES):
+        return None
+    try:
+        return list(map(float, cells))
+    except ValueError:
+        return None
+
+
+def comma_numbers(cells: Sequence[str]) -> list[float] | None:
+    """Return the cells as numbers with a decimal comma and points between thousands, or ``None``."""
+    if not all(map(_COMMA_NUMBER.fullmatch, cells)):
+        return None
+    return [float(c.replace(".", "").replace(",", ".")) for c in cells]
+
+
+def numbers(cells: Sequence[str], decimal: str) -> list[float] | None:
+    """Return the cells as numbers in the column's way of writing, or ``None``."""
+    return comma_numbers(cells) if decimal == "," else point_numbers(cells)
+
+
+def is_number(cell: str) -> bool:
+    """Return whether a single cell is a number in either way of writing."""
+    return point_numbers((cell,)) is not None or comma_numbers((cell,)) is not None
