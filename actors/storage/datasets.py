@@ -1,0 +1,228 @@
+"""Data sets: streamed to a place of their own, looked at, then made visible by one event."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+
+from actors.journal.interface import JournalUnavailable
+from actors.storage.access import Granted, decide_access
+from actors.storage.holds import DatasetHolds, OpenJobsUsing
+from actors.storage.inspection import Inspector
+from actors.storage.locks import NamedLocks
+from actors.storage.parts import StorageParts
+from actors.storage.reading import copy_verified, put_bytes
+from actors.storage.records import (
+    accept_removal,
+    append_once,
+    append_removed,
+    body_digest,
+    dataset_record,
+    earlier_answer,
+)
+from actors.storage.references import checked_label, choose, not_found
+from actors.storage.staging import staged_for
+from messages.admin import (
+    AbandonUpload,
+    BeginUpload,
+    CheckedTraining,
+    CheckTraining,
+    CommitUpload,
+    DownloadGrant,
+    HoldDataset,
+    ReadDataset,
+    RemoveDataset,
+    UploadGrant,
+)
+from messages.errors import Refusal
+from messages.events import DatasetAdded, DatasetRemoved
+from messages.ids import DatasetId, UserId
+from messages.storage import DatasetInfo, Profile
+from providers.interface import NotFound, ProviderError, Unavailable
+
+
+class DatasetService:
+    """Everything about data sets. Raises Refusal, and what store and journal raise."""
+
+    def __init__(self, parts: StorageParts, open_jobs_using: OpenJobsUsing) -> None:
+        self._parts = parts
+        self._holds = DatasetHolds(parts.world.clock, open_jobs_using, parts.settings.hold_s)
+        self._inspector = Inspector(parts.world.spawner, parts.settings)
+        self._locks = NamedLocks()
+
+    # -------------------------------------------------------------------------------------------- adding
+
+    async def begin(self, msg: BeginUpload) -> UploadGrant:
+        """Name the place to stream to; the same command names the same place."""
+        checked_label(msg.name)
+        bytes_max = self._parts.settings.upload_bytes_max
+        if msg.size_bytes is not None and msg.size_bytes > bytes_max:
+            raise Refusal("E-TOOLARGE", f"a data set has at most {bytes_max} bytes")
+        user = msg.requester.user_id
+        dataset = DatasetId.derived("upload", user, msg.command_id)
+        key = self._parts.layout.incoming_key(user, dataset)
+        return UploadGrant(dataset_id=dataset, key=key, bytes_max=bytes_max)
+
+    async def commit(self, msg: CommitUpload) -> DatasetInfo:
+        """Look at what was streamed and keep it, or refuse and delete it. Repeating it gives the same data set."""
+        user, grant = msg.requester.user_id, msg.grant
+        self._check_grant(user, grant)
+        try:
+            name = checked_label(msg.name)
+            async with self._locks.held(grant.dataset_id):
+                known = await self._known(user, grant.dataset_id, name, msg.stored.sha256)
+                info = known or await self._keep(msg, name, await self._looked_at(msg))
+        except Refusal:
+            await self._forget(grant.key)
+            raise
+        await self._forget(grant.key)
+        return info
+
+    async def abandon(self, msg: AbandonUpload) -> None:
+        """Delete what was streamed for a grant, of a data set or of rows to predict, that will not be used."""
+        staged = staged_for(self._parts.layout, msg.requester.user_id, msg.grant.key)
+        if staged is None:
+            raise Refusal("E-KEY", "not a place that was given to stream to")
+        async with self._locks.held(staged):
+            await self._parts.store.delete(msg.grant.key)
+
+    def _check_grant(self, user: UserId, grant: UploadGrant) -> None:
+        if grant.key != self._parts.layout.incoming_key(user, grant.dataset_id):
+            raise Refusal("E-KEY", "not a place this upload was given")
+
+    async def _known(self, user: UserId, dataset: DatasetId, name: str, sha256: str | None) -> DatasetInfo | None:
+        """Return the data set when this very upload was committed before."""
+        kept = await dataset_record(self._parts.journal, dataset)
+        if kept is None:
+            return None
+        if kept.removed or kept.info.user_id != user:
+            raise not_found("data set")
+        if kept.info.name != name or sha256 not in (None, kept.info.sha256):
+            raise Refusal("E-IDEMPOTENCY", "this upload was committed with other content")
+        return kept.info
+
+    async def _looked_at(self, msg: CommitUpload) -> Profile:
+        """Return the profile of exactly the bytes that were streamed."""
+        store, grant = self._parts.store, msg.grant
+        try:
+            found = await store.stat(grant.key)
+        except NotFound:
+            raise Refusal("E-BADREQUEST", "nothing was streamed") from None
+        if found.size_bytes > self._parts.settings.upload_bytes_max:
+            raise Refusal("E-TOOLARGE", f"a data set has at most {self._parts.settings.upload_bytes_max} bytes")
+        profile = (await self._inspector.look(store.machine_path(grant.key))).profile
+        if profile is None or {profile.size_bytes, found.size_bytes} != {msg.stored.size_bytes}:
+            raise Refusal("E-BADREQUEST", "the stored file is not as long as what was streamed")
+        if msg.stored.sha256 not in (None, profile.sha256):
+            raise Refusal("E-BADREQUEST", "the stored file is not what was streamed")
+        return profile
+
+    async def _keep(self, msg: CommitUpload, name: str, profile: Profile) -> DatasetInfo:
+        parts, user, dataset = self._parts, msg.requester.user_id, msg.grant.dataset_id
+        async with self._locks.held(user):
+            twin = await parts.catalogue.same_dataset(user, name, profile.sha256)
+            if twin is not None:
+                return twin
+            key = parts.layout.dataset_key(user, dataset)
+            if await copy_verified(parts.store, msg.grant.key, key) != (profile.size_bytes, profile.sha256):
+                await parts.store.delete(key)
+                raise Unavailable("the copy differs from what was streamed")
+            info = DatasetInfo(
+                id=dataset,
+                user_id=user,
+                name=name,
+                key=key,
+                size_bytes=profile.size_bytes,
+                sha256=profile.sha256,
+                added=parts.world.clock.now(),
+                profile=profile,
+            )
+            try:
+                event = DatasetAdded(dataset=info)
+                if await append_once(parts.journal, f"dataset/{dataset}", event, msg.command_id):
+                    return info
+            except JournalUnavailable:
+                await self._forget(key)
+                raise
+        return await self._known(user, dataset, name, profile.sha256) or info
+
+    async def _forget(self, key: str) -> None:
+        """Delete a file of ours that is no longer needed; one that stays is swept at the next start."""
+        with suppress(ProviderError):
+            await self._parts.store.delete(key)
+
+    # -------------------------------------------------------------------------------------------- reading
+
+    async def all(self, user: UserId) -> tuple[DatasetInfo, ...]:
+        """Return the user's data sets, newest first."""
+        return tuple(await self._parts.catalogue.datasets(user, self._parts.settings.list_max))
+
+    async def find(self, user: UserId, ref: str) -> DatasetInfo:
+        """Return the one data set that ``ref`` means."""
+        return choose(ref, await self._parts.catalogue.datasets_called(user, ref), "data set")
+
+    async def read(self, msg: ReadDataset) -> DownloadGrant:
+        """Permit streaming a data set's bytes."""
+        info = await self.find(msg.requester.user_id, msg.ref)
+        size = await self._size(msg.requester.user_id, info)
+        return DownloadGrant(key=info.key, size_bytes=size, name=info.name)
+
+    async def check(self, msg: CheckTraining) -> CheckedTraining:
+        """Look at a data set with a target in mind."""
+        user, order, parts = msg.requester.user_id, msg.order, self._parts
+        info = await self.find(user, order.dataset)
+        await self._size(user, info)
+        question = parts.layout.question_key(user, DatasetId.random(parts.world.entropy.bytes(8)))
+        body = {
+            "target": order.target,
+            "features": order.features,
+            "model": order.model,
+            "task": order.task,
+            "parameters": order.parameters,
+        }
+        try:
+            await put_bytes(parts.store, question, json.dumps(body).encode())
+            report = await self._inspector.look(parts.store.machine_path(info.key), parts.store.machine_path(question))
+        finally:
+            await self._forget(question)
+        if report.profile is None or report.check is None or report.profile.sha256 != info.sha256:
+            raise Refusal("E-ARTIFACT", "the data set is not as it was added")
+        return CheckedTraining(dataset=info, **report.check.model_dump())
+
+    async def _size(self, user: UserId, info: DatasetInfo) -> int:
+        if not isinstance(decide_access(self._parts.layout, user, info.key), Granted):
+            raise Refusal("E-KEY")
+        try:
+            return (await self._parts.store.stat(info.key)).size_bytes
+        except NotFound:
+            raise Refusal("E-ARTIFACT", "the data set's bytes are not in storage") from None
+
+    # -------------------------------------------------------------------------------------------- removing
+
+    async def hold(self, msg: HoldDataset) -> None:
+        """Keep a data set from being removed until the job is journaled."""
+        if not self._holds.take(msg.dataset_id, msg.job_id):
+            raise not_found("data set")
+        kept = await dataset_record(self._parts.journal, msg.dataset_id)
+        if kept is None or kept.removed:
+            self._holds.drop(msg.dataset_id, msg.job_id)
+            raise not_found("data set")
+
+    async def remove(self, msg: RemoveDataset) -> DatasetInfo:
+        """Remove a data set no open job needs. The event comes first: bytes that stay are swept at the next start."""
+        parts, user, digest = self._parts, msg.requester.user_id, body_digest(msg)
+        async with self._locks.held(user):
+            earlier = await earlier_answer(parts.journal, msg.command_id, digest)
+            dataset = DatasetId(earlier) if earlier else (await self.find(user, msg.ref)).id
+            with self._holds.removing(dataset):
+                kept = await dataset_record(parts.journal, dataset)
+                if kept is None or kept.info.user_id != user:
+                    raise not_found("data set")
+                if not kept.removed:
+                    await self._holds.refuse_in_use(dataset)
+                    if earlier is None:
+                        await accept_removal(parts.journal, msg, "dataset.remove", digest, dataset)
+                    event = DatasetRemoved(dataset_id=dataset, by=user)
+                    await append_removed(parts.journal, f"dataset/{dataset}", kept.version, event, msg.command_id)
+                await self._forget(kept.info.key)
+        return kept.info

@@ -1,0 +1,109 @@
+"""Models that are stored: finding, reading and removing them. How they come to be is in ``collection``."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Final
+
+from pydantic import ValidationError
+
+from actors.storage.access import Granted, decide_access
+from actors.storage.locks import NamedLocks
+from actors.storage.parts import StorageParts
+from actors.storage.reading import TooLarge, parse_json, read_small
+from actors.storage.records import (
+    accept_removal,
+    append_removed,
+    body_digest,
+    earlier_answer,
+    model_record,
+)
+from actors.storage.references import choose, not_found
+from messages.admin import DownloadGrant, ReadModelFile, RemoveModel
+from messages.errors import Refusal
+from messages.events import ModelRemoved
+from messages.ids import ModelId, UserId
+from messages.storage import ModelInfo
+from providers.interface import CloudStorageProvider, NotFound, ProviderError
+
+MANIFEST: Final = "manifest.json"
+"""Written last: a model folder without it is no model."""
+MANIFEST_SCHEMA: Final = "model/v1"
+MANIFEST_BYTES_MAX: Final = 8 << 20
+
+
+def manifest_bytes(info: ModelInfo) -> bytes:
+    """Return the manifest of a model: its schema and every field of ``ModelInfo``."""
+    body = {"schema": MANIFEST_SCHEMA, **info.model_dump(mode="json")}
+    return json.dumps(body, indent=1, ensure_ascii=False).encode()
+
+
+async def read_manifest(store: CloudStorageProvider, folder: str) -> ModelInfo | None:
+    """Return the model that a folder's manifest describes, or ``None``. Raises Unavailable."""
+    try:
+        body = parse_json(await read_small(store, f"{folder}/{MANIFEST}", MANIFEST_BYTES_MAX))
+        if not isinstance(body, dict) or body.pop("schema", None) != MANIFEST_SCHEMA:
+            return None
+        return ModelInfo.model_validate(body)
+    except (NotFound, TooLarge, ValidationError, ValueError):
+        return None
+
+
+async def delete_model_files(store: CloudStorageProvider, info: ModelInfo) -> None:
+    """Delete the manifest, then what it lists. Raises Unavailable; repeating it completes the work."""
+    await store.delete(f"{info.key}/{MANIFEST}")
+    for artifact in info.artifacts:
+        await store.delete(f"{info.key}/{artifact.name}")
+
+
+class ModelService:
+    """Everything about stored models. Raises Refusal, and what store and journal raise."""
+
+    def __init__(self, parts: StorageParts) -> None:
+        self._parts = parts
+        self._locks = NamedLocks()
+
+    async def all(self, user: UserId) -> tuple[ModelInfo, ...]:
+        """Return the user's models, newest first."""
+        return tuple(await self._parts.catalogue.models(user, self._parts.settings.list_max))
+
+    async def find(self, user: UserId, ref: str) -> ModelInfo:
+        """Return the one model that ``ref`` means."""
+        return choose(ref, await self._parts.catalogue.models_called(user, ref), "model")
+
+    async def read_file(self, msg: ReadModelFile) -> DownloadGrant:
+        """Permit streaming one file of a model: one of its artifacts, or its manifest."""
+        user = msg.requester.user_id
+        info = await self.find(user, msg.ref)
+        sizes = {artifact.name: artifact.size_bytes for artifact in info.artifacts}
+        if msg.file != MANIFEST and msg.file not in sizes:
+            raise not_found("file in this model")
+        access = decide_access(self._parts.layout, user, f"{info.key}/{msg.file}")
+        if not isinstance(access, Granted):
+            raise Refusal("E-KEY", access.detail)
+        try:
+            size = (await self._parts.store.stat(access.key)).size_bytes
+        except NotFound:
+            raise Refusal("E-MODEL-DAMAGED", f"{msg.file} is not in storage") from None
+        if size != sizes.get(msg.file, size):
+            raise Refusal("E-MODEL-DAMAGED", f"{msg.file} is not as long as it was")
+        return DownloadGrant(key=access.key, size_bytes=size, name=msg.file.rsplit("/", 1)[-1])
+
+    async def remove(self, msg: RemoveModel) -> ModelInfo:
+        """Remove a model. The event comes first: files that stay are swept at the next start."""
+        parts, user, digest = self._parts, msg.requester.user_id, body_digest(msg)
+        async with self._locks.held(user):
+            earlier = await earlier_answer(parts.journal, msg.command_id, digest)
+            model = ModelId(earlier) if earlier else (await self.find(user, msg.ref)).id
+            kept = await model_record(parts.journal, model)
+            if kept is None or kept.info.user_id != user:
+                raise not_found("model")
+            if not kept.removed:
+                if earlier is None:
+                    await accept_removal(parts.journal, msg, "model.remove", digest, model)
+                event = ModelRemoved(model_id=model, by=user)
+                await append_removed(parts.journal, f"model/{model}", kept.version, event, msg.command_id)
+            with suppress(ProviderError):
+                await delete_model_files(parts.store, kept.info)
+        return kept.info

@@ -1,0 +1,56 @@
+"""What the storage services work with, as one value, and every bound they keep."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from actors.journal.interface import Journal
+from actors.runtime.world import World
+from actors.storage.access import Layout
+from actors.storage.audit import AuditTrail
+from actors.storage.catalogue import Catalogue
+from providers.interface import CloudPredictionProvider, CloudStorageProvider
+
+
+@dataclass(frozen=True, slots=True)
+class StorageSettings:
+    """Bounds of the storage services. Spans in seconds, sizes in bytes, money in US dollars."""
+
+    upload_bytes_max: int = 10 << 30
+    staging_age_s: float = 24 * 3600.0
+    """An upload or question older than this was left by a process that died, and is swept at the next start."""
+    inspection_timeout_s: float = 60.0
+    inspection_memory_bytes: int = 1 << 30
+    inspections_at_once: int = 2
+    predictions_at_once: int = 2
+    waiting_max: int = 16
+    """Inspections, and predictions, that may wait for a place; the next is refused with ``E-BUSY``."""
+    prediction_limit_s: float = 600.0
+    prediction_max_cost_usd: Decimal = Decimal(1)
+    prediction_rate_usd_per_hour: Decimal = Decimal(0)
+    """What a second of prediction costs with this provider; bounds its time by the cost limit."""
+    hold_s: float = 60.0
+    """How long ``HoldDataset`` alone keeps a data set: the job must be journaled by then."""
+    artifact_files_max: int = 200
+    artifact_bytes_max: int = 50 << 30
+    """All files of one model together."""
+    list_max: int = 1000
+    """Entries of one listing, newest first."""
+    python: str = field(default_factory=lambda: sys.executable)
+    """Interpreter that has the container programs."""
+
+
+@dataclass(frozen=True, slots=True)
+class StorageParts:
+    """Everything the services reach; made once at boot."""
+
+    world: World
+    journal: Journal
+    catalogue: Catalogue
+    store: CloudStorageProvider
+    prediction: CloudPredictionProvider
+    audit: AuditTrail
+    layout: Layout = field(default_factory=Layout)
+    settings: StorageSettings = field(default_factory=StorageSettings)

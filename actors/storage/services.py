@@ -1,0 +1,172 @@
+"""Every request to the storage actor, led to the service that answers it, and audited.
+
+Plain async code without a mailbox: the actor adds that. Requests run beside each other; what must not overlap is
+serialised inside the services, per user or per thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, assert_never
+
+from actors.journal.interface import JournalError, JournalUnavailable
+from actors.storage.audit import who_of
+from actors.storage.collection import Collector
+from actors.storage.datasets import DatasetService
+from actors.storage.holds import OpenJobsUsing
+from actors.storage.models import ModelService
+from actors.storage.parts import StorageParts
+from actors.storage.predictions import PredictionService
+from actors.storage.sweep import Swept, sweep
+from messages.admin import (
+    AbandonUpload,
+    BeginPrediction,
+    BeginUpload,
+    CheckTraining,
+    Collected,
+    CollectResult,
+    CommitUpload,
+    FindDataset,
+    FindModel,
+    HoldDataset,
+    ListDatasets,
+    ListModels,
+    MakePrediction,
+    ReadDataset,
+    ReadModelFile,
+    ReadPrediction,
+    RemoveDataset,
+    RemoveModel,
+)
+from messages.errors import Refusal
+from providers.interface import ProviderError
+
+DatasetRequest = (
+    BeginUpload
+    | CommitUpload
+    | AbandonUpload
+    | ListDatasets
+    | FindDataset
+    | ReadDataset
+    | RemoveDataset
+    | CheckTraining
+)
+ModelRequest = ListModels | FindModel | ReadModelFile | RemoveModel
+PredictionRequests = BeginPrediction | MakePrediction | ReadPrediction
+StorageMessage = DatasetRequest | ModelRequest | PredictionRequests | CollectResult | HoldDataset
+"""Everything the storage actor takes."""
+
+Call = tuple[str, str, Callable[[], Awaitable[Any]], bool]
+"""Verb and resource for the audit trail, the work, and whether only a refusal is recorded."""
+
+
+class StorageServices:
+    """The services of one provider's storage. Made once at boot; they outlive restarts of the actor."""
+
+    def __init__(self, parts: StorageParts, open_jobs_using: OpenJobsUsing) -> None:
+        self.parts = parts
+        self.datasets = DatasetService(parts, open_jobs_using)
+        self.models = ModelService(parts)
+        self.predictions = PredictionService(parts, self.models)
+        self.collector = Collector(parts)
+
+    async def answer(self, msg: StorageMessage) -> object:
+        """Answer one request. Raises Refusal and the provider's errors, never the journal's."""
+        match msg:
+            case HoldDataset():
+                await self._hold(msg)
+                return None
+            case CollectResult():
+                return await self._collected(msg)
+            case (
+                BeginUpload()
+                | CommitUpload()
+                | AbandonUpload()
+                | ListDatasets()
+                | FindDataset()
+                | ReadDataset()
+                | RemoveDataset()
+                | CheckTraining()
+            ):
+                what, resource, work, quiet = self._dataset_call(msg)
+            case ListModels() | FindModel() | ReadModelFile() | RemoveModel():
+                what, resource, work, quiet = self._model_call(msg)
+            case BeginPrediction() | MakePrediction() | ReadPrediction():
+                what, resource, work, quiet = self._prediction_call(msg)
+            case _:
+                assert_never(msg)
+        return await self.parts.audit.judged(who_of(msg.requester), what, resource, work(), quiet=quiet)
+
+    async def sweep(self) -> Swept | None:
+        """Clear up after processes that died; ``None`` when store or journal do not answer now."""
+        try:
+            swept = await sweep(self.parts)
+        except (ProviderError, JournalError):
+            return None
+        if any(swept):
+            detail = f"{swept.staged} left by uploads, {swept.removed} of removed things"
+            await self.parts.audit.record("sys", "storage.sweep", "", detail=detail)
+        return swept
+
+    def _dataset_call(self, msg: DatasetRequest) -> Call:
+        user = msg.requester.user_id
+        match msg:
+            case BeginUpload():
+                return "dataset.begin", msg.name, lambda: self.datasets.begin(msg), True
+            case CommitUpload():
+                return "dataset.add", msg.grant.dataset_id, lambda: self.datasets.commit(msg), False
+            case AbandonUpload():
+                return "dataset.abandon", msg.grant.dataset_id, lambda: self.datasets.abandon(msg), False
+            case ListDatasets():
+                return "dataset.list", "", lambda: self.datasets.all(user), True
+            case FindDataset():
+                return "dataset.find", msg.ref, lambda: self.datasets.find(user, msg.ref), True
+            case ReadDataset():
+                return "dataset.read", msg.ref, lambda: self.datasets.read(msg), False
+            case RemoveDataset():
+                return "dataset.remove", msg.ref, lambda: self.datasets.remove(msg), False
+            case CheckTraining():
+                return "dataset.check", msg.order.dataset, lambda: self.datasets.check(msg), True
+            case _:
+                assert_never(msg)
+
+    def _model_call(self, msg: ModelRequest) -> Call:
+        user = msg.requester.user_id
+        match msg:
+            case ListModels():
+                return "model.list", "", lambda: self.models.all(user), True
+            case FindModel():
+                return "model.find", msg.ref, lambda: self.models.find(user, msg.ref), True
+            case ReadModelFile():
+                return "model.read", f"{msg.ref} {msg.file}", lambda: self.models.read_file(msg), False
+            case RemoveModel():
+                return "model.remove", msg.ref, lambda: self.models.remove(msg), False
+            case _:
+                assert_never(msg)
+
+    def _prediction_call(self, msg: PredictionRequests) -> Call:
+        match msg:
+            case BeginPrediction():
+                return "prediction.begin", msg.model, lambda: self.predictions.begin(msg), True
+            case MakePrediction():
+                return "prediction.make", msg.model, lambda: self.predictions.make(msg), False
+            case ReadPrediction():
+                return "prediction.read", msg.prediction_id, lambda: self.predictions.read(msg), False
+            case _:
+                assert_never(msg)
+
+    async def _collected(self, msg: CollectResult) -> Collected:
+        """Collect; a result that does not hold is an answer, and a refusal in the audit trail."""
+        who, trail = who_of(msg.requester), self.parts.audit
+        result = await trail.judged(who, "model.collect", msg.job_id, self.collector.collect(msg), quiet=True)
+        await trail.record(
+            who, "model.collect", msg.job_id, code=result.code, detail=result.detail, success=result.code is None
+        )
+        return result
+
+    async def _hold(self, msg: HoldDataset) -> None:
+        """Hold a data set; the job it is for is audited by whoever accepts that."""
+        try:
+            await self.datasets.hold(msg)
+        except JournalUnavailable as error:
+            raise Refusal("E-JOURNAL") from error
