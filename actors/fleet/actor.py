@@ -1,0 +1,333 @@
+"""FleetWatch: owns the provider's list. One listing serves every job, whatever their number.
+
+It tells supervisors what changed, looks into job folders at a bounded rate, ends orphans on every complete listing,
+and takes over the jobs whose supervisor is parked. A listing that is cut, foreign or absent proves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from typing import Any, Protocol
+
+from actors.fleet import messages as fm
+from actors.fleet.adoption import Parked
+from actors.fleet.looks import Looks
+from actors.fleet.orphans import Whose, claim, parse
+from actors.fleet.reaping import reap
+from actors.fleet.sightings import findings
+from actors.fleet.watcher import watched_of
+from actors.journal.interface import Journal
+from actors.runtime.actor import Actor
+from actors.storage.folder import FolderView, JobFolder
+from actors.supervisor.driver import JobDriver
+from actors.supervisor.inputs import FolderSeen, Input, Sighted, Vanished
+from actors.supervisor.rules import Naming
+from actors.supervisor.state import Job, fold
+from messages.ids import JobId
+from messages.jobs import JobState
+from messages.machines import Listing, Machine
+from providers.interface import ExitEvents, NotFound, Provider, ProviderError
+
+ROUND_S_MIN = 0.1
+ROUND_S_MAX = 1.0
+"""Between two rounds of folder looks."""
+FAILED_WAIT_S_MAX = 30.0
+"""Longest pause after a listing that failed; provider quotas ask for patience, machines for haste."""
+
+FleetMessage = (
+    fm.Watch
+    | fm.Unwatch
+    | fm.Adopt
+    | fm.Listed
+    | fm.ListingFailed
+    | fm.Exited
+    | fm.LookRound
+    | fm.LiveOf
+    | fm.ListNow
+    | fm.FleetState
+)
+
+
+class Delivery(Protocol):
+    """How FleetWatch reaches the supervisor of a job."""
+
+    def __call__(self, job_id: JobId, heard: Input) -> None:
+        """Leave an input for the job; a job without a supervisor drops it."""
+        ...
+
+
+class FleetWatch(Actor[FleetMessage]):
+    """Watches the machines of one provider account."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        journal: Journal,
+        naming: Naming,
+        deliver: Delivery,
+        drive: Callable[[JobId], JobDriver],
+        log: Callable[..., Any],
+    ) -> None:
+        self._provider = provider
+        self._journal = journal
+        self._naming = naming
+        self._deliver = deliver
+        self._drive = drive
+        self._log = log
+        self._watched: dict[JobId, fm.Watched] = {}
+        self._live: dict[JobId, fm.Live] = {}
+        self._told: dict[str, frozenset[str]] = {}
+        self._looks = Looks(provider.training.timings.marker_interval_s)
+        self._parked: dict[JobId, Parked] = {}
+        self._busy: set[str] = set()
+        self._reaping: set[str] = set()
+        self._account = ""
+        self._last_complete: datetime | None = None
+        self._failed: str | None = None
+        self._second_writer: str | None = None
+
+    async def on_start(self) -> None:
+        """Begin to list, to look, and to hear of exits."""
+        self.ctx.start(self._patrol(), "patrol")
+        if isinstance(self._provider.training, ExitEvents):
+            self.ctx.start(self._exits(self._provider.training), "exits")
+        self._next_round()
+
+    async def receive(self, msg: FleetMessage) -> object | None:
+        """Handle one message."""
+        match msg:
+            case fm.Watch():
+                self._watch(msg.watched)
+            case fm.Unwatch():
+                self._unwatch(msg.job_id)
+            case fm.Adopt():
+                self._adopt(msg.job_id)
+            case fm.Listed():
+                await self._listed(msg.listing)
+            case fm.ListingFailed():
+                self._failed = msg.detail
+            case fm.Exited():
+                self._exited(msg.machine_id)
+            case fm.LookRound():
+                self._round()
+            case fm.LiveOf():
+                return {job_id: self._live[job_id] for job_id in msg.job_ids if job_id in self._live}
+            case fm.ListNow():
+                return self.ctx.reply_later(self._provider.training.list_machines())
+            case fm.FleetState():
+                return self._facts()
+        return None
+
+    # ------------------------------------------------------------------------------------------- watching
+
+    def _watch(self, watched: fm.Watched) -> None:
+        before = self._watched.get(watched.job_id)
+        self._watched[watched.job_id] = watched
+        if before is not None and before.name != watched.name:
+            self._forget_name(before.name)
+        self._looks.keep(watched, self.ctx.clock.monotonic())
+
+    def _unwatch(self, job_id: JobId) -> None:
+        watched = self._watched.pop(job_id, None)
+        self._live.pop(job_id, None)
+        self._looks.drop(job_id)
+        if watched is not None:
+            self._forget_name(watched.name)
+
+    def _adopt(self, job_id: JobId) -> None:
+        """Drive a job whose supervisor is parked; what is seen of it goes to its driver from now on."""
+        if job_id not in self._parked:
+            self._parked[job_id] = parked = Parked(self._drive(job_id), self._keep)
+            self.ctx.start(self._drive_parked(job_id, parked), f"parked {job_id}")
+
+    async def _drive_parked(self, job_id: JobId, parked: Parked) -> None:
+        await parked.drive(self.ctx.clock, self._log)
+        del self._parked[job_id]
+
+    def _keep(self, job: Job) -> None:
+        watched = watched_of(job)
+        if watched is None:
+            self._unwatch(job.id)
+        else:
+            self._watch(watched)
+
+    def _tell(self, job_id: JobId, heard: Input) -> None:
+        if parked := self._parked.get(job_id):
+            parked.heard.append(heard)
+        else:
+            self._deliver(job_id, heard)
+
+    def _forget_name(self, name: str) -> None:
+        self._told.pop(name, None)
+
+    def _facts(self) -> fm.FleetFacts:
+        return fm.FleetFacts(
+            account=self._account,
+            last_complete=self._last_complete,
+            listing_failed=self._failed,
+            second_writer=self._second_writer,
+            reaping=len(self._reaping),
+        )
+
+    def _once(self, key: str, work: Coroutine[Any, Any, None]) -> None:
+        """Start ``work`` unless it runs already."""
+        if key in self._busy:
+            work.close()
+            return
+        self._busy.add(key)
+        self.ctx.start(self._release(key, work), key)
+
+    async def _release(self, key: str, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        finally:
+            self._busy.discard(key)
+
+    # ------------------------------------------------------------------------------------------- listings
+
+    async def _patrol(self) -> None:
+        """List for ever, one interval after the other."""
+        timings = self._provider.training.timings
+        wait_s = timings.list_interval_s
+        while True:
+            try:
+                listing = await self._provider.training.list_machines()
+                self.ctx.ref.tell(fm.Listed(listing=listing))
+                wait_s = timings.list_interval_s
+            except (ProviderError, OSError, TimeoutError) as error:
+                at = self.ctx.clock.now()
+                self.ctx.ref.tell(fm.ListingFailed(detail=str(error), at=at))
+                wait_s = min(FAILED_WAIT_S_MAX, wait_s * 2)
+            await self.ctx.clock.sleep(wait_s)
+
+    async def _listed(self, listing: Listing) -> None:
+        self._account = listing.account
+        if listing.complete:
+            self._last_complete, self._failed = listing.began, None
+        found = findings(listing, self._watched.values(), self._told)
+        for watched, machines in found.sighted:
+            if watched.ambiguous and listing.complete:
+                self._once(f"ambiguous {watched.name}", self._look_then_tell(watched, listing, machines))
+            else:
+                self._tell(watched.job_id, _sighted(watched, listing, machines, folder_empty=False))
+        for watched in found.missing:
+            self._once(f"missing {watched.name}", self._look_closer(watched))
+        if listing.complete:
+            await self._reap_orphans(listing)
+
+    async def _look_then_tell(self, watched: fm.Watched, listing: Listing, machines: tuple[Machine, ...]) -> None:
+        """An ambiguous create is only called never seen when its folder, read after the listing, is empty too."""
+        view = await self._view(watched)
+        if view is not None and (view.started or view.marker):
+            self._tell_folder(watched, view)
+        empty = view is not None and view.started is None and view.marker is None
+        self._tell(watched.job_id, _sighted(watched, listing, machines, folder_empty=empty))
+
+    async def _look_closer(self, watched: fm.Watched) -> None:
+        """A machine is missing from a complete listing: read its folder, then look for it by id, twice."""
+        view = await self._view(watched)
+        if view is not None and view.marker:
+            self._tell_folder(watched, view)
+            return
+        training = self._provider.training
+        for look in range(2):
+            if look:
+                await self.ctx.clock.sleep(training.timings.absence_gap_s)
+            if not await self._not_found(str(watched.machine_id)):
+                return
+        try:
+            account = await training.fingerprint()
+        except (ProviderError, OSError, TimeoutError):
+            return
+        if account == watched.account:
+            detail = "The provider no longer knows the machine."
+            heard = Vanished(attempt=watched.attempt, machine_id=str(watched.machine_id), detail=detail)
+            self._tell(watched.job_id, heard)
+
+    async def _not_found(self, machine_id: str) -> bool:
+        try:
+            machine = await self._provider.training.describe(machine_id)
+        except NotFound:
+            return True
+        except (ProviderError, OSError, TimeoutError):
+            return False
+        return machine.state == "gone"
+
+    async def _reap_orphans(self, listing: Listing) -> None:
+        names = {watched.name for watched in self._watched.values()}
+        now = self.ctx.clock.now()
+        for machine in listing.machines:
+            name = parse(machine, self._naming)
+            if name is None or (machine.name in names and now < name.hard_deadline):
+                continue
+            recorded = await self._journal.read(f"job/{name.job_id}")
+            verdict = claim(machine, listing, self._naming, fold(r.event for r in recorded), now)
+            if verdict.whose is Whose.SECOND_WRITER:
+                self._second_writer = machine.name
+                self._log("second_writer", machine=machine.name)
+            elif verdict.whose is Whose.ORPHAN and machine.id not in self._reaping:
+                self._reaping.add(machine.id)
+                self.ctx.start(self._reap(machine, verdict.reason), f"reap {machine.id}")
+
+    async def _reap(self, machine: Machine, reason: str) -> None:
+        try:
+            await reap(self._provider, self._journal, self.ctx.clock, machine, reason, self._log)
+        finally:
+            self._reaping.discard(machine.id)
+
+    # ------------------------------------------------------------------------------------------- folders
+
+    def _next_round(self) -> None:
+        round_s = min(ROUND_S_MAX, max(ROUND_S_MIN, self._looks.interval_s() / 5))
+        self.ctx.after(round_s, fm.LookRound(), key="round")
+
+    def _round(self) -> None:
+        now_s = self.ctx.clock.monotonic()
+        for job_id in self._looks.take(self._watched, now_s, ROUND_S_MAX):
+            self._once(f"look {job_id}", self._look(self._watched[job_id]))
+        self._next_round()
+
+    async def _exits(self, training: ExitEvents) -> None:
+        while True:
+            machine_id = await training.next_exit()
+            self.ctx.ref.tell(fm.Exited(machine_id=machine_id))
+
+    def _exited(self, machine_id: str) -> None:
+        for watched in self._watched.values():
+            if watched.machine_id == machine_id and watched.phase in (JobState.STARTING, JobState.RUNNING):
+                self._once(f"exited {watched.job_id}", self._look(watched))
+
+    async def _look(self, watched: fm.Watched) -> None:
+        view = await self._view(watched)
+        if view is not None:
+            self._tell_folder(watched, view)
+
+    async def _view(self, watched: fm.Watched) -> FolderView | None:
+        try:
+            return await JobFolder(self._provider.storage, watched.folder).look()
+        except (ProviderError, OSError, TimeoutError) as error:
+            self._log("folder_unreadable", job_id=watched.job_id, error=str(error))
+            return None
+
+    def _tell_folder(self, watched: fm.Watched, view: FolderView) -> None:
+        """Keep what the job says of itself, and wake its supervisor only for what decides something."""
+        current = self._watched.get(watched.job_id)
+        if current is None or current.attempt != watched.attempt:
+            return
+        self._live[watched.job_id] = fm.Live(heartbeat=view.heartbeat, progress=view.progress)
+        news = view.marker or (view.started and watched.phase is not JobState.RUNNING)
+        if news:
+            seen = FolderSeen(attempt=watched.attempt, started=view.started, marker=view.marker)
+            self._tell(watched.job_id, seen)
+
+
+def _sighted(watched: fm.Watched, listing: Listing, machines: tuple[Machine, ...], *, folder_empty: bool) -> Sighted:
+    return Sighted(
+        name=watched.name,
+        account=listing.account,
+        complete=listing.complete,
+        began=listing.began,
+        machines=machines,
+        folder_empty=folder_empty,
+    )

@@ -1,0 +1,49 @@
+"""What a listing means for the watched jobs: whom to tell, and whose absence is worth a closer look. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from actors.fleet.messages import Watched
+from messages.jobs import JobState
+from messages.machines import Listing, Machine, MachineState
+
+_MAY_VANISH = frozenset({JobState.STARTING, JobState.RUNNING})
+
+
+class Findings(NamedTuple):
+    """What follows from one listing."""
+
+    sighted: list[tuple[Watched, tuple[Machine, ...]]]
+    """Jobs to tell what is listed under their name."""
+    missing: list[Watched]
+    """Jobs whose machine a complete listing no longer shows."""
+
+
+def findings(listing: Listing, watched: Iterable[Watched], told: dict[str, frozenset[str]]) -> Findings:
+    """Compare a listing with what is watched.
+
+    ``told`` remembers which machine ids were reported under which name, so that a supervisor is woken only by news;
+    an ambiguous create hears of every listing, because absence is its news.
+    """
+    by_name: dict[str, list[Machine]] = {}
+    for machine in listing.machines:
+        if machine.state is not MachineState.GONE:
+            by_name.setdefault(machine.name, []).append(machine)
+    sighted: list[tuple[Watched, tuple[Machine, ...]]] = []
+    missing: list[Watched] = []
+    for one in watched:
+        machines = tuple(by_name.get(one.name, ()))
+        ids = frozenset(m.id for m in machines)
+        if one.ambiguous or ids - told.get(one.name, frozenset()):
+            told[one.name] = told.get(one.name, frozenset()) | ids
+            sighted.append((one, machines))
+        if _is_missing(one, ids, listing):
+            missing.append(one)
+    return Findings(sighted, missing)
+
+
+def _is_missing(one: Watched, ids: frozenset[str], listing: Listing) -> bool:
+    trusted = listing.complete and listing.account == one.account
+    return trusted and one.phase in _MAY_VANISH and one.machine_id is not None and one.machine_id not in ids

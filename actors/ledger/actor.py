@@ -1,0 +1,181 @@
+"""CostLedger: the only writer of the stream ``ledger``.
+
+It answers reservations, and follows the journal for the events of jobs that move money. Both are idempotent: what
+was booked before is not booked again, so a crash between a job's event and its booking loses nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+from decimal import Decimal
+from typing import Literal
+
+from actors.journal.interface import ANY, START, Journal, Position, Recorded
+from actors.ledger import budgets as rules
+from actors.ledger.entries import JobFacts, entries, reserve
+from actors.ledger.requests import (
+    BudgetsLeft,
+    CostReport,
+    Held,
+    JobFact,
+    MoneyFact,
+    MoneyTotals,
+    ReserveMoney,
+    Totals,
+)
+from actors.ledger.state import LedgerState, fold, reservation_id
+from actors.runtime.actor import Actor
+from actors.runtime.world import Clock
+from messages import events as ev
+from messages.documents import BudgetRow, CostDocument, CostRow
+from messages.ids import JobId, UserId
+from messages.machines import ProviderKind, Timings
+from messages.money import ZERO, from_micro
+
+STREAM = "ledger"
+LedgerMessage = ReserveMoney | JobFact | CostReport | BudgetsLeft | MoneyTotals
+
+_KEYS = {
+    "day": "day",
+    "user": "user_id",
+    "model": "coalesce(model_id, '(none)')",
+    "provider": "provider",
+    "job": "job_id",
+}
+
+
+class CostLedger(Actor[LedgerMessage]):
+    """Prices, budgets, reservations, accruals and settlement of one node."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        clock: Clock,
+        budgets: rules.Budgets,
+        zone: tzinfo,
+        timings: dict[ProviderKind, Timings],
+    ) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._budgets = budgets
+        self._timings = timings
+        self._state = LedgerState(zone)
+
+    async def on_start(self) -> None:
+        """Fold the ledger, catch up with what jobs did while nobody booked, then follow."""
+        recorded = await self._journal.read(STREAM)
+        self._state = fold((r.event for r in recorded), self._state.zone)
+        after = await self._catch_up()
+        self.ctx.start(self._follow(after), "follow")
+
+    async def receive(self, msg: LedgerMessage) -> object | None:
+        """Answer one request or book one fact."""
+        match msg:
+            case ReserveMoney():
+                return await self._reserve(msg)
+            case JobFact():
+                await self._book(msg.job_id, msg.fact)
+                return None
+            case CostReport():
+                return await self._report(msg.user_id, msg.by)
+            case BudgetsLeft():
+                return self._budget_rows(msg.user_id)
+            case MoneyTotals():
+                return self._totals()
+
+    # ------------------------------------------------------------------------------------------- writing
+
+    async def _append(self, booked: list[ev.LedgerEvent]) -> None:
+        if not booked:
+            return
+        await self._journal.append(STREAM, ANY, booked, actor="CostLedger")
+        for event in booked:
+            self._state.apply(event)
+
+    async def _reserve(self, asked: ReserveMoney) -> Held:
+        held = self._state.open.get(reservation_id(asked.job_id, asked.attempt))
+        if held is None:
+            timings = self._timings[asked.offer.provider]
+            event = reserve(self._state, self._budgets, asked, timings, self._clock.now())
+            await self._append([event])
+            held = self._state.open[event.reservation]
+        return Held(reservation=held.id, hold_usd=held.hold_usd, at=held.at)
+
+    async def _book(self, job_id: JobId, fact: MoneyFact) -> None:
+        rows = await self._journal.query("SELECT user_id, provider, state FROM jobs WHERE job_id = ?", (job_id,))
+        for user_id, provider, state in rows:
+            job = JobFacts(UserId(user_id), provider, state == "closed")
+            await self._append(entries(self._state, job_id, job, fact, self._clock.now()))
+
+    # ------------------------------------------------------------------------------------------- following
+
+    async def _catch_up(self) -> Position:
+        """Book what happened to every job with an open reservation or without a settlement; return where to go on."""
+        last = await self._journal.query("SELECT applied_position FROM projections WHERE name = 'jobs'")
+        open_jobs = {held.job_id for held in self._state.open.values()}
+        closed = await self._journal.query("SELECT job_id FROM jobs WHERE state = 'closed'")
+        missing = {JobId(row[0]) for row in closed} - self._state.settled
+        for job_id in sorted(open_jobs | missing):
+            for recorded in await self._journal.read(f"job/{job_id}"):
+                if isinstance(recorded.event, MoneyFact):
+                    await self._book(job_id, recorded.event)
+        return Position(last[0][0]) if last else START
+
+    async def _follow(self, after: Position) -> None:
+        async for recorded in self._journal.follow(after):
+            fact = _money_fact(recorded)
+            if fact is not None:
+                await self.ctx.ref.send(fact)
+
+    # ------------------------------------------------------------------------------------------- reading
+
+    def _totals(self) -> Totals:
+        now = self._clock.now()
+        today = self._state.day(now)
+        return Totals(
+            spent_today_usd=self._state.spent_between(today, today),
+            spent_month_usd=self._state.spent_between(today.replace(day=1), today),
+            reserved_usd=self._state.reserved_usd,
+            running_usd=self._running(None),
+        )
+
+    def _running(self, user: UserId | None) -> Decimal:
+        now = self._clock.now()
+        held = (h for h in self._state.open.values() if user in (None, h.user_id))
+        return sum((h.accrued_usd(now) for h in held), ZERO)
+
+    def _budget_rows(self, user: UserId) -> tuple[BudgetRow, ...]:
+        found = rules.windows(self._state, self._budgets, user, self._clock.now())
+        return tuple(
+            BudgetRow(
+                name=w.name,
+                limit_usd=w.limit_usd,
+                spent_usd=w.spent_usd,
+                reserved_usd=w.reserved_usd,
+                left_usd=w.left_usd,
+                warning=w.warning,
+            )
+            for w in found
+        )
+
+    async def _report(self, user: UserId, by: Literal["day", "user", "model", "provider", "job"]) -> CostDocument:
+        sql = (
+            f"SELECT {_KEYS[by]} AS key, count(DISTINCT job_id), sum(usd_micro) FROM costs "  # noqa: S608 (own names)
+            "WHERE user_id = ? GROUP BY key ORDER BY key"
+        )
+        found = await self._journal.query(sql, (user,))
+        rows = tuple(CostRow(key=str(key), jobs=jobs, cost_usd=from_micro(micro)) for key, jobs, micro in found)
+        return CostDocument(
+            by=by,
+            rows=rows,
+            total_usd=sum((row.cost_usd for row in rows), ZERO),
+            running_usd=self._running(user),
+            reserved_usd=self._state.reserved_for(user),
+            budgets=self._budget_rows(user),
+        )
+
+
+def _money_fact(recorded: Recorded) -> JobFact | None:
+    if not recorded.stream.startswith("job/") or not isinstance(recorded.event, MoneyFact):
+        return None
+    return JobFact(job_id=JobId(recorded.stream.removeprefix("job/")), fact=recorded.event)

@@ -1,0 +1,92 @@
+"""Budgets: what a day, a month, a user and the whole may cost. Pure.
+
+A reservation is only made when, for every budget, spent + reserved + the new hold stays within the limit: so the
+limit holds at every commit, whatever the machines do.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+from actors.ledger.state import LedgerState
+from messages.base import Record
+from messages.ids import UserId
+from messages.money import ZERO, Usd, human
+
+WARN_SHARES = (Decimal("0.8"), Decimal("0.5"))
+"""Shares of a budget at which people are warned; at 100 % nothing new starts."""
+
+
+class Budgets(Record):
+    """Limits in US dollars; ``None`` means no limit."""
+
+    per_day_usd: Usd | None = None
+    per_month_usd: Usd | None = None
+    total_usd: Usd | None = None
+    per_user_per_day_usd: Usd | None = None
+    per_user_per_month_usd: Usd | None = None
+
+
+class Window(NamedTuple):
+    """One budget as it stands."""
+
+    name: str
+    limit_usd: Decimal
+    spent_usd: Decimal
+    reserved_usd: Decimal
+
+    @property
+    def left_usd(self) -> Decimal:
+        """What may still be reserved."""
+        return max(ZERO, self.limit_usd - self.spent_usd - self.reserved_usd)
+
+    @property
+    def warning(self) -> str:
+        """Say which share is used up, once half of it is; empty before."""
+        if self.limit_usd == 0:
+            return "no money is allowed"
+        used = (self.spent_usd + self.reserved_usd) / self.limit_usd
+        if used >= 1:
+            return "used up"
+        return next((f"more than {share:.0%} used" for share in WARN_SHARES if used >= share), "")
+
+
+def windows(state: LedgerState, budgets: Budgets, user: UserId, now: datetime) -> list[Window]:
+    """Return every budget that applies to ``user`` at ``now``."""
+    today = state.day(now)
+    first = today.replace(day=1)
+    last = _month_end(first)
+    rows = (
+        ("day", budgets.per_day_usd, today, today, None),
+        ("month", budgets.per_month_usd, first, last, None),
+        ("total", budgets.total_usd, date.min, date.max, None),
+        ("your day", budgets.per_user_per_day_usd, today, today, user),
+        ("your month", budgets.per_user_per_month_usd, first, last, user),
+    )
+    return [
+        Window(name, limit, state.spent_between(begin, end, who), state.reserved_for(who))
+        for name, limit, begin, end, who in rows
+        if limit is not None
+    ]
+
+
+def _month_end(first: date) -> date:
+    return (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+
+
+def refuse(state: LedgerState, budgets: Budgets, user: UserId, hold_usd: Decimal, now: datetime) -> str | None:
+    """Return why ``hold_usd`` may not be reserved, or ``None`` when it may."""
+    for window in windows(state, budgets, user, now):
+        if hold_usd > window.left_usd:
+            return (
+                f"This job needs {human(hold_usd)} held, and the budget of {human(window.limit_usd)} "
+                f"({window.name}) has {human(window.left_usd)} left."
+            )
+    return None
+
+
+def left(state: LedgerState, budgets: Budgets, user: UserId, now: datetime) -> Decimal | None:
+    """Return what the tightest budget has left, or ``None`` where none is set."""
+    return min((window.left_usd for window in windows(state, budgets, user, now)), default=None)

@@ -1,0 +1,105 @@
+"""What the ledger writes when a job's event moves money: ``entries(state, job, fact) → events``. Pure.
+
+A reservation is released only by an event of its job (its attempt ended, the job closed), never by absence; release
+is final. A job is settled once, when it closes.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from actors.ledger import holds
+from actors.ledger.budgets import Budgets, refuse
+from actors.ledger.requests import MoneyFact, ReserveMoney
+from actors.ledger.state import LedgerState, reservation_id
+from messages import events as ev
+from messages.errors import Refusal
+from messages.ids import JobId, UserId
+from messages.machines import Timings
+from messages.money import ZERO, human
+
+
+class JobFacts(NamedTuple):
+    """What the ledger needs to know of a job, from the read model."""
+
+    user_id: UserId
+    provider: str
+    closed: bool
+
+
+def entries(state: LedgerState, job_id: JobId, job: JobFacts, fact: MoneyFact, now: datetime) -> list[ev.LedgerEvent]:
+    """Return what to append for one event of a job; nothing when it was booked before."""
+    match fact:
+        case ev.MoneyReserved():
+            held = state.open.get(fact.reservation)
+            return [_released(fact.reservation, ZERO, now)] if held and job.closed else []
+        case ev.MachineCreated() | ev.MachineFound():
+            return _accrual(state, reservation_id(job_id, fact.attempt), fact)
+        case ev.AttemptEnded():
+            reservation = reservation_id(job_id, fact.attempt)
+            return [_released(reservation, fact.cost_usd, now)] if reservation in state.open else []
+        case ev.JobClosed():
+            return _closed(state, job_id, job, fact, now)
+
+
+def _accrual(state: LedgerState, reservation: str, fact: ev.MachineCreated | ev.MachineFound) -> list[ev.LedgerEvent]:
+    held = state.open.get(reservation)
+    if held is None or held.accrual is not None:
+        return []
+    rate = fact.machine.rate_usd_per_hour or ZERO
+    return [ev.AccrualStarted(reservation=reservation, rate_usd_per_hour=rate, fixed_usd=ZERO, at=fact.at)]
+
+
+def _closed(
+    state: LedgerState, job_id: JobId, job: JobFacts, fact: ev.JobClosed, now: datetime
+) -> list[ev.LedgerEvent]:
+    left = [held.id for held in state.open.values() if held.job_id == job_id]
+    booked: list[ev.LedgerEvent] = [_released(reservation, ZERO, now) for reservation in left]
+    if job_id not in state.settled:
+        settled = ev.Settled(
+            job_id=job_id,
+            user_id=job.user_id,
+            provider=job.provider,
+            model_id=fact.model_id,
+            observed_usd=fact.cost_usd,
+            at=fact.at,
+        )
+        booked.append(settled)
+    return booked
+
+
+def _released(reservation: str, spent_usd: Decimal, now: datetime) -> ev.Released:
+    return ev.Released(reservation=reservation, spent_usd=spent_usd, at=now)
+
+
+def reserve(state: LedgerState, budgets: Budgets, asked: ReserveMoney, timings: Timings, now: datetime) -> ev.Reserved:
+    """Return the reservation of an attempt, or raise the ``Refusal`` that says why not and what would work."""
+    terms = holds.Terms.of(asked.offer, timings)
+    hold_usd = hold_for(terms, timings, asked.cap_left_usd, asked.max_runtime_s)
+    reason = refuse(state, budgets, asked.user_id, hold_usd, now)
+    if reason is not None:
+        raise Refusal("E-BUDGET", reason)
+    return ev.Reserved(
+        reservation=reservation_id(asked.job_id, asked.attempt),
+        job_id=asked.job_id,
+        user_id=asked.user_id,
+        attempt=asked.attempt,
+        hold_usd=hold_usd,
+        at=now,
+    )
+
+
+def hold_for(terms: holds.Terms, timings: Timings, cap_usd: Decimal, max_runtime_s: float) -> Decimal:
+    """Return what an attempt needs held: enough for its whole runtime, or the cap where that is less.
+
+    Raises ``Refusal`` E-CAPTOOSMALL, with the smallest cap that works, when the cap leaves too little time.
+    """
+    affordable_s = holds.seconds_affordable(terms, cap_usd)
+    if affordable_s < holds.seconds_needed(terms):
+        smallest = holds.smallest_cap(terms)
+        raise Refusal(
+            "E-CAPTOOSMALL", f"The smallest limit that works here is {human(smallest)}.", smallest=str(smallest)
+        )
+    return holds.hold(terms, min(affordable_s, timings.start_allowance_s + max_runtime_s))

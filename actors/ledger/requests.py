@@ -1,0 +1,67 @@
+"""What the ledger is asked, and what it hears of jobs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from messages import events as ev
+from messages.base import Control, Instant, Record, Request
+from messages.documents import BudgetRow, CostDocument
+from messages.ids import JobId, UserId
+from messages.machines import Offer
+from messages.money import Usd
+
+MoneyFact = ev.MoneyReserved | ev.MachineCreated | ev.MachineFound | ev.AttemptEnded | ev.JobClosed
+
+
+class Held(Record):
+    """Money is held."""
+
+    reservation: str
+    hold_usd: Usd
+    at: Instant
+
+
+class ReserveMoney(Request[Held]):
+    """Hold money for one attempt. The same attempt again gets the same answer. Refused: E-BUDGET, E-CAPTOOSMALL."""
+
+    job_id: JobId
+    user_id: UserId
+    attempt: int
+    offer: Offer
+    cap_left_usd: Usd
+    """What the job's own limit has left after its earlier attempts."""
+    max_runtime_s: int
+
+
+class JobFact(Control):
+    """An event of a job that moves money, as the journal has it."""
+
+    job_id: JobId
+    fact: MoneyFact
+
+
+class CostReport(Request[CostDocument]):
+    """What was spent, is running and is held."""
+
+    user_id: UserId
+    by: Literal["day", "user", "model", "provider", "job"]
+
+
+class BudgetsLeft(Request[tuple[BudgetRow, ...]]):
+    """The budgets that apply to a user."""
+
+    user_id: UserId
+
+
+class Totals(Record):
+    """The money of one screen."""
+
+    spent_today_usd: Usd
+    spent_month_usd: Usd
+    reserved_usd: Usd
+    running_usd: Usd
+
+
+class MoneyTotals(Request[Totals]):
+    """Sums for ``status``."""

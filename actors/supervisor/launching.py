@@ -1,0 +1,71 @@
+"""From a free slot to the one create call: hold the money, write the job folder, send the request."""
+
+from __future__ import annotations
+
+from actors.ledger.requests import ReserveMoney
+from actors.supervisor import work
+from actors.supervisor.pending import Launch, Reserve
+from actors.supervisor.rules import SEND_WITHIN_S
+from actors.supervisor.state import Job
+from actors.supervisor.tools import Tools
+from messages import events as ev
+from messages.errors import Refusal
+from messages.machines import LaunchRequest
+from providers.interface import NoCapacity, Refused
+
+
+async def reserve(tools: Tools, job: Job, effect: Reserve) -> None:
+    """Hold the money, write what the machine will read, and only then say that the job may go on."""
+    limits = job.plan.limits
+    asked = ReserveMoney(
+        job_id=job.id,
+        user_id=job.user_id,
+        attempt=effect.attempt,
+        offer=effect.offer,
+        cap_left_usd=limits.max_cost_usd - job.spent_usd,
+        max_runtime_s=limits.max_runtime_s,
+    )
+    try:
+        held = await tools.ask.reserve(asked)
+    except Refusal as no:
+        refused = ev.ReservationRefused(attempt=effect.attempt, code=no.code, detail=no.detail)
+        await tools.append(job.id, refused)
+        return
+    table = await tools.ask.table(job.plan.spec.dataset_id)
+    program = tools.program(job.binding.provider)
+    await tools.folder_of(job, effect.attempt).write_spec(work.spec_for(job, effect.attempt, program, table))
+    reserved = ev.MoneyReserved(
+        attempt=effect.attempt, reservation=held.reservation, hold_usd=held.hold_usd, at=held.at
+    )
+    await tools.append(job.id, reserved)
+
+
+async def launch(tools: Tools, job: Job, effect: Launch) -> None:
+    """Send the create of an intended attempt and append what is known of it afterwards."""
+    attempt = job.attempts[effect.attempt - 1]
+    if attempt.intent is None:
+        return
+    await tools.append(job.id, await create(tools, job, attempt.intent))
+
+
+async def create(tools: Tools, job: Job, intent: ev.LaunchIntended) -> ev.Event:
+    """Make the one create call and return what is known of it afterwards."""
+    clock = tools.world.clock
+    number = intent.attempt
+    age = (clock.now() - intent.at).total_seconds()
+    if not 0 <= age <= SEND_WITHIN_S or intent.run != tools.world.run:
+        detail = f"The create was not sent: its intent was {age:.0f} s old."
+        return ev.LaunchRefused(attempt=number, reason="not_sent", detail=detail, at=clock.now())
+    try:
+        machine = await tools.provider(job).training.launch(_complete(intent.request))
+    except NoCapacity as no:
+        return ev.LaunchRefused(attempt=number, reason="no_capacity", detail=str(no), at=clock.now())
+    except Refused as no:
+        return ev.LaunchRefused(attempt=number, reason="refused", detail=str(no), at=clock.now())
+    except Exception as error:  # Ambiguous or whatever else broke: the bytes may have gone out
+        return ev.CreateAmbiguous(attempt=number, detail=str(error) or repr(error), call_ended=clock.now())
+    return ev.MachineCreated(attempt=number, machine=machine, at=clock.now())
+
+
+def _complete(request: LaunchRequest) -> LaunchRequest:
+    return request.model_copy(update={"environment": work.wrapper_environment(request)})

@@ -1,0 +1,80 @@
+"""EffectRunner: makes the calls that are pending and itself appends what was seen of them.
+
+It lives beside the supervisors, so a crash or restart of one of them loses neither a call nor its observation.
+Each effect of a job runs at most once at a time. Observations are appended with ANY: what was seen is true
+whatever was decided meanwhile. Ending a machine never waits for the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from actors.supervisor import ending, launching, reading
+from actors.supervisor.pending import Collect, Effect, EndMachine, Launch, Reserve, SeekMarker
+from actors.supervisor.state import Job
+from actors.supervisor.tools import BACKOFF_FIRST_S, Tools
+from messages.ids import JobId
+
+
+class EffectRunner:
+    """Runs effects of every job of a node."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._flying: dict[tuple[JobId, str], asyncio.Task[None]] = {}
+        self._closing = False
+
+    @property
+    def in_flight(self) -> int:
+        """How many effects run now."""
+        return len(self._flying)
+
+    def creates_in_flight(self) -> list[asyncio.Task[None]]:
+        """Return the create calls that are out: an orderly stop waits for their answers."""
+        return [task for (_, key), task in self._flying.items() if key.startswith("launch/")]
+
+    def ensure(self, job: Job, effects: Iterable[Effect]) -> None:
+        """Start every effect of ``job`` that is not running."""
+        for effect in effects:
+            where = (job.id, effect.key)
+            if where in self._flying or self._closing:
+                continue
+            self._flying[where] = asyncio.create_task(self._fly(job, effect), name=f"effect {job.id} {effect.key}")
+
+    async def close(self) -> None:
+        """Stop running effects. Machines keep running; what was not observed is reconciled at the next start."""
+        self._closing = True
+        tasks = list(self._flying.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._flying.clear()
+
+    # ------------------------------------------------------------------------------------------- flying
+
+    async def _fly(self, job: Job, effect: Effect) -> None:
+        try:
+            await self._run(job, effect)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            self._tools.log("effect_failed", job_id=job.id, effect=effect.key, error=repr(error))
+            await self._tools.world.clock.sleep(BACKOFF_FIRST_S)
+        finally:
+            self._flying.pop((job.id, effect.key), None)
+            if not self._closing:
+                self._tools.observed(job.id)
+
+    async def _run(self, job: Job, effect: Effect) -> None:
+        match effect:
+            case Reserve():
+                await launching.reserve(self._tools, job, effect)
+            case Launch():
+                await launching.launch(self._tools, job, effect)
+            case EndMachine():
+                await ending.end(self._tools, job, effect)
+            case Collect():
+                await reading.collect(self._tools, job, effect)
+            case SeekMarker():
+                await reading.seek(self._tools, job, effect)

@@ -1,0 +1,92 @@
+"""What effects need of the node, and how an observation reaches the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from actors.journal.interface import ANY, Journal, JournalUnavailable
+from actors.ledger.requests import Held, ReserveMoney
+from actors.runtime.world import World
+from actors.supervisor.state import Job
+from actors.supervisor.work import Program
+from messages import events as ev
+from messages.admin import Collected, CollectResult
+from messages.folder import Control, Spec
+from messages.ids import DatasetId, JobId
+from messages.jobs import ResultMarker
+from messages.machines import ProviderKind
+from providers.interface import CloudStorageProvider, Provider
+
+BACKOFF_FIRST_S = 0.2
+BACKOFF_MAX_S = 30.0
+
+
+class Ask(Protocol):
+    """How the runner asks another actor; the reply follows the request."""
+
+    async def reserve(self, asked: ReserveMoney) -> Held:
+        """Ask the ledger to hold money. Raises ``Refusal``."""
+        ...
+
+    async def collect(self, asked: CollectResult) -> Collected:
+        """Ask storage to verify and keep a result. Raises ``Unavailable``."""
+        ...
+
+    async def table(self, dataset_id: DatasetId) -> Mapping[str, str]:
+        """Return how a data set's file is written: its delimiter and encoding."""
+        ...
+
+
+class Folder(Protocol):
+    """The part of a job folder the runner uses (``actors.storage.folder.JobFolder``)."""
+
+    async def write_spec(self, spec: Spec) -> None:
+        """Write ``spec.json``."""
+        ...
+
+    async def write_control(self, control: Control) -> None:
+        """Replace ``control.json``."""
+        ...
+
+    async def read_marker(self) -> ResultMarker | None:
+        """Read ``result.json``; ``None`` when there is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """Everything the effects need of the node."""
+
+    world: World
+    journal: Journal
+    providers: Mapping[ProviderKind, Provider]
+    ask: Ask
+    program: Callable[[ProviderKind], Program]
+    folder: Callable[[CloudStorageProvider, str], Folder]
+    folder_prefix: str
+    log: Callable[..., Any]
+    observed: Callable[[JobId], None]
+    """Called with the job's id after each observation."""
+
+    def provider(self, job: Job) -> Provider:
+        """Return the provider the job began with."""
+        return self.providers[job.binding.provider]
+
+    def folder_of(self, job: Job, attempt: int) -> Folder:
+        """Return the job folder of one attempt."""
+        key = f"{self.folder_prefix}/user_{job.user_id}/{job.id}/{attempt}"
+        return self.folder(self.provider(job).storage, key)
+
+    async def append(self, job_id: JobId, *events: ev.Event) -> None:
+        """Append an observation; a disk that does not take it is asked again until it does."""
+        wait_s = BACKOFF_FIRST_S
+        while True:
+            try:
+                await self.journal.append(f"job/{job_id}", ANY, events, actor="EffectRunner")
+                return
+            except JournalUnavailable as error:
+                self.log("observation_waits_for_disk", job_id=job_id, error=str(error))
+                await self.world.clock.sleep(wait_s)
+                wait_s = min(BACKOFF_MAX_S, wait_s * 2)

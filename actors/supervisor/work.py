@@ -1,0 +1,68 @@
+"""What a job's machine is told: its ``spec.json``, its ``control.json``, and the wrapper's environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from actors.supervisor.rules import leads
+from actors.supervisor.state import Attempt, Job
+from messages.base import Record
+from messages.folder import Control, Spec, Work
+from messages.machines import LaunchRequest
+
+INPUT_NAME = "data.csv"
+REQUIRED = ("artifacts/model.skops", "artifacts/metadata.json", "artifacts/metrics.json", "artifacts/schema.json")
+
+
+class Program(Record):
+    """The training program as a provider's machines start it."""
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str] = {}
+
+
+def spec_for(job: Job, attempt: int, program: Program, table: Mapping[str, str]) -> Spec:
+    """Return what the wrapper runs for ``job``. ``table`` tells how its file is written (delimiter, encoding)."""
+    spec = job.plan.spec
+    order: dict[str, object] = {
+        "input": INPUT_NAME,
+        "job_id": job.id,
+        "name": job.name,
+        "target": spec.target,
+        "model": spec.model,
+        "task": spec.task,
+        "features": list(spec.features) if spec.features is not None else None,
+        "parameters": dict(spec.parameters),
+        "test_share": spec.test_share,
+        "seed": spec.seed,
+        "dataset_sha256": spec.dataset_sha256,
+        **table,
+    }
+    return Spec(
+        job_id=job.id,
+        attempt=attempt,
+        work=Work(argv=program.argv, environment=dict(program.environment)),
+        work_spec=order,
+        inputs={INPUT_NAME: spec.dataset_key},
+        artifacts_required=REQUIRED,
+    )
+
+
+def stop_control(attempt: Attempt, soft_deadline: datetime) -> Control:
+    """Return the control file that asks the wrapper to stop; it outranks every earlier one."""
+    return Control(seq=attempt.number * 1000 + 1, soft_deadline=soft_deadline, stop_requested=True)
+
+
+def wrapper_environment(request: LaunchRequest) -> dict[str, str]:
+    """Return the variables every wrapper gets, whatever the provider; paths are added by the provider itself."""
+    lead = leads(request.max_runtime_s)
+    return {
+        "LASTCALL_MACHINE": request.name,
+        "LASTCALL_ATTEMPT": str(request.attempt),
+        "LASTCALL_SOFT_DEADLINE": f"{request.soft_deadline.timestamp():.3f}",
+        "LASTCALL_HARD_DEADLINE": f"{request.hard_deadline.timestamp():.0f}",
+        "LASTCALL_MAX_RUNTIME_S": str(request.max_runtime_s),
+        "LASTCALL_TERM_LEAD_S": f"{lead.term_s:.3f}",
+        "LASTCALL_KILL_LEAD_S": f"{lead.kill_s:.3f}",
+    }

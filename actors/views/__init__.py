@@ -1,0 +1,1 @@
+"""What people see: read models of jobs and costs, and the documents made of them."""
