@@ -1,0 +1,176 @@
+"""The local ``CloudPredictionProvider``: the prediction program as one short, bounded process per request."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import AsyncIterator
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, ClassVar
+
+from messages.machines import ProviderKind
+from messages.money import HOUR_SECONDS, accrued
+from providers.interface import (
+    BilledLine,
+    CloudPredictionProvider,
+    NotFound,
+    PredictionReply,
+    PredictionRequest,
+    ProviderClock,
+    Refused,
+)
+from providers.local.files import CHUNK_BYTES
+from providers.local.keys import is_key_part
+from providers.local.settings import LocalSettings
+from providers.local.storage import LocalStorage
+from providers.predictions import PredictionQueue
+from providers.seams import ProgramRunner
+
+ENDPOINT = "local"
+MANIFEST = "manifest.json"
+MANIFEST_BYTES_MAX = 1 << 20
+DETAIL_CHARS_MAX = 500
+
+
+class LocalPrediction(CloudPredictionProvider):
+    """Answers predictions on this computer, at the price per second of its machines."""
+
+    kind: ClassVar[ProviderKind] = "local"
+
+    def __init__(
+        self, settings: LocalSettings, storage: LocalStorage, runner: ProgramRunner, clock: ProviderClock
+    ) -> None:
+        """Sweeps the folders of predictions that a crash cut short."""
+        self._settings = settings
+        self._storage = storage
+        self._runner = runner
+        self._clock = clock
+        self._folder = settings.root.absolute() / "predictions"
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._queue = PredictionQueue(self._answer, clock, settings.prediction_workers_max)
+        self._billed: list[BilledLine] = []
+
+    async def ensure_endpoint(self) -> str:
+        """Take predictions."""
+        self._queue.open()
+        return ENDPOINT
+
+    async def invoke(self, request: PredictionRequest) -> PredictionReply:
+        """Run one and wait for it. Raises NotFound without an endpoint, Refused on an impossible id."""
+        return await self._queue.run(_checked(request))
+
+    async def submit(self, request: PredictionRequest) -> None:
+        """Start one. Raises as ``invoke``."""
+        self._queue.submit(_checked(request))
+
+    async def status(self, prediction_id: str) -> PredictionReply | None:
+        """Return the reply, once there is one."""
+        return self._queue.status(prediction_id)
+
+    async def cancel(self, prediction_id: str) -> None:
+        """End one; its program is gone when this returns."""
+        await self._queue.cancel(prediction_id)
+
+    async def scale(self, workers_max: int) -> None:
+        """Allow at most this many at once."""
+        await self._queue.scale(workers_max)
+
+    async def delete(self) -> None:
+        """Take no more and end what runs."""
+        await self._queue.close()
+
+    async def billed(self, since: datetime, until: datetime) -> list[BilledLine]:
+        """Return this process run's predictions at the price of a second; empty where it is nothing."""
+        return [line for line in self._billed if line.began < until and line.ended >= since]
+
+    async def close(self) -> None:
+        """End what runs."""
+        await self._queue.close()
+
+    async def _answer(self, request: PredictionRequest) -> PredictionReply:
+        folder = self._folder / request.id
+        folder.mkdir(parents=True, mode=0o700)
+        began, at = self._clock.monotonic(), self._clock.now()
+        try:
+            reply = await self._run(request, folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            seconds = self._clock.monotonic() - began
+            cost = self._book(request.id, at, seconds)
+        return reply.model_copy(update={"seconds": seconds, "cost_usd": cost})
+
+    async def _run(self, request: PredictionRequest, folder: Path) -> PredictionReply:
+        try:
+            digests = await self._digests(request.model_key)
+        except NotFound:
+            return _failed("E-MODEL-DAMAGED", "the model has no readable list of its files")
+        output = folder / "output.csv"
+        asked = {
+            "model_dir": self._storage.machine_path(request.model_key),
+            "input": self._storage.machine_path(request.input_key),
+            "output": str(output),
+            "column": request.column,
+            "digests": digests,
+        }
+        (folder / "request.json").write_text(json.dumps(asked), "utf-8")
+        argv = [self._settings.python, "-m", "containers.prediction", str(folder / "request.json")]
+        memory = self._settings.prediction_memory_bytes
+        try:
+            result = await self._runner.run(argv, timeout_s=request.limit_s, memory_limit_bytes=memory)
+        except TimeoutError:
+            return _failed("E-TIMEOUT", f"no answer within {request.limit_s:g} s")
+        reply = parse_reply(result.exit_code, result.stdout)
+        if reply.ok:
+            if not output.is_file():
+                return _failed("E-PREDICT", "the prediction program left no rows")
+            await self._storage.put(request.output_key, _chunks(output))
+        return reply
+
+    async def _digests(self, model_key: str) -> dict[str, str]:
+        """Read ``manifest.json`` of the model. Raises NotFound when there is none that can be read."""
+        data = b""
+        async for chunk in self._storage.get(f"{model_key}/{MANIFEST}"):
+            data += chunk
+            if len(data) > MANIFEST_BYTES_MAX:
+                raise NotFound("the list of files is too long")
+        try:
+            return {str(entry["name"]): str(entry["sha256"]) for entry in json.loads(data)["artifacts"]}
+        except (ValueError, KeyError, TypeError) as error:
+            raise NotFound("the list of files cannot be read") from error
+
+    def _book(self, prediction_id: str, began: datetime, seconds: float) -> Decimal:
+        cost = accrued(self._settings.price_usd_per_second * HOUR_SECONDS, seconds)
+        if cost:
+            self._billed.append(BilledLine(prediction_id, began, self._clock.now(), cost))
+        return cost
+
+
+def parse_reply(exit_code: int, stdout: bytes) -> PredictionReply:
+    """Read the program's one line; anything else it may have done is a failure of the program."""
+    try:
+        said: Any = json.loads(stdout.splitlines()[-1])
+        if said["ok"] is True and exit_code == 0:
+            return PredictionReply(ok=True, rows=int(said["rows"]))
+        if said["ok"] is False:
+            return _failed(str(said["code"]), str(said.get("detail", "")))
+    except (ValueError, KeyError, TypeError, IndexError):
+        pass
+    return _failed("E-PREDICT", f"the prediction program ended with {exit_code} and no readable answer")
+
+
+def _failed(code: str, detail: str) -> PredictionReply:
+    return PredictionReply(ok=False, code=code, detail=detail[:DETAIL_CHARS_MAX])
+
+
+def _checked(request: PredictionRequest) -> PredictionRequest:
+    if not is_key_part(request.id):
+        raise Refused(f"{request.id[:64]!a} cannot be the id of a prediction")
+    return request
+
+
+async def _chunks(path: Path) -> AsyncIterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            yield chunk

@@ -1,0 +1,38 @@
+"""What comes into a provider from outside, beside the clock of ``interface.py``. ``World`` supplies all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+
+class Entropy(Protocol):
+    """Randomness."""
+
+    def bytes(self, count: int) -> bytes:
+        """Return ``count`` random bytes."""
+        ...
+
+
+class ProgramResult(Protocol):
+    """What a finished program left."""
+
+    @property
+    def exit_code(self) -> int:
+        """Exit status."""
+        ...
+
+    @property
+    def stdout(self) -> bytes:
+        """Standard output."""
+        ...
+
+
+class ProgramRunner(Protocol):
+    """Runs one program to its end, bounded in time and memory."""
+
+    async def run(
+        self, argv: Sequence[str], *, timeout_s: float, memory_limit_bytes: int | None = None
+    ) -> ProgramResult:
+        """Raises TimeoutError when the time is over; nothing of the program is left then."""
+        ...
