@@ -73,6 +73,13 @@ class JournalUnavailable(JournalError):
     """The disk did not take it (full, read-only, failing sync): nothing was appended, launch nothing new."""
 
 
+class JournalUnsure(JournalUnavailable):
+    """A sync or write failed in the middle: the journal takes nothing more until it is opened again.
+
+    What was being appended may or may not be there then: whole, never half.
+    """
+
+
 class JournalRefused(JournalError):
     """The journal on disk cannot be used: unknown event or schema, damaged, another installation's."""
 
