@@ -24,7 +24,12 @@ KNOWN_CHARS_MIN = 4
 """A known secret shorter than this would blank out ordinary words."""
 
 _PATTERNS = (
-    (re.compile(r"(?i)\b(bearer|basic|token)(\s+)[A-Za-z0-9._~+/=-]{8,}"), rf"\1\2{STARS}"),
+    (
+        re.compile(r"(?i)(authorization[\"']{0,2}\s{0,3}[=:]\s{0,3}[\"']?(?:[a-z]{5,6}\s)?)[\w.~+/=-]{8,}"),
+        rf"\1{STARS}",
+    ),
+    (re.compile(r"(?i)\b(bearer\s{1,3})[\w.~+/=-]{8,}"), rf"\1{STARS}"),
+    (re.compile(r"(?i)\b((?:basic|token)\s{1,3})(?=[\w.~+/-]{0,200}[0-9=])[\w.~+/=-]{8,}"), rf"\1{STARS}"),
     (re.compile(r"\b(rpa|rps|whsec|ghp|xox[a-z])_[A-Za-z0-9_-]{8,}"), STARS),
     (re.compile(r"\b(AKIA|ASIA)[A-Z0-9]{12,}"), STARS),
     (re.compile(r"[0-9]{5,20}:[A-Za-z0-9_-]{30,}"), STARS),
@@ -38,7 +43,7 @@ _PATTERNS = (
     ),
     (
         re.compile(
-            r"(?i)((?:authorization|api[_-]?key|secret[a-z_-]{0,20}|password|bot[_-]?token|session[_-]?token)"
+            r"(?i)((?:api[_-]?key|secret[a-z_-]{0,20}|password|bot[_-]?token|session[_-]?token)"
             r"[\"']{0,2}\s{0,3}[=:]\s{0,3}[\"']{0,1})(?!\[redacted\]|null\b|true\b|false\b|None\b)[^\s\\\"',;&}\])]{4,}"
         ),
         rf"\1{STARS}",
@@ -95,7 +100,8 @@ class Redactor:
         result: dict[str, Any] = {}
         for key, inner in list(value.items())[:ITEMS_MAX]:
             name = self.text(str(key))
-            hidden = inner not in (None, "", True, False) and _NAMED.search(name)
+            says_nothing = inner is None or isinstance(inner, bool) or (isinstance(inner, str) and not inner)
+            hidden = not says_nothing and _NAMED.search(name)
             result[name] = STARS if hidden else self.value(inner, depth + 1)
         if len(value) > ITEMS_MAX:
             result["…"] = f"{len(value) - ITEMS_MAX} more"

@@ -48,6 +48,12 @@ def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
+def _not_empty(value: Any) -> Any:
+    if value == "":
+        raise ValueError("must not be empty")
+    return value
+
+
 def _zone(value: str) -> str:
     if value != "UTC":
         try:
@@ -109,7 +115,7 @@ class Local(Section):
 
     price_usd_per_second: Annotated[Decimal, BeforeValidator(_number), Field(ge=0, le=1)] = Field(
         default=Decimal("0.00001"),
-        description="What a machine on this computer costs. The default is $0.036 an hour, about the power.",
+        description="What a machine on this computer costs. The default is about its power: $0.036 an hour.",
     )
 
 
@@ -226,10 +232,10 @@ class Settings(Section):
     provider: Annotated[str, BeforeValidator(_lower)] = Field(
         default="local", description="Who rents the machines: local (this computer), runpod or aws."
     )
-    state_dir: Path | None = Field(
+    state_dir: Annotated[Path, BeforeValidator(_not_empty)] | None = Field(
         default=None, description="Everything Lastcall keeps. Default: ~/.local/state/lastcall."
     )
-    host: str | None = Field(
+    host: Name | None = Field(
         default=None, description="The daemon's socket, unix:///path. Default: run/admin.sock in the state directory."
     )
     local: Local = Local()
