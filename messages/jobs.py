@@ -50,6 +50,7 @@ class TrainSpec(Record):
     dataset_id: DatasetId
     dataset_key: str
     dataset_sha256: str
+    dataset_bytes: int = 0
     target: str
     model: str = "auto"
     task: Task = "auto"

@@ -65,6 +65,7 @@ class FleetWatch(Actor[FleetMessage]):
         provider: Provider,
         journal: Journal,
         naming: Naming,
+        watched: dict[JobId, fm.Watched],
         deliver: Delivery,
         drive: Callable[[JobId], JobDriver],
         log: Callable[..., Any],
@@ -75,7 +76,7 @@ class FleetWatch(Actor[FleetMessage]):
         self._deliver = deliver
         self._drive = drive
         self._log = log
-        self._watched: dict[JobId, fm.Watched] = {}
+        self._watched = watched  # comes from outside, so that a restart of this actor forgets no machine
         self._live: dict[JobId, fm.Live] = {}
         self._told: dict[str, frozenset[str]] = {}
         self._looks = Looks(provider.training.timings.marker_interval_s)
@@ -89,6 +90,8 @@ class FleetWatch(Actor[FleetMessage]):
 
     async def on_start(self) -> None:
         """Begin to list, to look, and to hear of exits."""
+        for watched in self._watched.values():
+            self._looks.keep(watched, self.ctx.clock.monotonic())
         self.ctx.start(self._patrol(), "patrol")
         if isinstance(self._provider.training, ExitEvents):
             self.ctx.start(self._exits(self._provider.training), "exits")

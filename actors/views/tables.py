@@ -67,8 +67,8 @@ def _insert(connection: apsw.Connection, event: ev.JobQueued, position: int) -> 
     spec, limits = event.plan.spec, event.plan.limits
     connection.execute(
         "INSERT INTO jobs (job_id, user_id, name, state, provider, dataset_id, dataset_name, target, model_type,"
-        " created_at, max_cost_micro, max_runtime_s, position)"
-        " VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " created_at, max_cost_micro, max_runtime_s, size_mb, position)"
+        " VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             str(event.job_id),
             str(event.user_id),
@@ -81,6 +81,7 @@ def _insert(connection: apsw.Connection, event: ev.JobQueued, position: int) -> 
             event.at.isoformat(),
             to_micro(limits.max_cost_usd),
             limits.max_runtime_s,
+            spec.dataset_bytes / 1e6,
             position,
         ),
     )
