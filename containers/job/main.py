@@ -1,0 +1,241 @@
+"""The machine's life: timer, opening, preparing, work, results, marker, end. In this order, once.
+
+What must not happen: work running twice, anything running past the deadline, a marker before the results, a
+marker replaced, a process left behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from containers.job import artifacts, memory, outcome, scratch
+from containers.job import folder as names
+from containers.job.clock import Clock, instant
+from containers.job.courier import Courier
+from containers.job.ending import Machine, end_machine
+from containers.job.folder import Folder, dump, parse_object, read_regular
+from containers.job.gpu import GpuProbe
+from containers.job.opening import Opening, open_attempt
+from containers.job.outcome import Artifacts, Ended, Memory, is_error_code
+from containers.job.policy import Reason
+from containers.job.processes import become_reaper, ignore_exit, kill_everything
+from containers.job.settings import EXIT_CONFIG, Settings, SettingsError, read
+from containers.job.signals import Signals
+from containers.job.spec import Spec
+from containers.job.spool import Spool
+from containers.job.standing import Standing
+from containers.job.timer import AFTER_DEADLINE_S, Timer
+from containers.job.watch import StepEnd, Tools, Watch
+
+NONCE_BYTES = 16
+RETRY_S = 0.25
+END_RESERVE_S = 2.0
+"""Kept back of the timer's time for the end of the machine itself."""
+NOTICE_WRITE_S = 1.0
+"""What is left for the marker when the platform takes the machine."""
+ERROR_BYTES_MAX = 64 << 10
+
+
+def main(environ: Mapping[str, str]) -> int:
+    """Run the machine's life and return the exit status; the machine has ended by then."""
+    try:
+        settings = read(environ)
+    except SettingsError as error:
+        _complain(f"lastcall wrapper: {error}; nothing was run")
+        return EXIT_CONFIG
+    clock = Clock()
+    machine = Machine(settings.machine, settings.machine_dir, settings.provider)
+    timer = Timer(clock, settings.soft_deadline, settings.hard_deadline, lambda: _end_now(machine, clock))
+    timer.limit_span(settings.folder_wait_s + settings.nonce_settle_s + AFTER_DEADLINE_S)
+    timer.start()
+    if settings.lock_fd is not None:
+        with contextlib.suppress(OSError):
+            os.set_inheritable(settings.lock_fd, False)  # the lock is the wrapper's: the work must not hold it
+    signals = Signals()
+    signals.install()
+    life = Life(settings, clock, timer, signals)
+    try:
+        become_reaper()
+        life.run()
+    except Exception as error:  # the machine must end whatever happened, and say so
+        _complain(f"lastcall wrapper failed: {type(error).__name__}: {error}")
+        kill_everything(machine.name, clock, ignore_exit)
+        life.finish(Ended(reason=Reason.WRAPPER, note=f"the wrapper failed: {type(error).__name__}: {error}"))
+    finally:
+        ended = end_machine(machine, clock)
+        timer.stop()
+        signals.close()
+    return 0 if ended else 1
+
+
+def _end_now(machine: Machine, clock: Clock) -> None:
+    """The timer's way out: no marker, no questions."""
+    end_machine(machine, clock)
+    os._exit(0)
+
+
+def _complain(text: str) -> None:
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        print(text, file=sys.stderr, flush=True)
+
+
+class Life:
+    """One attempt on one machine."""
+
+    def __init__(self, settings: Settings, clock: Clock, timer: Timer, signals: Signals) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._timer = timer
+        self._signals = signals
+        self._nonce = secrets.token_hex(NONCE_BYTES)
+        self._folder = Folder(settings.folder, self._nonce)
+        self._spool = Spool(settings.log_bytes_max)
+        self._courier = Courier(settings, self._folder, self._nonce, clock, self._spool, signals.wake)
+        self._opening = Opening()
+        self._peak_bytes = 0
+        self._stored: list[dict[str, Any]] = []
+
+    def run(self) -> None:
+        """Open, run what there is to run, leave the results and the marker."""
+        self._opening = opening = open_attempt(
+            self._folder, self._settings, self._nonce, self._clock, lambda: self._signals.noticed
+        )
+        if opening.spec is None:
+            self.finish(
+                Ended(
+                    reason=opening.reason,
+                    marker_exists=opening.marker_exists,
+                    memory=Memory.PROVEN if opening.memory_was_full else Memory.NONE,
+                    note=opening.detail,
+                )
+            )
+            return
+        self._timer.limit_span(self._settings.max_runtime_s + AFTER_DEADLINE_S)
+        self._courier.read_control()
+        self._courier.start()
+        ended = self._run_steps(opening.spec)
+        until = self._clock.boot() + self._write_limit_s(ended.reason)
+        self._courier.vitals = {**self._courier.vitals, "stage": "ending"}
+        ended = self._bring_results(opening.spec, ended, until)
+        self._spool.close(self._clock.wall(), self._clock.boot())
+        self._courier.finish(max(0.0, until - self._clock.boot()))
+        self.finish(ended)
+
+    def _run_steps(self, spec: Spec) -> Ended:
+        try:
+            scratch.prepare(self._settings, spec)
+        except scratch.InputMissing as error:
+            return Ended(reason=Reason.FOLDER, note=str(error))
+        except OSError as error:
+            full = artifacts.is_full(error)
+            return Ended(exit_code=None, disk_full=full, preparing=True, note=f"scratch directory: {error.strerror}")
+        standing = Standing(self._settings, self._clock, self._courier, self._timer, lambda: self._signals.noticed)
+        gpu = GpuProbe(self._settings.heartbeat_interval_s, self._settings.path)
+        tools = Tools(self._settings, self._clock, self._signals, self._spool, self._courier, standing, gpu)
+        if spec.prepare is not None:
+            watch = Watch(tools, "preparing", memory.limit_bytes(self._settings.memory_limit_bytes))
+            end = watch.run(spec.prepare, scratch.environment(self._settings, spec.prepare))
+            if end.reason is not None or end.exit_code != 0:
+                return self._as_ended(end, watch, preparing=True)
+        watch = Watch(tools, "running", memory.limit_bytes(self._settings.memory_limit_bytes))
+        return self._as_ended(watch.run(spec.work, scratch.environment(self._settings, spec.work)), watch)
+
+    def _as_ended(self, end: StepEnd, watch: Watch, preparing: bool = False) -> Ended:
+        self._peak_bytes = max(self._peak_bytes, watch.peak_bytes)
+        code, detail = self._work_error()
+        return Ended(
+            exit_code=end.exit_code,
+            signal=end.signal,
+            memory=end.memory,
+            disk_full=end.disk_full,
+            marker_exists=self._courier.marker_exists,
+            reason=end.reason,
+            error_code=code,
+            error_detail=detail,
+            preparing=preparing,
+            note=end.note if end.exit_code != 0 else "",
+        )
+
+    def _work_error(self) -> tuple[str | None, str]:
+        try:
+            path = self._settings.scratch / scratch.OUT / artifacts.ERROR_FILE
+            document = parse_object(read_regular(path, ERROR_BYTES_MAX))
+        except (OSError, ValueError):
+            return None, ""
+        code, detail = document.get("code"), document.get("detail", "")
+        return (code if is_error_code(code) else None), detail if isinstance(detail, str) else ""
+
+    def _write_limit_s(self, reason: Reason | None) -> float:
+        """How long results, log and marker are tried for: storage may be away for a while."""
+        limit = NOTICE_WRITE_S if reason is Reason.INTERRUPTED else self._settings.folder_wait_s
+        return max(0.0, min(limit, self._timer.left_s() - END_RESERVE_S))
+
+    def _bring_results(self, spec: Spec, ended: Ended, until: float) -> Ended:
+        """Store what the work left. The platform's notice leaves no time for it; a fenced attempt has no right to."""
+        if ended.marker_exists or ended.reason in (Reason.INTERRUPTED, Reason.FENCED):
+            return ended
+        while True:
+            try:
+                collected = artifacts.collect(self._settings.scratch / scratch.OUT, self._settings.folder)
+                break
+            except OSError as error:
+                if artifacts.is_full(error):
+                    return self._without_results(ended, Artifacts.NO_SPACE, error)
+                if self._clock.boot() >= until:
+                    return self._without_results(ended, Artifacts.NOT_STORED, error)
+            self._clock.sleep(RETRY_S)
+        self._stored = collected.stored
+        for text in collected.left_out:
+            self._spool.add("wrapper", f"result left out: {text}", self._clock.wall(), self._clock.boot())
+        missing = [name for name in spec.artifacts_required if name not in collected.names]
+        if missing and ended.exit_code == 0:
+            why = next((text for text in collected.left_out if f"artifacts/{text}".startswith(f"{missing[0]}:")), "")
+            note = f"{missing[0]} is missing" + (f" ({why})" if why else "")
+            return ended._replace(artifacts=Artifacts.MISSING, note=note)
+        return ended
+
+    def _without_results(self, ended: Ended, found: Artifacts, error: OSError) -> Ended:
+        note = ended.note or f"the result could not be stored: {error.strerror}"
+        return ended._replace(artifacts=found, note=note)
+
+    def finish(self, ended: Ended) -> None:
+        """Link the marker into place, unless there is one already."""
+        verdict = outcome.judge(ended)
+        if verdict is None:
+            return
+        marker = dump(self._marker(ended, verdict))
+        until = self._clock.boot() + self._write_limit_s(ended.reason)
+        if ended.reason is Reason.FOLDER and self._opening.spec is None:
+            until = self._clock.boot()  # it was waited for long enough
+        while True:
+            try:
+                self._folder.create(names.RESULT, marker)
+                return
+            except OSError as error:
+                if artifacts.is_full(error):
+                    scratch.remove(self._settings.scratch)  # on the same disk this makes the room a marker needs
+                if self._clock.boot() >= until:
+                    return
+            self._clock.sleep(RETRY_S)
+
+    def _marker(self, ended: Ended, verdict: outcome.Verdict) -> dict[str, Any]:
+        started = self._opening.started_at
+        return {
+            "schema": "result/v1",
+            "attempt": self._settings.attempt,
+            "nonce": self._nonce,
+            "outcome": verdict.outcome,
+            "code": verdict.code,
+            "detail": verdict.detail,
+            "exit_code": ended.exit_code,
+            "signal": ended.signal,
+            "started_at": None if started is None else instant(started),
+            "ended_at": instant(self._clock.wall()),
+            "max_rss_bytes": self._peak_bytes or None,
+            "artifacts": self._stored,
+        }
