@@ -23,7 +23,7 @@ ErrorAnswer = Callable[[asyncio.BaseTransport | None, Fault], str]
 """Told of a request that could not even be parsed; returns the request id to answer with."""
 
 
-class Connection(RequestHandler[web.Request]):
+class Connection(RequestHandler):
     """One connection: known to its door, and answering parse errors as problems."""
 
     def __init__(self, door: Door, server: Any, **options: Any) -> None:
@@ -136,7 +136,7 @@ class Door:
         transport = connection.transport
         connection.force_close()
         if transport is not None:
-            cast(asyncio.Transport, transport).abort()
+            transport.abort()
 
 
 class _Full(asyncio.Protocol):

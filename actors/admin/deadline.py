@@ -33,11 +33,11 @@ class Deadline:
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
+    ) -> None:
         timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
-        return await self._timeout.__aexit__(kind, error, trace)
+        await self._timeout.__aexit__(kind, error, trace)
 
     async def _fire(self) -> None:
         while (left := self._until - self._clock.monotonic()) > 0:

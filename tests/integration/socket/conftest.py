@@ -1,0 +1,118 @@
+"""A gateway on a real Unix socket in a temporary directory, with a clock in the test's hand."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from actors.admin.gateway import AdminGateway
+from actors.admin.limits import Limits
+from actors.runtime.clock import SystemEntropy
+from tests.integration.socket import examples
+from tests.integration.socket.node import FakeNode
+
+
+class HandClock:
+    """Time that passes when the test says so."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+
+    def now(self) -> datetime:
+        return examples.NOON + timedelta(seconds=self._now)
+
+    def monotonic(self) -> float:
+        return self._now
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds <= 0:
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        entry = (self._now + seconds, future)
+        self._sleepers.append(entry)
+        try:
+            await future
+        finally:
+            self._sleepers.remove(entry)
+
+    def advance(self, seconds: float) -> None:
+        self._now += seconds
+        for until, future in list(self._sleepers):
+            if until <= self._now and not future.done():
+                future.set_result(None)
+
+
+@dataclass
+class Site:
+    """A running gateway and what a test wants of it."""
+
+    node: FakeNode
+    gateway: AdminGateway
+    clock: HandClock
+    path: Path
+    http: aiohttp.ClientSession
+
+    async def get(self, path: str, **options: Any) -> aiohttp.ClientResponse:
+        return await self.http.get(f"http://lastcall{path}", **options)
+
+    async def post(self, path: str, **options: Any) -> aiohttp.ClientResponse:
+        return await self.http.post(f"http://lastcall{path}", **options)
+
+    async def delete(self, path: str, **options: Any) -> aiohttp.ClientResponse:
+        return await self.http.delete(f"http://lastcall{path}", **options)
+
+
+MakeSite = Callable[..., Awaitable[Site]]
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A short private directory: pytest's own are too long for a socket path."""
+    made = Path(tempfile.mkdtemp(prefix="lc-"))
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture
+async def make_site(folder: Path) -> AsyncIterator[MakeSite]:
+    """Start gateways; all are stopped at the end, and their files must be gone."""
+    sites: list[Site] = []
+
+    async def make(limits: Limits | None = None, allowed: frozenset[int] | None = None) -> Site:
+        node, clock, path = FakeNode(), HandClock(), folder / f"run{len(sites)}" / "admin.sock"
+        gateway = AdminGateway(node.services(), clock, SystemEntropy(), limits=limits, allowed_uids=allowed)
+        await gateway.start(path, lock_held=True)
+        http = aiohttp.ClientSession(connector=aiohttp.UnixConnector(path=os.fspath(path)))
+        sites.append(Site(node, gateway, clock, path, http))
+        return sites[-1]
+
+    yield make
+    for site in sites:
+        await site.http.close()
+        await site.gateway.stop()
+
+
+@pytest.fixture
+async def site(make_site: MakeSite) -> Site:
+    """One gateway with production limits."""
+    return await make_site()
+
+
+async def until(condition: Callable[[], bool], turns: int = 2000) -> None:
+    """Let the loop turn until ``condition`` holds."""
+    for _ in range(turns):
+        if condition():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("it never came to hold")
