@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from providers.interface import Conflict, NotFound, Refused
-from providers.local.keys import folder, is_key_part, split_key
+from providers.keys import is_key_part, split_key
+from providers.local.paths import folder
 
 TEMPORARY = ".tmp"
 """Folder of unfinished uploads inside the root: same file system, never listed, emptied at the start."""

@@ -21,8 +21,8 @@ from providers.interface import (
     ProviderClock,
     Refused,
 )
+from providers.keys import is_key_part
 from providers.local.files import CHUNK_BYTES
-from providers.local.keys import is_key_part
 from providers.local.settings import LocalSettings
 from providers.local.storage import LocalStorage
 from providers.predictions import PredictionQueue
@@ -30,7 +30,7 @@ from providers.seams import ProgramRunner
 
 ENDPOINT = "local"
 MANIFEST = "manifest.json"
-MANIFEST_BYTES_MAX = 1 << 20
+MANIFEST_BYTES_MAX = 8 << 20
 DETAIL_CHARS_MAX = 500
 
 

@@ -11,8 +11,8 @@ from typing import ClassVar, ParamSpec, TypeVar
 from messages.machines import ProviderKind
 from messages.storage import ObjectInfo
 from providers.interface import CloudStorageProvider, NotFound, Unavailable
+from providers.keys import split_key
 from providers.local import files
-from providers.local.keys import split_key
 from providers.worker import Worker
 
 P = ParamSpec("P")

@@ -1,0 +1,78 @@
+"""Providers by name. Each brings a settings model of its own; what is not built is not registered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+from pydantic import BaseModel
+
+from providers.fake.provider import build_fake
+from providers.fake.settings import FakeSettings
+from providers.interface import Provider, ProviderClock, ProviderError
+from providers.local.provider import build_local
+from providers.local.settings import LocalSettings
+from providers.seams import Entropy, ProgramRunner
+
+DEFAULT_KIND = "local"
+
+S = TypeVar("S", bound=BaseModel)
+
+
+class UnknownProvider(ProviderError):
+    """There is no provider of this name; the message lists those there are."""
+
+
+class _Registration(NamedTuple):
+    settings: type[BaseModel]
+    build: Callable[[Any, ProviderClock, Entropy, ProgramRunner], Provider]
+
+
+class CloudProviderFactory:
+    """Builds providers by name; knows ``local`` and ``fake`` from the start."""
+
+    def __init__(self) -> None:
+        self._registered: dict[str, _Registration] = {}
+        self.register("local", LocalSettings, build_local)
+        self.register("fake", FakeSettings, build_fake)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Names that can be built, ordered."""
+        return tuple(sorted(self._registered))
+
+    def register(
+        self,
+        kind: str,
+        settings: type[S],
+        build: Callable[[S, ProviderClock, Entropy, ProgramRunner], Provider],
+    ) -> None:
+        """Add a provider. Raises ValueError when the name is taken."""
+        if kind in self._registered:
+            raise ValueError(f"provider {kind!r} is registered already")
+        self._registered[kind] = _Registration(settings, build)
+
+    def settings_of(self, kind: str) -> type[BaseModel]:
+        """Return the settings model of a provider. Raises UnknownProvider."""
+        return self._registration(kind).settings
+
+    def build(
+        self,
+        kind: str,
+        settings: BaseModel | Mapping[str, object],
+        clock: ProviderClock,
+        entropy: Entropy,
+        runner: ProgramRunner,
+    ) -> Provider:
+        """Open a provider. Raises UnknownProvider, pydantic's ValidationError, or Refused by the provider itself."""
+        found = self._registration(kind)
+        if isinstance(settings, BaseModel) and not isinstance(settings, found.settings):
+            raise TypeError(f"provider {kind!r} takes {found.settings.__name__}, not {type(settings).__name__}")
+        checked = settings if isinstance(settings, BaseModel) else found.settings.model_validate(settings)
+        return found.build(checked, clock, entropy, runner)
+
+    def _registration(self, kind: str) -> _Registration:
+        try:
+            return self._registered[kind]
+        except KeyError:
+            raise UnknownProvider(f"unknown provider {kind[:40]!r}; known: {', '.join(self.kinds)}") from None
