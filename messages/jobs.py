@@ -66,6 +66,8 @@ class Limits(Record):
 
     max_runtime_s: int = Field(ge=1, le=30 * 86_400)
     max_cost_usd: Usd = Field(gt=0)
+    max_billed_attempts: int = Field(default=2, ge=1, le=20)
+    """Machines that cost money before the job is closed."""
 
 
 class Estimate(Record):

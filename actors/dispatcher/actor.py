@@ -232,7 +232,7 @@ class Dispatcher(Actor[DispatcherMessage]):
 
     async def _redo_trainings(self) -> None:
         rows = await self._journal.query(
-            "SELECT command_id FROM commands WHERE name = 'train'"
+            "SELECT id FROM commands WHERE name = 'train'"
             " AND json_extract(answer, '$.job_id') NOT IN (SELECT job_id FROM jobs)"
         )
         for (command_id,) in rows:
@@ -269,7 +269,7 @@ class Dispatcher(Actor[DispatcherMessage]):
 
     async def _redo_stops(self) -> None:
         rows = await self._journal.query(
-            "SELECT c.command_id, j.job_id FROM commands c, json_each(c.answer, '$.stopped') s"
+            "SELECT c.id, j.job_id FROM commands c, json_each(c.answer, '$.stopped') s"
             " JOIN jobs j ON j.job_id = s.value WHERE c.name = 'stop' AND j.state != 'closed'"
         )
         for command_id, job_id in rows:

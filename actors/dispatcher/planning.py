@@ -28,6 +28,7 @@ class Defaults(NamedTuple):
 
     max_runtime_s: int
     max_cost_usd: Usd
+    max_billed_attempts: int
 
 
 class PastRuns(NamedTuple):
@@ -54,6 +55,7 @@ def plan(
     limits = Limits(
         max_runtime_s=order.max_runtime_s or defaults.max_runtime_s,
         max_cost_usd=order.max_cost_usd or defaults.max_cost_usd,
+        max_billed_attempts=defaults.max_billed_attempts,
     )
     terms = Terms.of(offers[0], timings)
     hold_usd = hold_for(terms, timings, limits.max_cost_usd, limits.max_runtime_s)

@@ -27,6 +27,7 @@ class Budgets(Record):
     total_usd: Usd | None = None
     per_user_per_day_usd: Usd | None = None
     per_user_per_month_usd: Usd | None = None
+    per_user_total_usd: Usd | None = None
 
 
 class Window(NamedTuple):
@@ -64,6 +65,7 @@ def windows(state: LedgerState, budgets: Budgets, user: UserId, now: datetime) -
         ("total", budgets.total_usd, date.min, date.max, None),
         ("your day", budgets.per_user_per_day_usd, today, today, user),
         ("your month", budgets.per_user_per_month_usd, first, last, user),
+        ("your total", budgets.per_user_total_usd, date.min, date.max, user),
     )
     return [
         Window(name, limit, state.spent_between(begin, end, who), state.reserved_for(who))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from actors.supervisor.rules import BILLED_ATTEMPTS_MAX, NOT_MADE_MAX, leads
+from actors.supervisor.rules import NOT_MADE_MAX, leads
 from actors.supervisor.state import Attempt, Job
 from messages import events as ev
 from messages.jobs import Outcome, StopReason
@@ -115,7 +115,7 @@ def try_again(job: Job) -> bool:
         unanswered = sum(1 for a in job.attempts if a.intent and not a.machine and not _answered(a.refused))
         return unanswered < NOT_MADE_MAX
     billed = sum(1 for a in job.attempts if a.machine)
-    return billed < BILLED_ATTEMPTS_MAX and _worth_repeating(attempt)
+    return billed < job.plan.limits.max_billed_attempts and _worth_repeating(attempt)
 
 
 def _worth_repeating(attempt: Attempt) -> bool:

@@ -12,8 +12,6 @@ from messages.base import seconds
 from messages.ids import JobId
 from messages.machines import MachineName, Offer, Timings
 
-BILLED_ATTEMPTS_MAX = 2
-"""Attempts of one job that may bill."""
 NOT_MADE_MAX = 3
 """Attempts of one job that ended without a machine through no answer of the provider (never seen, not sent)."""
 RESERVATION_FRESH_S = 60.0

@@ -1,0 +1,124 @@
+"""From state to documents. Pure: a job's fold, what it last said of itself, and the time come in."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from actors.fleet.messages import Live
+from actors.supervisor.state import Attempt, Job
+from messages.documents import JobPart, MachinePart, ModelPart, TrainDocument
+from messages.errors import error
+from messages.jobs import JobState
+from messages.machines import MachineState
+from messages.money import accrued
+
+NOTHING = Live()
+
+
+def train_document(job: Job, live: Live, now: datetime) -> TrainDocument:
+    """Return one job, whole."""
+    collected = next((a.collected for a in reversed(job.attempts) if a.collected), None)
+    model_id = job.closed.model_id if job.closed else (collected.model_id if collected else None)
+    return TrainDocument(
+        job=job_part(job, live, now),
+        machine=machine_part(job, live),
+        model=ModelPart(id=model_id, name=job.name if model_id else None),
+        metrics=collected.metrics if collected else None,
+    )
+
+
+def job_part(job: Job, live: Live, now: datetime) -> JobPart:
+    """Return the job as people see it."""
+    closed, attempt = job.closed, job.last
+    code = closed.code if closed else None
+    entry = error(code) if code else None
+    progress = live.progress if not closed else None
+    started = attempt.started.started_at if attempt and attempt.started else None
+    return JobPart(
+        id=job.id,
+        name=job.name,
+        state=job.phase,
+        outcome=closed.outcome if closed else None,
+        code=code,
+        text=entry.text if entry else "",
+        hint=entry.hint if entry else "",
+        detail=closed.detail if closed else _meanwhile(job),
+        dataset_id=job.plan.spec.dataset_id,
+        dataset_name=job.dataset_name,
+        target=job.plan.spec.target,
+        model_type=job.plan.spec.model,
+        attempt=attempt.number if attempt else 0,
+        attempts=len(job.attempts),
+        created_at=job.queued_at,
+        started_at=started,
+        ended_at=closed.at if closed else None,
+        cost_usd=cost_so_far(job, now),
+        max_cost_usd=job.plan.limits.max_cost_usd,
+        hold_usd=attempt.hold_usd if attempt and not attempt.ended else Decimal(0),
+        max_runtime_s=job.plan.limits.max_runtime_s,
+        stage=progress.stage if progress else "",
+        percent=progress.percent if progress else None,
+        message=progress.message if progress else "",
+    )
+
+
+def _meanwhile(job: Job) -> str:
+    """Say in one sentence why an open job does not run, where it is not plain from its state."""
+    attempt = job.current
+    if job.parked:
+        return "Lastcall failed to supervise this job; its machine is being ended."
+    if attempt and attempt.ambiguous and not attempt.machine and not attempt.never_seen:
+        return "The provider did not answer the request for a machine; making sure nothing was started."
+    if job.phase is JobState.CONFIRMING and attempt and attempt.machine and not attempt.gone:
+        return "The machine was told to end; waiting for the proof that it is gone."
+    return ""
+
+
+def cost_so_far(job: Job, now: datetime) -> Decimal:
+    """Return what the job has cost: billed to now while its machine is not proven gone."""
+    if job.closed:
+        return job.closed.cost_usd
+    attempt = job.current
+    running = Decimal(0)
+    if attempt and attempt.machine and attempt.intent and attempt.created_at:
+        offer = attempt.intent.request.offer
+        rate = (attempt.machine.rate_usd_per_hour or offer.rate_usd_per_hour) + offer.disk_usd_per_hour
+        until = attempt.gone.absent_since if attempt.gone else now
+        running = accrued(rate, (until - attempt.created_at).total_seconds()) + offer.fixed_usd
+    return job.spent_usd + running
+
+
+def machine_part(job: Job, live: Live) -> MachinePart:
+    """Return the job's last machine, and the proof that it is gone."""
+    attempt = next((a for a in reversed(job.attempts) if a.request), None)
+    if attempt is None or attempt.request is None:
+        return MachinePart(provider=job.binding.provider)
+    offer, machine = attempt.request.offer, attempt.machine
+    heartbeat = live.heartbeat if not job.closed else None
+    rate = (machine.rate_usd_per_hour if machine else None) or offer.rate_usd_per_hour
+    return MachinePart(
+        id=machine.id if machine else None,
+        name=attempt.request.name,
+        provider=job.binding.provider,
+        machine_type=offer.machine_type,
+        rate_usd_per_hour=rate + offer.disk_usd_per_hour,
+        state=_machine_state(attempt),
+        soft_deadline=attempt.request.soft_deadline,
+        hard_deadline=attempt.request.hard_deadline,
+        rss_bytes=heartbeat.rss_bytes if heartbeat else None,
+        gpu_use_percent=heartbeat.gpu_use_percent if heartbeat else None,
+        terminate_accepted_at=attempt.terminate_accepted,
+        terminated_confirmed_at=attempt.gone.at if attempt.gone else None,
+        proof=attempt.gone.evidence if attempt.gone else (),
+    )
+
+
+def _machine_state(attempt: Attempt) -> MachineState | None:
+    if attempt.gone:
+        return MachineState.GONE
+    if attempt.machine is None:
+        return MachineState.UNKNOWN if attempt.ambiguous and not attempt.never_seen else None
+    if attempt.end:
+        return MachineState.ENDING
+    return MachineState.RUNNING if attempt.started else MachineState.STARTING
