@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -108,7 +109,7 @@ class Tally:
                 self.text_example = next((c.strip() for c in present if not is_number(c)), None)
             self._point = False
         elif not before and len(found) >= SERIAL_ROWS_MIN and found[0].is_integer():
-            self.serial = all(b - a == 1 for a, b in zip(found, found[1:], strict=False))
+            self.serial = all(b - a == 1 for a, b in pairwise(found))
         if self._comma:
             self._follow_commas(present)
 
@@ -280,6 +281,6 @@ def check_header(names: Sequence[str], tallies: Sequence[Tally]) -> None:
 
 def _are_years(numeric: Sequence[int], names: Sequence[str], tallies: Sequence[Tally]) -> bool:
     years = [int(names[i]) if names[i].isdecimal() else 0 for i in numeric]
-    rising = all(a < b for a, b in zip(years, years[1:], strict=False))
+    rising = all(a < b for a, b in pairwise(years))
     repeated = any(names[i] in tallies[i].seen for i in numeric)
     return rising and all(y in YEARS for y in years) and len(numeric) < len(names) and not repeated

@@ -32,7 +32,7 @@ def quoted(text: str) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name most like ``name``, ignoring case, or ``None`` when nothing is alike."""
-    import difflib  # noqa: PLC0415 - only needed for a message, and slow to import
+    import difflib
 
     names = {k.casefold(): k for k in list(known)[:NAMES_COMPARED_MAX]}
     found = difflib.get_close_matches(name.casefold()[:200], names, n=1, cutoff=0.5)

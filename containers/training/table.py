@@ -65,7 +65,9 @@ class _Tap(io.RawIOBase):
         self.size_bytes += count
         if not self._zeros_allowed and 0 in block:
             at = self.size_bytes - count + block.index(0)
-            raise Refused("E-CSV-BINARY", f"Byte {at:,} of the file is zero, so it is not text: export it as CSV (UTF-8)")
+            raise Refused(
+                "E-CSV-BINARY", f"Byte {at:,} of the file is zero, so it is not text: export it as CSV (UTF-8)"
+            )
         end = max(block.rfind(b"\n"), block.rfind(b"\r"))
         self._line_bytes = count - end - 1 if end >= 0 else self._line_bytes + count
         if self._line_bytes > LINE_BYTES_MAX:

@@ -1,0 +1,144 @@
+"""Predict a file of rows with a stored model: checked, in bounded memory, whole or not at all.
+
+Every cell of the input is kept. Added are ``prediction`` (or another name) and, for classes, one
+``probability_<class>`` each. What cannot be predicted is refused with a code and one line (``Refused``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from containers.prediction.model import Model, damaged, load
+from containers.prediction.output import number_text, safe_text, whole_file
+from containers.training.families import CLASSIFICATION
+from containers.training.frame import number_array, text_value, usable_features
+from containers.training.profile import Survey, survey
+from containers.training.refusal import Refused, listed, nearest, quoted
+from containers.training.table import Table
+
+PROBABILITY = "probability_"
+
+
+class Feature(NamedTuple):
+    """A column the model reads."""
+
+    name: str
+    number: bool
+    decimal: str = "."
+
+
+def predict(model_dir: Path, source: Path, output: Path, column: str, digests: Mapping[str, str]) -> int:
+    """Write ``source`` with predictions to ``output`` and return the number of rows.
+
+    Raises ``Refused``: E-MODEL-DAMAGED, E-CSV-SCHEMA (a column missing or of the wrong kind, a name taken), E-CSV-ROWS,
+    and what reading a file can raise.
+    """
+    model = load(model_dir, digests)
+    found = survey(source, columns_min=1)
+    if not found.rows:
+        raise Refused("E-CSV-ROWS", "The file has no rows below its header: send at least one row to predict")
+    features = match_features(model.schema, found)
+    added = added_names(model.metadata, column)
+    _refuse_clash(added, [c.name for c in found.columns])
+    encoding = "utf-8" if found.dialect.encoding == "utf-8" else "utf-8-sig"
+    with whole_file(output, encoding, found.dialect.delimiter) as writer:
+        return _write(writer, model, found, source, features, added)
+
+
+def _write(
+    writer: Any, model: Model, found: Survey, source: Path, features: Sequence[Feature], added: Sequence[str]
+) -> int:
+    decimal = "," if any(c.decimal == "," for c in found.columns) else "."
+    rows = 0
+    with Table(source, found.dialect) as table:
+        places = {name: i for i, name in enumerate(table.names)}
+        writer.writerow([*table.header, *(safe_text(name) for name in added)])
+        for block in table.blocks():
+            frame = block_frame(block, features, places)
+            answers = answer(model.pipeline, model.metadata, frame)
+            cells = answer_cells(model.metadata, answers, decimal)
+            writer.writerows([*row, *new] for row, new in zip(block, cells, strict=True))
+            rows += len(block)
+    return rows
+
+
+def match_features(schema: Mapping[str, Any], found: Survey) -> list[Feature]:
+    """Return the model's columns as the file has them; raises E-CSV-SCHEMA naming what does not fit."""
+    columns = {c.name: c for c in found.columns}
+    wanted = [(str(c["name"]), c["kind"] == "number") for c in schema.get("columns", ())]
+    if not wanted:
+        raise damaged("The model's schema names no columns")
+    missing = [name for name, _ in wanted if name not in columns]
+    if missing:
+        like = nearest(missing[0], [n for n in columns if n not in {w for w, _ in wanted}])
+        fix = f"rename {quoted(like)} or add it" if like else "add what the model was trained on"
+        noun = "column" if len(missing) == 1 else "columns"
+        raise Refused("E-CSV-SCHEMA", f"The file lacks the {noun} {listed(missing)}: {fix}")
+    features = []
+    for name, number in wanted:
+        tally = columns[name]
+        if number and tally.kind == "category":
+            example = tally.text_example or tally.example
+            raise Refused(
+                "E-CSV-SCHEMA",
+                f"Column {quoted(name)} holds text such as {quoted(example)} where the model learnt numbers: "
+                "write numbers there or leave the cell empty",
+            )
+        features.append(Feature(name, number, tally.decimal))
+    return features
+
+
+def added_names(metadata: Mapping[str, Any], column: str) -> list[str]:
+    """Return the names of the columns that predictions add."""
+    return [column, *(f"{PROBABILITY}{name}" for name in metadata.get("classes") or ())]
+
+
+def _refuse_clash(added: Sequence[str], names: Sequence[str]) -> None:
+    taken = [name for name in added if name in set(names)]
+    if taken:
+        raise Refused(
+            "E-CSV-SCHEMA",
+            f"The file already has a column {quoted(taken[0])}: rename it there or choose another --column",
+        )
+    if len(set(added)) < len(added):
+        raise Refused("E-CSV-SCHEMA", f"{quoted(added[0])} is the name of a probability: choose another --column")
+
+
+def block_frame(block: Sequence[Sequence[str]], features: Sequence[Feature], places: Mapping[str, int]) -> pd.DataFrame:
+    """Return the model's columns of a block of rows."""
+    columns: dict[str, Any] = {}
+    for feature in features:
+        cells = [row[places[feature.name]] for row in block]
+        if feature.number:
+            values = number_array(cells, feature.decimal)
+            if values is None:
+                raise Refused("E-CSV-SCHEMA", f"Column {quoted(feature.name)} changed while it was read: send it again")
+            columns[feature.name] = usable_features(values)
+        else:
+            columns[feature.name] = np.array([text_value(cell) for cell in cells], dtype=object)
+    return pd.DataFrame(columns)
+
+
+def answer(pipeline: Any, metadata: Mapping[str, Any], frame: pd.DataFrame) -> Any:
+    """Return predicted values, or one probability per class and row (0 for a class never trained on)."""
+    if metadata["task"] != CLASSIFICATION:
+        return np.asarray(pipeline.predict(frame), dtype=np.float64)
+    found = np.zeros((len(frame), len(metadata["classes"])))
+    found[:, pipeline.classes_] = pipeline.predict_proba(frame)
+    return found
+
+
+def answer_cells(metadata: Mapping[str, Any], answers: Any, decimal: str = ".") -> list[list[str]]:
+    """Return the cells to add to each row: the prediction, then the probabilities."""
+    if metadata["task"] != CLASSIFICATION:
+        return [[number_text(value, decimal)] for value in answers.tolist()]
+    names = [safe_text(str(name)) for name in metadata["classes"]]
+    best = np.argmax(answers, axis=1).tolist()
+    return [
+        [names[top], *(number_text(p, decimal) for p in row)] for top, row in zip(best, answers.tolist(), strict=True)
+    ]

@@ -1,0 +1,136 @@
+"""Loading a model that may have been tampered with: digests first, then a fixed list of types per family.
+
+The list is written down here and never taken from the file: asking the file which types it would like to be
+trusted with is asking the attacker. A bare pickle is never loaded. (faults.md 85)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from containers.training.refusal import Refused, quoted
+
+MODEL_FILE = "model.skops"
+METADATA_FILE = "metadata.json"
+SCHEMA_FILE = "schema.json"
+NEEDED = (MODEL_FILE, METADATA_FILE, SCHEMA_FILE)
+UNPACKED_BYTES_MAX = 8 * 1024**3
+"""Largest model, unpacked."""
+RATIO_MAX = 1000
+"""Largest ratio of unpacked to packed size; deflate reaches it only on what is empty."""
+RATIO_FREE_BYTES = 16 * 1024**2
+"""Unpacked size up to which the ratio does not matter."""
+MEMBERS_MAX = 500_000
+JSON_BYTES_MAX = 64 * 1024**2
+BLOCK_BYTES = 1024 * 1024
+
+_ALWAYS = ("numpy.dtype",)
+TRUSTED: dict[str, tuple[str, ...]] = {
+    "linear": _ALWAYS,
+    "ridge": _ALWAYS,
+    "logistic": _ALWAYS,
+    "random_forest": (*_ALWAYS, "sklearn.tree._tree.Tree"),
+    "hist_gradient_boosting": (
+        *_ALWAYS,
+        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        # its own preparation of categories is a function with arguments bound; any other function stays refused
+        "functools.partial",
+        "sklearn.utils.validation.check_array",
+    ),
+}
+"""Per family: the types a model file may hold beside those skops itself holds for harmless."""
+
+
+class Model(NamedTuple):
+    """A loaded bundle."""
+
+    pipeline: Any
+    metadata: dict[str, Any]
+    schema: dict[str, Any]
+
+
+def damaged(why: str) -> Refused:
+    """Return the refusal of a model whose files cannot be believed."""
+    return Refused("E-MODEL-DAMAGED", f"{why}: train the model again")
+
+
+def check_digests(folder: Path, digests: Mapping[str, str]) -> None:
+    """Refuse the bundle unless every file listed is there with its SHA-256, and all needed files are listed."""
+    for name in NEEDED:
+        if name not in digests:
+            raise damaged(f"The model's list of files lacks {name}")
+    for name, expected in digests.items():
+        path = folder / name
+        if Path(name).is_absolute() or ".." in Path(name).parts or path.is_symlink() or not path.is_file():
+            raise damaged(f"The model's file {quoted(name)} is missing")
+        if not hmac.compare_digest(digest(path), expected.lower()):
+            raise damaged(f"The model's file {quoted(name)} is not the one that was stored")
+
+
+def digest(path: Path) -> str:
+    """Return a file's SHA-256 in hexadecimal."""
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            found.update(block)
+    return found.hexdigest()
+
+
+def load(folder: Path, digests: Mapping[str, str]) -> Model:
+    """Return the bundle in ``folder``; raises E-MODEL-DAMAGED where anything about it is not as it was stored."""
+    check_digests(folder, digests)
+    metadata, schema = _document(folder / METADATA_FILE), _document(folder / SCHEMA_FILE)
+    return Model(load_pipeline(folder / MODEL_FILE, str(metadata.get("model_type"))), metadata, schema)
+
+
+def _document(path: Path) -> dict[str, Any]:
+    if path.stat().st_size > JSON_BYTES_MAX:
+        raise damaged(f"{path.name} is too large")
+    try:
+        found = json.loads(path.read_bytes())
+    except ValueError:
+        raise damaged(f"{path.name} is no JSON") from None
+    if not isinstance(found, dict):
+        raise damaged(f"{path.name} is no JSON object")
+    return found
+
+
+def load_pipeline(path: Path, family: str) -> Any:
+    """Return the pipeline in a model file of this family, if it holds none but the family's types."""
+    trusted = TRUSTED.get(family)
+    if trusted is None:
+        raise damaged(f"There is no model type {quoted(family)}")
+    _check_size(path)
+    import skops.io
+    from sklearn.pipeline import Pipeline
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+    try:
+        pipeline = skops.io.load(path, trusted=list(trusted))
+    except UntrustedTypesFoundException:
+        raise damaged("The model file holds types that no model of ours has") from None
+    except Exception as error:  # whatever a crafted file makes the reader raise, the file is at fault
+        raise damaged(f"The model file cannot be read ({type(error).__name__})") from error
+    if not isinstance(pipeline, Pipeline):
+        raise damaged("The model file holds no pipeline")
+    return pipeline
+
+
+def _check_size(path: Path) -> None:
+    """Refuse an archive that would unpack to more than it may (size bomb)."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (OSError, zipfile.BadZipFile):
+        raise damaged("The model file is no skops file") from None
+    unpacked = sum(m.file_size for m in members)
+    packed = max(1, path.stat().st_size)
+    bomb = unpacked > RATIO_FREE_BYTES and unpacked > RATIO_MAX * packed
+    if len(members) > MEMBERS_MAX or unpacked > UNPACKED_BYTES_MAX or bomb:
+        raise damaged("The model file unpacks to more than a model may hold")

@@ -1,0 +1,47 @@
+"""Writing results that are safe to open: numbers of fixed precision, text that no spreadsheet takes for a formula."""
+
+from __future__ import annotations
+
+import csv
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from containers.training.values import is_number
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+"""First characters with which a spreadsheet begins a formula, full-width ones included. (faults.md 84)"""
+DIGITS = 10
+"""Significant digits of written predictions. The last bits of a sum depend on how many rows are predicted at once;
+ten digits do not."""
+
+
+def safe_text(text: str) -> str:
+    """Return ``text`` so that a spreadsheet shows it and does not run it; numbers stay as they are."""
+    if text.startswith(FORMULA_STARTS) and not is_number(text):
+        return "'" + text
+    return text
+
+
+def number_text(value: float, decimal: str = ".") -> str:
+    """Return a number with ``DIGITS`` significant digits, in the file's own way of writing decimals."""
+    text = format(value, f".{DIGITS}g")
+    return text.replace(".", ",") if decimal == "," else text
+
+
+@contextmanager
+def whole_file(path: Path, encoding: str, delimiter: str) -> Iterator[Any]:
+    """Give a CSV writer whose file appears under ``path`` only when the block ends well, or not at all."""
+    handle, name = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding=encoding, newline="") as file:
+            yield csv.writer(file, delimiter=delimiter, lineterminator="\n")
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,59 @@
+"""The training program: ``python -m containers.training work.json out``, run in the job's scratch directory.
+
+Exit 0: the bundle is in ``out``. Exit 3: a known error, told in ``out/error.json`` (code and one line). Exit 1: a
+fault, told by its trace. SIGTERM ends it at once; what is in ``out`` then is no result.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import signal
+import sys
+from pathlib import Path
+
+from containers.training.progress import Progress
+from containers.training.refusal import Refused
+
+EXIT_KNOWN = 3
+EXIT_USAGE = 2
+ERROR_FILE = "error.json"
+
+
+def run(work_file: Path, out: Path) -> int:
+    """Train as ``work_file`` says; returns the exit code."""
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        from containers.training.training import read_order, train
+
+        train(read_order(json.loads(work_file.read_text(encoding="utf-8"))), out, Progress.from_environment())
+    except Refused as refusal:
+        return _known(out, refusal.code, refusal.detail)
+    except MemoryError:
+        return _known(out, "E-OOM", "The training ran out of memory: choose a bigger machine or fewer rows")
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        return _known(out, "E-DISK", "The disk is full: choose a machine with more disk or a smaller file")
+    return 0
+
+
+def _known(out: Path, code: str, detail: str) -> int:
+    sys.stderr.write(f"{code}: {detail}\n")
+    temporary = out / f".{ERROR_FILE}.new"
+    temporary.write_text(json.dumps({"code": code, "detail": detail}), encoding="utf-8")
+    temporary.replace(out / ERROR_FILE)
+    return EXIT_KNOWN
+
+
+def main(arguments: list[str]) -> int:
+    """Run the program; returns the exit code."""
+    if len(arguments) != 2:
+        print("usage: python -m containers.training WORK.json OUT", file=sys.stderr)
+        return EXIT_USAGE
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a parent that ignores it must not make us deaf
+    return run(Path(arguments[0]), Path(arguments[1]))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

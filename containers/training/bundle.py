@@ -1,0 +1,126 @@
+"""The files a training leaves: model, metadata, metrics, schema, and its predictions on held-out rows.
+
+The model is loaded back from its own file, through the same allow-list that predictions use, and must give the
+same answers bit for bit before anything counts as saved.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import platform
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import scipy
+import skops
+import skops.io
+from sklearn import __version__ as sklearn_version
+
+from containers.prediction.core import added_names, answer, answer_cells
+from containers.prediction.model import METADATA_FILE, MODEL_FILE, SCHEMA_FILE, load_pipeline
+from containers.prediction.output import number_text, safe_text
+from containers.training.frame import Frame, Integers, is_number_column
+from containers.training.refusal import Refused
+
+METRICS_FILE = "metrics.json"
+HOLDOUT_FILE = "predictions_holdout.csv"
+CATEGORIES_SHOWN_MAX = 100
+"""Categories listed per column in the schema."""
+
+
+class Fitted(NamedTuple):
+    """A trained model and what is to be said of it."""
+
+    pipeline: Any
+    metadata: dict[str, Any]
+    metrics: dict[str, Any]
+    frame: Frame
+    test: Integers
+    answers: Any
+    """On the test rows."""
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that decide what a model file means."""
+    return {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "pandas": pd.__version__,
+        "scikit-learn": sklearn_version,
+        "skops": skops.__version__,
+    }
+
+
+def save(out: Path, fitted: Fitted) -> None:
+    """Write the bundle into ``out``, the model last. Raises E-ARTIFACT when it does not read back the same."""
+    out.mkdir(parents=True, exist_ok=True)
+    _write_json(out / METRICS_FILE, fitted.metrics)
+    _write_json(out / METADATA_FILE, fitted.metadata)
+    _write_json(out / SCHEMA_FILE, schema(fitted.frame.features, str(fitted.metadata["target_column"])))
+    _write_holdout(out / HOLDOUT_FILE, fitted)
+    path = out / MODEL_FILE
+    skops.io.dump(fitted.pipeline, path, compression=zipfile.ZIP_DEFLATED, compresslevel=6)
+    again = load_pipeline(path, str(fitted.metadata["model_type"]))
+    if not np.array_equal(answer(again, fitted.metadata, fitted.frame.features.iloc[fitted.test]), fitted.answers):
+        path.unlink()
+        raise Refused("E-ARTIFACT", "The saved model does not answer as the trained one did: run the job again")
+
+
+def _write_json(path: Path, document: dict[str, Any]) -> None:
+    path.write_text(json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def schema(features: pd.DataFrame, target: str) -> dict[str, Any]:
+    """Return what a file must look like for this model to predict it."""
+    columns = [_column(features, str(name)) for name in features.columns]
+    return {"schema": "columns/v1", "target": target, "columns": columns}
+
+
+def _column(features: pd.DataFrame, name: str) -> dict[str, Any]:
+    column = features[name]
+    if is_number_column(features, name):
+        values = column.to_numpy()
+        missing = int(np.isnan(values).sum())
+        return {
+            "name": name,
+            "kind": "number",
+            "missing": missing,
+            "low": float(np.nanmin(values)),
+            "high": float(np.nanmax(values)),
+            "median": float(np.nanmedian(values)),
+        }
+    counts = column.value_counts()
+    texts = sorted(((int(n), str(text)) for text, n in counts.items() if n and text), key=lambda p: (-p[0], p[1]))
+    return {
+        "name": name,
+        "kind": "category",
+        "missing": int(counts.get("", 0)),
+        "categories": [text for _, text in texts[:CATEGORIES_SHOWN_MAX]],
+        "categories_total": len(texts),
+    }
+
+
+def _write_holdout(path: Path, fitted: Fitted) -> None:
+    """Write row number, actual value, prediction and probabilities of the held-out rows."""
+    frame = fitted.frame
+    added = [safe_text(name) for name in added_names(fitted.metadata, "prediction")]
+    cells = answer_cells(fitted.metadata, fitted.answers)
+    actual = _actual(frame, fitted.test)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["row", "actual", *added])
+        rows = frame.row_numbers[fitted.test].tolist()
+        writer.writerows([row, truth, *new] for row, truth, new in zip(rows, actual, cells, strict=True))
+
+
+def _actual(frame: Frame, test: Integers) -> Sequence[str]:
+    values = frame.target[test].tolist()
+    if frame.classes:
+        return [safe_text(frame.classes[int(v)]) for v in values]
+    return [number_text(float(v)) for v in values]

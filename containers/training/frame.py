@@ -1,0 +1,173 @@
+"""A surveyed file in memory: numbers as float64, text as category codes, the target as numbers or class indexes.
+
+The cells come from the same reader and mean the same as in inspection (``values``). Rows without a target are left
+out and counted, never filled. Text that is missing is the category ``""``, which no real cell can be.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from containers.training.families import CLASSIFICATION
+from containers.training.profile import Survey, Tally
+from containers.training.refusal import Refused, quoted
+from containers.training.table import Table
+from containers.training.values import is_missing, numbers
+
+NUMBER_MAX = 1e30
+"""Larger feature values are cut: their squares stay finite and they fit into 32-bit floats."""
+TEXTS_MAX = 100_000
+"""Different texts kept per column; later new ones become one."""
+OTHER_TEXT = "(other)"
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+Integers = np.ndarray[Any, np.dtype[np.int64]]
+Texts: TypeAlias = "pd.Categorical[str]"
+
+
+class Frame(NamedTuple):
+    """What is learnt from."""
+
+    features: pd.DataFrame
+    target: Floats | Integers
+    classes: tuple[str, ...]
+    """Class names by index, in order; empty for regression."""
+    row_numbers: Integers
+    """For each row kept, its number in the file, counted from 1 below the header."""
+    dropped: int
+    """Rows without a usable target."""
+
+
+def number_array(cells: Sequence[str], decimal: str) -> Floats | None:
+    """Return cells as numbers, missing ones as NaN, or ``None`` when there is other text among them."""
+    found = numbers(cells, decimal)
+    if found is not None:
+        return np.array(found, dtype=np.float64)
+    absent = [is_missing(c) for c in cells]
+    found = numbers(["0" if gap else c for c, gap in zip(cells, absent, strict=True)], decimal)
+    if found is None:
+        return None
+    values = np.array(found, dtype=np.float64)
+    values[absent] = np.nan
+    return values
+
+
+def usable_features(values: Floats) -> Floats:
+    """Return feature values as models can use them: infinite ones missing, huge ones cut to ``NUMBER_MAX``."""
+    return np.clip(np.where(np.isfinite(values), values, np.nan), -NUMBER_MAX, NUMBER_MAX)
+
+
+def text_value(cell: str) -> str:
+    """Return a text cell's category."""
+    text = cell.strip()
+    return "" if is_missing(text) else text
+
+
+def number_label(value: float) -> str:
+    """Return the name of a class that is a number: ``1`` for ``1.0``."""
+    return str(int(value)) if value.is_integer() else repr(value)
+
+
+class _Numbers:
+    """A numeric column being read."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+        self._parts: list[Floats] = []
+
+    def add(self, cells: Sequence[str]) -> None:
+        values = number_array(cells, self._tally.decimal)
+        if values is None:
+            raise Refused("E-ARTIFACT", f"{quoted(self._tally.name)} changed while it was read: send the file again")
+        self._parts.append(values)
+
+    def values(self) -> Floats:
+        return np.concatenate(self._parts)
+
+
+class _Texts:
+    """A column of text being read: codes into the texts seen."""
+
+    def __init__(self) -> None:
+        self._codes = array("i")
+        self._by_cell: dict[str, int] = {}
+        self._by_text: dict[str, int] = {}
+
+    def add(self, cells: Sequence[str]) -> None:
+        codes = self._by_cell
+        for cell in dict.fromkeys(cells):
+            if cell not in codes:
+                codes[cell] = self._code(text_value(cell))
+        self._codes.extend(map(codes.__getitem__, cells))
+        if len(codes) > 2 * TEXTS_MAX:
+            self._by_cell = {}
+
+    def _code(self, text: str) -> int:
+        known = self._by_text
+        if len(known) >= TEXTS_MAX and text not in known:
+            text = OTHER_TEXT
+        return known.setdefault(text, len(known))
+
+    def values(self) -> Texts:
+        categories: pd.Index[str] = pd.Index(list(self._by_text), dtype=object)
+        return pd.Categorical.from_codes(np.array(self._codes, dtype=np.int64), categories)
+
+
+def load(path: Path, found: Survey, features: Sequence[str], target: str, task: str) -> Frame:
+    """Read the columns needed into memory.
+
+    Raises ``Refused`` with E-METRICS where no finite target value is left.
+    """
+    wanted = [i for i, c in enumerate(found.columns) if c.name in {*features, target}]
+    columns: Mapping[int, _Numbers | _Texts] = {
+        i: _Texts() if found.columns[i].kind != "number" else _Numbers(found.columns[i]) for i in wanted
+    }
+    with Table(path, found.dialect) as table:
+        for block in table.blocks():
+            cells = list(zip(*block, strict=True))
+            for index, column in columns.items():
+                column.add(cells[index])
+    by_name = {found.columns[i].name: columns[i].values() for i in wanted}
+    y, classes, keep = _target(by_name[target], task)
+    rows = np.flatnonzero(keep)
+    if not len(rows):
+        raise Refused("E-METRICS", f"{quoted(target)} has no finite value: check the target column")
+    frame = {n: usable_features(v) if isinstance(v, np.ndarray) else v for n, v in by_name.items() if n != target}
+    data = pd.DataFrame({name: frame[name] for name in features})
+    if len(rows) < len(keep):
+        data = data.iloc[rows].reset_index(drop=True)
+    return Frame(data, y[rows], classes, (rows + 1).astype(np.int64), len(keep) - len(rows))
+
+
+def _target(values: Floats | Texts, task: str) -> tuple[Floats | Integers, tuple[str, ...], Any]:
+    """Return (target, class names, which rows have one)."""
+    if isinstance(values, np.ndarray):
+        keep = np.isfinite(values)
+        if task != CLASSIFICATION:
+            return values, (), keep
+        labels = np.unique(values[keep])
+        return np.searchsorted(labels, values), tuple(number_label(float(v)) for v in labels), keep
+    texts = [str(t) for t in values.categories]
+    classes = tuple(sorted(t for t in texts if t))
+    rank = {text: i for i, text in enumerate(classes)}
+    codes = np.array([rank.get(t, -1) for t in texts], dtype=np.int64)[values.codes]
+    return codes, classes, codes >= 0
+
+
+def is_number_column(data: pd.DataFrame, name: str) -> bool:
+    """Return whether a feature column holds numbers (else categories)."""
+    return bool(data[name].dtype == np.float64)
+
+
+def is_blank(data: pd.DataFrame, name: str) -> bool:
+    """Return whether a feature column has no value in any row."""
+    column = data[name]
+    if is_number_column(data, name):
+        return bool(np.isnan(column.to_numpy()).all())
+    return all(text == "" for text in column.unique())

@@ -1,0 +1,201 @@
+"""One training from start to end: load, prepare, fit, evaluate, save.
+
+The same data, seed, libraries and machine give the same metrics and the same predictions.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from containers.prediction.core import answer
+from containers.training import bundle, evaluation
+from containers.training.dialect import Dialect
+from containers.training.families import CLASSIFICATION
+from containers.training.frame import Frame, is_blank, is_number_column, load
+from containers.training.inspection import read_question
+from containers.training.pipeline import build, settle
+from containers.training.profile import Survey, survey
+from containers.training.progress import Progress
+from containers.training.refusal import Refused, listed
+from containers.training.table import detect_file
+from containers.training.target import Check, Question, check
+
+TEST_SHARE = 0.2
+SEED = 42
+FIT_WARNINGS_MAX = 5
+
+
+class Order(NamedTuple):
+    """What ``work.json`` asks for."""
+
+    source: Path
+    question: Question
+    test_share: float
+    seed: int
+    dialect: Mapping[str, str | None]
+    sha256: str | None
+    job_id: str
+    name: str
+
+
+def read_order(work: Mapping[str, Any]) -> Order:
+    """Return the order in ``work.json``; raises ``Refused`` for an unknown model or task."""
+    return Order(
+        source=Path(work["input"]),
+        question=read_question(dict(work)),
+        test_share=float(work.get("test_share", TEST_SHARE)),
+        seed=int(work.get("seed", SEED)),
+        dialect={"delimiter": work.get("delimiter"), "encoding": work.get("encoding")},
+        sha256=work.get("dataset_sha256"),
+        job_id=str(work.get("job_id", "")),
+        name=str(work.get("name", "")),
+    )
+
+
+def train(order: Order, out: Path, progress: Progress) -> dict[str, Any]:
+    """Train as ordered, leave the bundle in ``out`` and return the metrics. Raises ``Refused``."""
+    progress.stage("load", f"reading {order.source.name}")
+    found = _survey(order)
+    checked = check(found, order.question)
+    frame = load(order.source, found, checked.features, order.question.target.strip(), checked.task)
+    notes = list(checked.warnings)
+    progress.stage("prepare", f"{found.rows:,} rows, {len(found.columns)} columns; task {checked.task}")
+    for note in notes:
+        progress.say(f"note: {note}")
+    train_rows, test_rows = evaluation.split(frame.target, checked.task, order.test_share, order.seed)
+    frame = _without_blank_columns(frame, train_rows, notes)
+    pipeline, fit_notes = _fit(frame, checked, order, train_rows, progress)
+    progress.stage("evaluate", f"{len(test_rows):,} held-out rows")
+    metadata = _metadata(order, found, checked, frame, len(train_rows), len(test_rows))
+    answers, measured = _evaluate(pipeline, metadata, frame, train_rows, test_rows, order.seed)
+    _report(measured, progress)
+    metrics = {
+        **measured.document,
+        "task": checked.task,
+        "model_type": checked.family.name,
+        "rows": {"train": len(train_rows), "test": len(test_rows), "dropped": frame.dropped},
+        "warnings": [*notes, *fit_notes],
+    }
+    metadata["score"] = measured.value
+    metadata["score_metric"] = measured.headline
+    progress.stage("save", "writing the model", {measured.headline: measured.value})
+    bundle.save(out, bundle.Fitted(pipeline, metadata, metrics, frame, test_rows, answers))
+    progress.stage("done", "trained")
+    return metrics
+
+
+def _survey(order: Order) -> Survey:
+    dialect = detect_file(order.source)
+    given = Dialect(
+        order.dialect["encoding"] or dialect.encoding,
+        order.dialect["delimiter"] or dialect.delimiter,
+        dialect.skip_lines,
+    )
+    found = survey(order.source, order.question.target, dialect=given)
+    if order.sha256 and found.sha256 != order.sha256:
+        raise Refused(
+            "E-ARTIFACT", "The data is not the file that was inspected (its digest differs): run the job again"
+        )
+    return found
+
+
+def _without_blank_columns(frame: Frame, train_rows: evaluation.Indexes, notes: list[str]) -> Frame:
+    """Leave out features that hold nothing in the training rows, and say so."""
+    seen = frame.features.iloc[train_rows]
+    blank = [str(name) for name in frame.features.columns if is_blank(seen, str(name))]
+    if not blank:
+        return frame
+    if len(blank) == len(frame.features.columns):
+        raise Refused("E-CSV-ALLMISSING", f"No feature has a value in the training rows ({listed(blank)}): add values")
+    notes.append(f"Left out, because they hold nothing in the training rows: {listed(blank)}.")
+    return frame._replace(features=frame.features.drop(columns=blank))
+
+
+def _fit(
+    frame: Frame, checked: Check, order: Order, rows: evaluation.Indexes, progress: Progress
+) -> tuple[Any, list[str]]:
+    """Return the fitted pipeline and what the library had to say, as sentences."""
+    names = [str(n) for n in frame.features.columns]
+    numbers = [n for n in names if is_number_column(frame.features, n)]
+    categories = [n for n in names if n not in set(numbers)]
+    family = checked.family
+    progress.stage(
+        "fit", f"{family.name} on {len(rows):,} rows, {len(numbers)} numeric and {len(categories)} category columns"
+    )
+    pipeline = build(family, checked.task, checked.parameters, numbers, categories, rows=len(rows), seed=order.seed)
+    with warnings.catch_warnings(record=True) as raised:
+        warnings.simplefilter("always")
+        pipeline.fit(frame.features.iloc[rows], frame.target[rows])
+    notes = list(dict.fromkeys(_sentence(w) for w in raised))[:FIT_WARNINGS_MAX]
+    for note in notes:
+        progress.say(f"note: {note}")
+    return settle(pipeline), notes
+
+
+def _sentence(warning: warnings.WarningMessage) -> str:
+    if warning.category.__name__ == "ConvergenceWarning":
+        return "The fit stopped before it had settled; a higher max_iter or other parameters may do better."
+    return f"{warning.category.__name__}: {str(warning.message).strip().splitlines()[0][:200]}"
+
+
+def _evaluate(
+    pipeline: Any,
+    metadata: Mapping[str, Any],
+    frame: Frame,
+    train_rows: evaluation.Indexes,
+    test_rows: evaluation.Indexes,
+    seed: int,
+) -> tuple[Any, evaluation.Measured]:
+    classes = len(frame.classes)
+    positive = evaluation.positive_class(frame.classes, frame.target.astype(np.int64)) if classes == 2 else 1
+    everything = evaluation.Truth(frame.target, classes, positive)
+    name = evaluation.headline_metric(everything)
+    answers = answer(pipeline, metadata, frame.features.iloc[test_rows])
+    scored = train_rows[: evaluation.TRAIN_ROWS_SCORED_MAX]
+    known = answer(pipeline, metadata, frame.features.iloc[scored])
+    learnt = everything._replace(values=frame.target[train_rows])
+    held_out = everything._replace(values=frame.target[test_rows])
+    measured = evaluation.measure(learnt, known, held_out, answers, name=name, seed=seed)
+    if classes == 2:
+        measured.document["positive"] = frame.classes[positive]
+    return answers, measured
+
+
+def _report(measured: evaluation.Measured, progress: Progress) -> None:
+    top = measured.document["headline"]
+    progress.say(
+        f"{top['label']} {top['value']:.4g}  [{top['low']:.4g} to {top['high']:.4g}]  guessing {top['baseline']:.4g}"
+    )
+    progress.say(measured.document["verdict"])
+    if measured.document["gap"]:
+        progress.say(measured.document["gap"])
+
+
+def _metadata(
+    order: Order, found: Survey, checked: Check, frame: Frame, train_rows: int, test_rows: int
+) -> dict[str, Any]:
+    return {
+        "schema": "model/v1",
+        "name": order.name,
+        "job_id": order.job_id,
+        "model_type": checked.family.name,
+        "model_asked": order.question.model,
+        "task": checked.task,
+        "target_column": order.question.target.strip(),
+        "feature_columns": [str(n) for n in frame.features.columns],
+        "classes": list(frame.classes) if checked.task == CLASSIFICATION else None,
+        "hyperparameters": checked.parameters,
+        "training_samples": train_rows,
+        "test_samples": test_rows,
+        "test_share": order.test_share,
+        "seed": order.seed,
+        "dataset_sha256": found.sha256,
+        "delimiter": found.dialect.delimiter,
+        "encoding": found.dialect.encoding,
+        "versions": bundle.versions(),
+    }
