@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from actors.journal.codec import Encoded, encode
-from actors.journal.interface import NEW, Appended, Expected, Version
+from actors.journal.interface import ANY, NEW, Appended, Expected, Version
 from messages.events import Event
 
 STARTING_KINDS = frozenset({"job.queued", "job.launch_intended", "ledger.reserved", "dataset.added", "prediction.made"})
@@ -16,26 +16,31 @@ STARTING_KINDS = frozenset({"job.queued", "job.launch_intended", "ledger.reserve
 class Append:
     """Encoded events for one stream, what its version must be, and the future of the answer."""
 
-    __slots__ = ("actor", "at", "cause", "events", "expected", "future", "starts_something", "stream", "version")
+    __slots__ = ("actor", "bodies", "cause", "events", "expected", "future", "stream")
 
     def __init__(
         self,
         stream: str,
         expected: Version | Expected,
         events: Sequence[Event],
-        *,
-        at: int,
         cause: str | None,
         actor: str,
         future: asyncio.Future[Appended],
     ) -> None:
         self.stream = stream
         self.expected = expected
-        self.version: int | None = (0 if expected is NEW else None) if isinstance(expected, Expected) else expected
-        """The version the stream must have; ``None`` for any."""
-        self.events: list[tuple[Event, Encoded]] = [(event, encode(event)) for event in events]
-        self.starts_something = not STARTING_KINDS.isdisjoint([event.kind for event in events])
-        self.at = at
+        self.events = events
+        self.bodies: Sequence[Encoded] = (encode(events[0]),) if len(events) == 1 else [encode(e) for e in events]
         self.cause = cause
         self.actor = actor
         self.future = future
+
+    def fits(self, version: int) -> bool:
+        """Whether the stream may have this version."""
+        expected = self.expected
+        return expected is ANY or version == (0 if expected is NEW else expected)
+
+    @property
+    def starts_something(self) -> bool:
+        """Whether one of its events begins something new."""
+        return not STARTING_KINDS.isdisjoint(event.kind for event in self.events)

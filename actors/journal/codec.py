@@ -7,7 +7,7 @@ went in. Nothing is upcast yet: a kind or a shape that ``messages.events.EVENTS`
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, cast
+from typing import cast
 
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
@@ -15,13 +15,8 @@ from pydantic_core import PydanticSerializationError
 from actors.journal.interface import JournalRefused
 from messages.events import EVENTS, Event
 
-
-class Encoded(NamedTuple):
-    """An event, ready to be stored."""
-
-    kind: str
-    schema: int
-    body: str
+Encoded = tuple[str, int, str]
+"""Kind, shape, body: an event, ready to be stored."""
 
 
 def encode(event: Event) -> Encoded:
@@ -34,7 +29,7 @@ def encode(event: Event) -> Encoded:
         body = event.__pydantic_serializer__.to_json(event, by_alias=True)
     except PydanticSerializationError as error:
         raise JournalRefused(f"an event {kind} cannot be written as JSON: {error}") from error
-    return Encoded(kind, event.schema_version, body.decode())
+    return kind, event.schema_version, body.decode()
 
 
 def decode(kind: str, schema: int, body: str) -> Event:

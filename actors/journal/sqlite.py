@@ -25,7 +25,7 @@ from actors.journal.mark import HighWater
 from actors.journal.reader import Reader
 from actors.journal.readmodels import Projection
 from actors.journal.reserve import RESERVE_BYTES, SpaceReserve
-from actors.journal.rows import PAGE_STREAMS, to_micros
+from actors.journal.rows import PAGE_STREAMS
 from actors.journal.store import EventStore
 from actors.journal.worker import InlineWorker, ThreadWorker
 from actors.runtime.world import Clock
@@ -48,7 +48,8 @@ class SqliteJournal:
         self._clock = clock
         self._reading = reading
         self._head = store.position
-        self._moved = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._moved: asyncio.Future[None] = self._loop.create_future()
         self._closed = False
         self._committer: Committer
         if threaded:
@@ -144,9 +145,8 @@ class SqliteJournal:
             raise JournalUnavailable("the journal is closed")
         if not events:
             raise ValueError("an append needs at least one event")
-        future: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
-        at = to_micros(self._clock.now())
-        self._committer.append(Append(stream, expected, events, at=at, cause=cause, actor=actor, future=future))
+        future: asyncio.Future[Appended] = self._loop.create_future()
+        self._committer.append(Append(stream, expected, events, cause, actor, future))
         return await future
 
     async def read(self, stream: str, after: Version = BEGINNING) -> list[Recorded]:
@@ -258,7 +258,7 @@ class SqliteJournal:
     def _on_moved(self, head: int) -> None:
         """Wake the followers; runs on the loop."""
         self._head = head
-        moved, self._moved = self._moved, self._moved.get_loop().create_future()
+        moved, self._moved = self._moved, self._loop.create_future()
         moved.set_result(None)
 
 

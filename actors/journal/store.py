@@ -28,14 +28,13 @@ from actors.journal.interface import (
 )
 from actors.journal.mark import HighWater
 from actors.journal.readmodels import REBUILD_PAGE_EVENTS, Projection, ReadModels
-from actors.journal.rows import from_micros, head_position, pages_after
+from actors.journal.rows import head_position, pages_after, to_micros
+from actors.journal.streams import StreamVersions
 from actors.journal.transaction import transaction
 from actors.journal.trouble import Trouble, trouble_of
 
 Result = Appended | JournalError
 
-STREAMS_CACHED_MAX = 16_384
-"""Streams whose version is remembered between batches (about 200 bytes each)."""
 CHECKPOINT_PAGES = 2_000
 """Pages in the write-ahead log (16 MB) after which it is copied into the database."""
 
@@ -47,7 +46,21 @@ _INSERT = {
     rows: "INSERT INTO events VALUES " + ", ".join(["(" + ", ".join("?" * _COLUMNS) + ")"] * rows)  # noqa: S608 (only ?)
     for rows in _ROWS
 }
-_FIND_STREAM = "SELECT id, (SELECT max(version) FROM events WHERE stream = id) FROM streams WHERE name = ?"
+
+
+class _Placed:
+    """A batch, placed but not yet written."""
+
+    __slots__ = ("now", "position", "results", "values", "wanted")
+
+    def __init__(self, position: int, now: datetime) -> None:
+        self.now = now
+        self.position = position
+        self.results: list[Result] = []
+        self.values: list[object] = []
+        """All columns of all rows, one after the other."""
+        self.wanted: list[Recorded] = []
+        """The events that read models look at."""
 
 
 class EventStore:
@@ -69,8 +82,10 @@ class EventStore:
         """Whether ``close`` leaves the connection to its owner."""
         self._run = run
         self._mark = mark
-        self._streams: dict[str, list[int]] = {}
-        self._kinds: set[tuple[str, int]] = set()
+        self._streams = StreamVersions(connection)
+        self._plain: set[str] = set()
+        """Kinds that are in ``kinds`` and wanted by no read model: the ones that only need storing."""
+        self._known: set[str] = set()
         self._position = 0
         self._data_version = -1
         self._wal_pages = 0
@@ -97,7 +112,7 @@ class EventStore:
         self.health.recover_if_due(self.connection, now)
         trouble: Trouble
         try:
-            return self._attempt(batch)
+            return self._attempt(batch, now)
         except apsw.Error as error:
             trouble = self._undo(trouble_of(error), error)
         except Exception as fault:
@@ -165,18 +180,19 @@ class EventStore:
 
     # ------------------------------------------------------------------------------------------ one batch
 
-    def _attempt(self, batch: Sequence[Append]) -> list[Result]:
+    def _attempt(self, batch: Sequence[Append], now: datetime) -> list[Result]:
         with transaction(self.connection):
             self._refresh()
-            results, values, seen, position = self._place(batch)
-            self._insert(values)
-            if seen:
-                self.models.apply(seen, position)
-        self._position = position
+            placed = self._place(batch, now)
+            self._insert(placed.values)
+            if placed.wanted:
+                self.models.apply(placed.wanted, placed.position)
+        self._position = placed.position
+        self._streams.trim()
         if self._mark is not None:
-            self._mark.write(position)
+            self._mark.write(placed.position)
         self.health.wrote()
-        return results
+        return placed.results
 
     def _refresh(self) -> None:
         """Forget what is remembered when another connection has written: inside the transaction, so for sure."""
@@ -184,60 +200,56 @@ class EventStore:
         if row is not None and row[0] != self._data_version:
             self._data_version = row[0]
             self._position = head_position(self.connection)
-            self._streams.clear()
+            self._streams.forget()
 
-    def _place(self, batch: Sequence[Append]) -> tuple[list[Result], list[object], list[Recorded], int]:
+    def _place(self, batch: Sequence[Append], now: datetime) -> _Placed:
         """Check each append against its stream and give its events their versions and positions."""
-        results: list[Result] = []
-        values: list[object] = []
-        seen: list[Recorded] = []
-        position = self._position
-        run, wants, short = self._run, self.models.wants, self.health.short_of_space
+        placed = _Placed(self._position, now)
+        results, values, position, at = placed.results, placed.values, placed.position, to_micros(now)
+        run, cached, plain, short = self._run, self._streams.cached, self._plain, self.health.short_of_space
         for append in batch:
             if short and append.starts_something:
                 results.append(self._unavailable(Trouble.FULL))
                 continue
-            entry = self._streams.get(append.stream) or self._find(append.stream)
-            version = entry[1]
-            if append.version is not None and append.version != version:
+            entry = cached(append.stream) or self._streams.find(append.stream)
+            number, version = entry
+            if not append.fits(version):
                 results.append(WrongVersion(append.stream, append.expected, version))
                 continue
-            stream = entry[0] or self._add(append.stream, entry)
-            for event, (kind, schema, body) in append.events:
+            number = number or self._streams.add(append.stream, entry)
+            for kind, shape, body in append.bodies:
                 version += 1
                 position += 1
                 event_id = f"{run}-{position}"
-                values += (
-                    position,
-                    event_id,
-                    stream,
-                    version,
-                    kind,
-                    schema,
-                    append.at,
-                    append.cause,
-                    append.actor,
-                    body,
-                )
-                if (kind, schema) not in self._kinds:
-                    self._learn(kind, schema)
-                if wants(kind):
-                    at = from_micros(append.at)
-                    seen.append(
-                        Recorded(
-                            event,
-                            event_id,
-                            append.stream,
-                            Version(version),
-                            Position(position),
-                            at,
-                            append.cause,
-                            append.actor,
-                        )
-                    )
+                values += (position, event_id, number, version, kind, shape, at, append.cause, append.actor, body)
+                if kind not in plain:
+                    self._look_at(placed, append, version - entry[1] - 1, event_id, version, position)
             entry[1] = version
             results.append(Appended(Version(version), Position(position)))
-        return results, values, seen, position
+        placed.position = position
+        return placed
+
+    def _look_at(self, placed: _Placed, append: Append, index: int, event_id: str, version: int, position: int) -> None:
+        """Note an event whose kind is new to the journal or wanted by a read model."""
+        kind, shape, _ = append.bodies[index]
+        if not self.models.wants(kind):
+            self._plain.add(kind)
+        else:
+            placed.wanted.append(
+                Recorded(
+                    append.events[index],
+                    event_id,
+                    append.stream,
+                    Version(version),
+                    Position(position),
+                    placed.now,
+                    append.cause,
+                    append.actor,
+                )
+            )
+        if kind not in self._known:
+            self.connection.execute("INSERT OR IGNORE INTO kinds (kind, schema) VALUES (?, ?)", (kind, shape))
+            self._known.add(kind)
 
     def _insert(self, values: list[object]) -> None:
         start, left = 0, len(values) // _COLUMNS
@@ -247,36 +259,22 @@ class EventStore:
                 self.connection.execute(_INSERT[rows], values[start:end])
                 start, left = end, left - rows
 
-    def _find(self, stream: str) -> list[int]:
-        row = self.connection.execute(_FIND_STREAM, (stream,)).fetchone()
-        entry = [row[0], row[1] or 0] if row else [0, 0]
-        if len(self._streams) >= STREAMS_CACHED_MAX:
-            del self._streams[next(iter(self._streams))]
-        self._streams[stream] = entry
-        return entry
-
-    def _add(self, stream: str, entry: list[int]) -> int:
-        self.connection.execute("INSERT INTO streams (name) VALUES (?)", (stream,))
-        entry[0] = self.connection.last_insert_rowid()
-        return entry[0]
-
-    def _learn(self, kind: str, schema: int) -> None:
-        self.connection.execute("INSERT OR IGNORE INTO kinds (kind, schema) VALUES (?, ?)", (kind, schema))
-        self._kinds.add((kind, schema))
-
     # ------------------------------------------------------------------------------------------ failures
+
+    def _forget(self) -> None:
+        self._streams.forget()
+        self._plain.clear()
+        self._known.clear()
 
     def _undo(self, trouble: Trouble, error: Exception) -> Trouble:
         """Forget what the lost transaction had changed, and note the trouble."""
-        self._streams.clear()
-        self._kinds.clear()
+        self._forget()
         self.health.failed(trouble, error)
         return trouble
 
     def _one_by_one(self, batch: Sequence[Append], now: datetime, fault: Exception) -> list[Result]:
         """One append cannot be stored at all (text that is no Unicode): find it, so that the others go through."""
-        self._streams.clear()
-        self._kinds.clear()
+        self._forget()
         if len(batch) == 1:
             return [JournalRefused(f"an append to {batch[0].stream!r} cannot be stored: {fault}")]
         return [result for append in batch for result in self.commit([append], now)]
