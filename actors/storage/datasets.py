@@ -7,12 +7,14 @@ from contextlib import suppress
 
 from actors.journal.interface import JournalUnavailable
 from actors.storage.access import Granted, decide_access
+from actors.storage.catalogue import DATASET_REMOVE, Removal
 from actors.storage.holds import DatasetHolds, OpenJobsUsing
 from actors.storage.inspection import Inspector
 from actors.storage.locks import NamedLocks
 from actors.storage.parts import StorageParts
 from actors.storage.reading import copy_verified, put_bytes
 from actors.storage.records import (
+    Kept,
     accept_removal,
     append_once,
     append_removed,
@@ -36,7 +38,7 @@ from messages.admin import (
 )
 from messages.errors import Refusal
 from messages.events import DatasetAdded, DatasetRemoved
-from messages.ids import DatasetId, UserId
+from messages.ids import CommandId, DatasetId, UserId
 from messages.storage import DatasetInfo, Profile
 from providers.interface import NotFound, ProviderError, Unavailable
 
@@ -210,19 +212,31 @@ class DatasetService:
 
     async def remove(self, msg: RemoveDataset) -> DatasetInfo:
         """Remove a data set no open job needs. The event comes first: bytes that stay are swept at the next start."""
-        parts, user, digest = self._parts, msg.requester.user_id, body_digest(msg)
+        journal, user, digest = self._parts.journal, msg.requester.user_id, body_digest(msg)
         async with self._locks.held(user):
-            earlier = await earlier_answer(parts.journal, msg.command_id, digest)
+            earlier = await earlier_answer(journal, msg.command_id, digest)
             dataset = DatasetId(earlier) if earlier else (await self.find(user, msg.ref)).id
             with self._holds.removing(dataset):
-                kept = await dataset_record(parts.journal, dataset)
+                kept = await dataset_record(journal, dataset)
                 if kept is None or kept.info.user_id != user:
                     raise not_found("data set")
                 if not kept.removed:
                     await self._holds.refuse_in_use(dataset)
                     if earlier is None:
-                        await accept_removal(parts.journal, msg, "dataset.remove", digest, dataset)
-                    event = DatasetRemoved(dataset_id=dataset, by=user)
-                    await append_removed(parts.journal, f"dataset/{dataset}", kept.version, event, msg.command_id)
+                        await accept_removal(journal, msg, DATASET_REMOVE, digest, dataset)
+                    await self._end(kept, msg.command_id)
                 await self._forget(kept.info.key)
         return kept.info
+
+    async def finish(self, removal: Removal) -> None:
+        """Do what an accepted removal left undone, unless a job needs the data set now."""
+        dataset = DatasetId(removal.target)
+        with self._holds.removing(dataset), suppress(Refusal):
+            await self._holds.refuse_in_use(dataset)
+            kept = await dataset_record(self._parts.journal, dataset)
+            if kept is not None and not kept.removed:
+                await self._end(kept, removal.command)
+
+    async def _end(self, kept: Kept[DatasetInfo], command: CommandId) -> None:
+        event = DatasetRemoved(dataset_id=kept.info.id, by=kept.info.user_id)
+        await append_removed(self._parts.journal, f"dataset/{kept.info.id}", kept.version, event, command)

@@ -9,10 +9,12 @@ from typing import Final
 from pydantic import ValidationError
 
 from actors.storage.access import Granted, decide_access
+from actors.storage.catalogue import MODEL_REMOVE, Removal
 from actors.storage.locks import NamedLocks
 from actors.storage.parts import StorageParts
 from actors.storage.reading import TooLarge, parse_json, read_small
 from actors.storage.records import (
+    Kept,
     accept_removal,
     append_removed,
     body_digest,
@@ -23,7 +25,7 @@ from actors.storage.references import choose, not_found
 from messages.admin import DownloadGrant, ReadModelFile, RemoveModel
 from messages.errors import Refusal
 from messages.events import ModelRemoved
-from messages.ids import ModelId, UserId
+from messages.ids import CommandId, ModelId, UserId
 from messages.storage import ModelInfo
 from providers.interface import CloudStorageProvider, NotFound, ProviderError
 
@@ -92,18 +94,27 @@ class ModelService:
 
     async def remove(self, msg: RemoveModel) -> ModelInfo:
         """Remove a model. The event comes first: files that stay are swept at the next start."""
-        parts, user, digest = self._parts, msg.requester.user_id, body_digest(msg)
+        journal, user, digest = self._parts.journal, msg.requester.user_id, body_digest(msg)
         async with self._locks.held(user):
-            earlier = await earlier_answer(parts.journal, msg.command_id, digest)
+            earlier = await earlier_answer(journal, msg.command_id, digest)
             model = ModelId(earlier) if earlier else (await self.find(user, msg.ref)).id
-            kept = await model_record(parts.journal, model)
+            kept = await model_record(journal, model)
             if kept is None or kept.info.user_id != user:
                 raise not_found("model")
             if not kept.removed:
                 if earlier is None:
-                    await accept_removal(parts.journal, msg, "model.remove", digest, model)
-                event = ModelRemoved(model_id=model, by=user)
-                await append_removed(parts.journal, f"model/{model}", kept.version, event, msg.command_id)
+                    await accept_removal(journal, msg, MODEL_REMOVE, digest, model)
+                await self._end(kept, msg.command_id)
             with suppress(ProviderError):
-                await delete_model_files(parts.store, kept.info)
+                await delete_model_files(self._parts.store, kept.info)
         return kept.info
+
+    async def finish(self, removal: Removal) -> None:
+        """Do what an accepted removal left undone."""
+        kept = await model_record(self._parts.journal, ModelId(removal.target))
+        if kept is not None and not kept.removed:
+            await self._end(kept, removal.command)
+
+    async def _end(self, kept: Kept[ModelInfo], command: CommandId) -> None:
+        event = ModelRemoved(model_id=kept.info.id, by=kept.info.user_id)
+        await append_removed(self._parts.journal, f"model/{kept.info.id}", kept.version, event, command)

@@ -39,6 +39,7 @@ from messages.admin import (
     RemoveModel,
 )
 from messages.errors import Refusal
+from messages.ids import ModelId
 from providers.interface import ProviderError
 
 DatasetRequest = (
@@ -98,8 +99,11 @@ class StorageServices:
         return await self.parts.audit.judged(who_of(msg.requester), what, resource, work(), quiet=quiet)
 
     async def sweep(self) -> Swept | None:
-        """Clear up after processes that died; ``None`` when store or journal do not answer now."""
+        """Finish and clear up after processes that died; ``None`` when store or journal do not answer now."""
         try:
+            for removal in await self.parts.catalogue.removals_left():
+                done = self.models if removal.target.startswith(f"{ModelId.prefix}_") else self.datasets
+                await done.finish(removal)
             swept = await sweep(self.parts)
         except (ProviderError, JournalError):
             return None
