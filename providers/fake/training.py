@@ -56,6 +56,8 @@ class FakeTraining(CloudTrainingProvider):
         """Make a machine; where creates are idempotent, the same request again makes none."""
         with self.cloud.faults.around("launch"):
             self.cloud.settle()
+            if request.offer.provider != "fake":
+                raise Refused(f"offer {request.offer.id!r} is not an offer of this cloud")
             self.cloud.launches += 1
             return self.cloud.view(self._made_before(request) or self.cloud.make(request.name, request))
 

@@ -1,0 +1,53 @@
+"""Looks at this computer's processes without any of our provider's code."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+def marked(name: str) -> set[int]:
+    """Return living processes that carry the machine's marker."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdecimal():
+            continue
+        try:
+            if f"LASTCALL_MACHINE={name}".encode() in (entry / "environ").read_bytes().split(b"\0"):
+                found.add(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def running(pid: int) -> bool:
+    """Return whether a process exists and is no zombie."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return False
+    return text.rpartition(")")[2].split()[0] != "Z"
+
+
+def start_time(pid: int) -> int:
+    """Return the start time of a process, in ticks."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+
+
+def wait_until(true: Callable[[], bool], patience_s: float = 10.0) -> None:
+    """Wait for something outside this process. Raises TimeoutError."""
+    ends = time.monotonic() + patience_s
+    while not true():
+        if time.monotonic() > ends:
+            raise TimeoutError("it did not become true")
+        time.sleep(0.005)
+
+
+def sleeper(marker: str | None = None, children: int = 0) -> subprocess.Popen[bytes]:
+    """Start a process of somebody else that does nothing, with children if asked; the caller ends it."""
+    code = f"import os,time\nfor _ in range({children}):\n  if os.fork()==0: break\ntime.sleep(120)\n"
+    environment = {} if marker is None else {"LASTCALL_MACHINE": marker}
+    return subprocess.Popen([sys.executable, "-I", "-S", "-c", code], env=environment, start_new_session=True)
