@@ -51,6 +51,8 @@ class TrainSpec(Record):
     dataset_key: str
     dataset_sha256: str
     dataset_bytes: int = 0
+    delimiter: str = ","
+    encoding: str = "utf-8"
     target: str
     model: str = "auto"
     task: Task = "auto"

@@ -11,7 +11,7 @@ from actors.dispatcher.commands import accept, answered, digest
 from actors.dispatcher.slots import Slots
 from actors.journal.interface import ANY, NEW, Journal, JournalError, JournalUnavailable, WrongVersion
 from actors.runtime.actor import Actor, Ref
-from actors.supervisor.inputs import Granted, Input, StopAsked, Woke
+from actors.supervisor.inputs import Granted, Input, StopAsked
 from messages import events as ev
 from messages.admin import (
     CheckedTraining,
@@ -45,12 +45,6 @@ class JobOver(Control):
     job_id: JobId
 
 
-class JobNews(Control):
-    """An effect of a job was observed: wake its supervisor."""
-
-    job_id: JobId
-
-
 class SupervisorParked(Control):
     """A supervisor failed past its restart limit."""
 
@@ -66,9 +60,7 @@ class WhyQueued(Request[dict[JobId, str]]):
     """Why queued jobs wait."""
 
 
-DispatcherMessage = (
-    PlanTraining | SubmitTraining | StopJob | StopAll | JobOver | JobNews | SupervisorParked | Regrant | WhyQueued
-)
+DispatcherMessage = PlanTraining | SubmitTraining | StopJob | StopAll | JobOver | SupervisorParked | Regrant | WhyQueued
 
 
 class House(NamedTuple):
@@ -132,8 +124,6 @@ class Dispatcher(Actor[DispatcherMessage]):
                 return await self._stop(msg)
             case JobOver():
                 self._over(msg.job_id)
-            case JobNews():
-                self._wake(msg.job_id)
             case SupervisorParked():
                 await self._parked(msg)
             case Regrant():
@@ -308,9 +298,6 @@ class Dispatcher(Actor[DispatcherMessage]):
     def _tell(self, job_id: JobId, heard: Input) -> None:
         if ref := self._supervisors.get(job_id):
             ref.tell(heard)
-
-    def _wake(self, job_id: JobId) -> None:
-        self._tell(job_id, Woke())
 
     def _over(self, job_id: JobId) -> None:
         ref = self._supervisors.pop(job_id, None)

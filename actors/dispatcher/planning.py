@@ -83,6 +83,8 @@ def _spec(order: TrainOrder, checked: CheckedTraining) -> TrainSpec:
         features=order.features,
         parameters=order.parameters,
         dataset_bytes=checked.dataset.size_bytes,
+        delimiter=checked.dataset.profile.delimiter,
+        encoding=checked.dataset.profile.encoding,
     )
 
 

@@ -68,6 +68,7 @@ class FleetWatch(Actor[FleetMessage]):
         watched: dict[JobId, fm.Watched],
         deliver: Delivery,
         drive: Callable[[JobId], JobDriver],
+        suspect: Callable[[str], None],
         log: Callable[..., Any],
     ) -> None:
         self._provider = provider
@@ -75,6 +76,7 @@ class FleetWatch(Actor[FleetMessage]):
         self._naming = naming
         self._deliver = deliver
         self._drive = drive
+        self._suspect = suspect
         self._log = log
         self._watched = watched  # comes from outside, so that a restart of this actor forgets no machine
         self._live: dict[JobId, fm.Live] = {}
@@ -268,7 +270,7 @@ class FleetWatch(Actor[FleetMessage]):
             verdict = claim(machine, listing, self._naming, fold(r.event for r in recorded), now)
             if verdict.whose is Whose.SECOND_WRITER:
                 self._second_writer = machine.name
-                self._log("second_writer", machine=machine.name)
+                self._suspect(machine.name)
             elif verdict.whose is Whose.ORPHAN and machine.id not in self._reaping:
                 self._reaping.add(machine.id)
                 self.ctx.start(self._reap(machine, verdict.reason), f"reap {machine.id}")

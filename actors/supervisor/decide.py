@@ -111,7 +111,8 @@ def _sighted(job: Job, seen: Sighted, now: datetime, rules: Rules) -> list[ev.Ev
 
 def _adopt(attempt: Attempt, seen: Sighted, now: datetime) -> list[ev.Event]:
     """One machine of the name is adopted, in a stable order; every other one is surplus."""
-    machines = sorted(seen.machines, key=lambda m: (m.first_seen, m.id))
+    named = (m for m in seen.machines if m.name == seen.name)
+    machines = sorted(named, key=lambda m: (m.first_seen, m.id))
     events: list[ev.Event] = []
     adopted = attempt.machine
     if adopted is None and machines and not attempt.never_seen:

@@ -31,9 +31,8 @@ async def reserve(tools: Tools, job: Job, effect: Reserve) -> None:
         refused = ev.ReservationRefused(attempt=effect.attempt, code=no.code, detail=no.detail)
         await tools.append(job.id, refused)
         return
-    table = await tools.ask.table(job.plan.spec.dataset_id)
     program = tools.program(job.binding.provider)
-    await tools.folder_of(job, effect.attempt).write_spec(work.spec_for(job, effect.attempt, program, table))
+    await tools.folder_of(job, effect.attempt).write_spec(work.spec_for(job, effect.attempt, program))
     reserved = ev.MoneyReserved(
         attempt=effect.attempt, reservation=held.reservation, hold_usd=held.hold_usd, at=held.at
     )

@@ -14,7 +14,7 @@ from actors.supervisor.work import Program
 from messages import events as ev
 from messages.admin import Collected, CollectResult
 from messages.folder import Control, Spec
-from messages.ids import DatasetId, JobId
+from messages.ids import JobId
 from messages.jobs import ResultMarker
 from messages.machines import ProviderKind
 from providers.interface import CloudStorageProvider, Provider
@@ -32,10 +32,6 @@ class Ask(Protocol):
 
     async def collect(self, asked: CollectResult) -> Collected:
         """Ask storage to verify and keep a result. Raises ``Unavailable``."""
-        ...
-
-    async def table(self, dataset_id: DatasetId) -> Mapping[str, str]:
-        """Return how a data set's file is written: its delimiter and encoding."""
         ...
 
 

@@ -22,8 +22,8 @@ class Program(Record):
     environment: Mapping[str, str] = {}
 
 
-def spec_for(job: Job, attempt: int, program: Program, table: Mapping[str, str]) -> Spec:
-    """Return what the wrapper runs for ``job``. ``table`` tells how its file is written (delimiter, encoding)."""
+def spec_for(job: Job, attempt: int, program: Program) -> Spec:
+    """Return what the wrapper runs for ``job``."""
     spec = job.plan.spec
     order: dict[str, object] = {
         "input": INPUT_NAME,
@@ -37,7 +37,8 @@ def spec_for(job: Job, attempt: int, program: Program, table: Mapping[str, str])
         "test_share": spec.test_share,
         "seed": spec.seed,
         "dataset_sha256": spec.dataset_sha256,
-        **table,
+        "delimiter": spec.delimiter,
+        "encoding": spec.encoding,
     }
     return Spec(
         job_id=job.id,

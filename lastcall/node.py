@@ -1,0 +1,335 @@
+"""``boot(world, parts) → Node``: the only place where actors, provider, journal and views are put together.
+
+The order of the start: ledger, storage, fleet, dispatcher (which starts a supervisor for every open job). The order
+of the end is the reverse. Machines keep running when a node stops; the journal and the machines' own timers carry
+them to the next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from actors.admin.services import Services
+from actors.audit import audited
+from actors.dispatcher.actor import Dispatcher, House, JobOver, SupervisorParked
+from actors.dispatcher.planning import Defaults
+from actors.dispatcher.slots import Slots
+from actors.fleet.actor import FleetWatch
+from actors.fleet.messages import Adopt, Watched
+from actors.fleet.watcher import FleetWatcher
+from actors.journal.interface import ANY, Journal, JournalUnavailable
+from actors.ledger.actor import CostLedger
+from actors.ledger.budgets import Budgets
+from actors.ledger.requests import Held, ReserveMoney
+from actors.runtime.actor import Ref
+from actors.runtime.supervision import RestartPolicy
+from actors.runtime.system import ActorSystem
+from actors.runtime.world import World
+from actors.storage.access import Layout
+from actors.storage.actor import StorageActor
+from actors.storage.audit import AuditTrail
+from actors.storage.catalogue import JournalCatalogue
+from actors.storage.folder import JobFolder
+from actors.storage.parts import StorageParts, StorageSettings
+from actors.storage.services import StorageServices
+from actors.supervisor.actor import PodSupervisor
+from actors.supervisor.driver import JobDriver
+from actors.supervisor.inputs import Input, Woke
+from actors.supervisor.rules import Naming, Rules
+from actors.supervisor.runner import EffectRunner
+from actors.supervisor.tools import Tools
+from actors.supervisor.work import Program
+from actors.views.jobs import JobViews
+from actors.views.node import NodeFacts, NodeRefs, NodeViews
+from lastcall.config.settings import Settings
+from messages import events as ev
+from messages.admin import Collected, CollectResult
+from messages.errors import Refusal
+from messages.ids import DatasetId, JobId
+from messages.jobs import Binding
+from messages.money import HOUR_SECONDS
+from providers.interface import Provider
+
+ASK_S = 30.0
+COLLECT_S = 3600.0
+"""Verifying and copying a model may take long; giving up would only mean doing it again."""
+DRAIN_S = 5.0
+CREATE_ANSWER_S = 60.0
+"""An orderly stop waits this long for the answers of creates that are out."""
+HOUSEKEEPING_S = 2.0
+
+SUPERVISOR_RESTARTS = RestartPolicy(restarts_max=5, within_s=60.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a node is made of; the daemon takes it from the disk, a test from memory."""
+
+    settings: Settings
+    journal: Journal
+    provider: Provider
+    account: str
+    naming: Naming
+    program: Program
+    version: str
+    safe_mode: str | None
+    degraded: Callable[[], str | None]
+    """What is wrong with the journal's disk, or ``None``."""
+    probe: Callable[[], Any]
+    """Try a degraded journal again; a coroutine function."""
+    config: Callable[[], dict[str, Any]]
+    log: Callable[..., Any]
+
+
+class Node:
+    """A running node: its actors, and what the gateway serves."""
+
+    def __init__(self, world: World, parts: Parts) -> None:
+        self.world = world
+        self.parts = parts
+        self.draining = False
+        self.safe_mode = parts.safe_mode
+        self.system = ActorSystem(world.clock, world.entropy)
+        self.supervisors: dict[JobId, Ref[Input]] = {}
+        self._watched: dict[JobId, Watched] = {}
+        self._housekeeping: asyncio.Task[None] | None = None
+        self._noted: set[asyncio.Task[None]] = set()
+        self._rules = Rules(parts.naming, parts.provider.training.timings, world.run, parts.settings.storage.jobs)
+        limits = parts.settings.limits
+        self._slots = Slots(limits.max_machines, limits.max_machines_per_user)
+        self.runner = EffectRunner(self._tools())
+        self.ledger: Ref[Any] = self.system.spawn(self._ledger, "ledger")
+        self.storage: Ref[Any] = self.system.spawn(self._storage(), "storage")
+        self.fleet: Ref[Any] = self.system.spawn(self._fleet, "fleet")
+        self.dispatcher: Ref[Any] = self.system.spawn(self._dispatcher, "dispatcher")
+        self.services = self._services(world.clock.now())
+
+    # ------------------------------------------------------------------------------------------- actors
+
+    def _ledger(self) -> CostLedger:
+        budgets = self.parts.settings.budgets
+        limits = budgets.model_dump(exclude={"timezone"})
+        training = self.parts.provider.training
+        timings = {training.kind: training.timings}
+        return CostLedger(self.parts.journal, self.world.clock, Budgets.model_validate(limits), budgets.zone, timings)
+
+    def _storage(self) -> Callable[[], StorageActor]:
+        settings, provider, journal = self.parts.settings, self.parts.provider, self.parts.journal
+        parts = StorageParts(
+            world=self.world,
+            journal=journal,
+            catalogue=JournalCatalogue(journal),
+            store=provider.storage,
+            prediction=provider.prediction,
+            audit=AuditTrail(journal, self.world.clock, provider.storage.kind),
+            layout=Layout(**settings.storage.model_dump()),
+            settings=StorageSettings(
+                prediction_max_cost_usd=settings.predictions.max_cost_usd,
+                prediction_rate_usd_per_hour=settings.local.price_usd_per_second * HOUR_SECONDS,
+            ),
+        )
+        services = StorageServices(parts, self._jobs_using)
+        return lambda: StorageActor(services)
+
+    async def _jobs_using(self, dataset_id: DatasetId) -> list[JobId]:
+        sql = "SELECT job_id FROM jobs WHERE dataset_id = ? AND state != 'closed'"
+        return [JobId(row[0]) for row in await self.parts.journal.query(sql, (dataset_id,))]
+
+    def _fleet(self) -> FleetWatch:
+        return FleetWatch(
+            self.parts.provider,
+            self.parts.journal,
+            self.parts.naming,
+            self._watched,
+            self._deliver,
+            self._driver,
+            self._suspect,
+            self.parts.log,
+        )
+
+    def _dispatcher(self) -> Dispatcher:
+        settings, provider = self.parts.settings, self.parts.provider
+        defaults = Defaults(
+            settings.limits.max_runtime_s, settings.training.max_cost_usd, settings.training.max_billed_attempts
+        )
+        binding = Binding(provider=provider.training.kind, account=self.parts.account, config_digest=settings.digest())
+        house = House(self._supervise, self._hand_over, self._refuse_new)
+        return Dispatcher(
+            self.parts.journal, provider, self.storage, self._slots, defaults, binding, house, self.parts.log
+        )
+
+    # ------------------------------------------------------------------------------------------- jobs
+
+    def _tools(self) -> Tools:
+        provider = self.parts.provider
+        return Tools(
+            world=self.world,
+            journal=self.parts.journal,
+            providers={provider.training.kind: provider},
+            ask=self,
+            program=lambda _kind: self.parts.program,
+            folder=JobFolder,
+            folder_prefix=self.parts.settings.storage.jobs,
+            log=self.parts.log,
+            observed=lambda job_id: self._deliver(job_id, Woke()),
+        )
+
+    async def reserve(self, asked: ReserveMoney) -> Held:
+        """Ask the ledger to hold money."""
+        held: Held = await self.ledger.ask(asked, ASK_S)
+        return held
+
+    async def collect(self, asked: CollectResult) -> Collected:
+        """Ask storage to verify and keep a result."""
+        collected: Collected = await self.storage.ask(asked, COLLECT_S)
+        return collected
+
+    def _driver(self, job_id: JobId) -> JobDriver:
+        return JobDriver(
+            job_id,
+            self.parts.journal,
+            self.world.clock,
+            self._rules,
+            self.runner,
+            self._slots.granted,
+            self.parts.log,
+        )
+
+    def _supervise(self, job_id: JobId) -> Ref[Input]:
+        if job_id not in self.supervisors:
+
+            def supervisor() -> PodSupervisor:
+                return PodSupervisor(
+                    self._driver(job_id),
+                    FleetWatcher(self.fleet),
+                    lambda job: self.dispatcher.tell(JobOver(job_id=job.id)),
+                )
+
+            def parked(_name: str, error: BaseException) -> None:
+                self.supervisors.pop(job_id, None)
+                self.dispatcher.tell(SupervisorParked(job_id=job_id, detail=repr(error)))
+
+            self.supervisors[job_id] = self.system.spawn(
+                supervisor, str(job_id), policy=SUPERVISOR_RESTARTS, on_park=parked
+            )
+        return self.supervisors[job_id]
+
+    def _deliver(self, job_id: JobId, heard: Input) -> None:
+        if (ref := self.supervisors.get(job_id)) is not None:
+            ref.tell(heard)
+
+    def _hand_over(self, job_id: JobId) -> None:
+        self.fleet.tell(Adopt(job_id=job_id))
+
+    # ------------------------------------------------------------------------------------------- refusing
+
+    def _refuse_new(self) -> Refusal | None:
+        if self.draining:
+            return Refusal("E-DRAINING")
+        if self.safe_mode:
+            return Refusal("E-SAFEMODE", self.safe_mode)
+        if (degraded := self.parts.degraded()) is not None:
+            return Refusal("E-JOURNAL", degraded)
+        return None
+
+    def _suspect(self, machine_name: str) -> None:
+        """A machine of our generation without an intent: somebody else writes with our name. Launch nothing."""
+        if self.safe_mode is None:
+            self.safe_mode = f"machine {machine_name} carries our name and was not rented by this journal"
+            self._note(ev.AlarmRaised(alarm="second_writer", detail=self.safe_mode, at=self.world.clock.now()))
+
+    def _note(self, event: ev.Event) -> None:
+        """Journal something about the node, in the background; a disk that refuses leaves it in the log."""
+        task = asyncio.get_running_loop().create_task(self._journaled(event))
+        self._noted.add(task)
+        task.add_done_callback(self._noted.discard)
+
+    async def _journaled(self, event: ev.Event) -> None:
+        try:
+            await self.parts.journal.append("node", ANY, [event], actor="daemon")
+        except JournalUnavailable as error:
+            self.parts.log("not_journaled", kind=event.kind, error=str(error))
+
+    # ------------------------------------------------------------------------------------------- views
+
+    def _services(self, started_at: datetime) -> Services:
+        parts, provider = self.parts, self.parts.provider
+        jobs = JobViews(
+            parts.journal, self.world.clock, {provider.training.kind: provider}, self.dispatcher, self.fleet
+        )
+        views = NodeViews(
+            NodeFacts(parts.version, self.world.run, started_at, provider.training.kind, parts.naming),
+            NodeRefs(self.storage, self.ledger, self.fleet),
+            jobs,
+            parts.journal,
+            self.world.clock,
+            self.system,
+            self._safe_mode_text,
+            parts.config,
+        )
+        return Services(
+            dispatcher=self.dispatcher,
+            storage=self.storage,
+            store=provider.storage,
+            views=views,
+            audit=self._audit,
+            version=parts.version,
+        )
+
+    def _safe_mode_text(self) -> str | None:
+        return self.safe_mode or self.parts.degraded()
+
+    async def _audit(self, who: str, what: str, resource: str, success: bool, code: str | None, detail: str) -> None:
+        try:
+            await audited(
+                self.parts.journal,
+                self.world.clock,
+                who=who,
+                what=what,
+                resource=resource,
+                success=success,
+                provider=self.parts.provider.training.kind,
+                actor="AdminGateway",
+                code=code,
+                detail=detail,
+            )
+        except JournalUnavailable as error:
+            self.parts.log("audit_not_journaled", what=what, error=str(error))
+
+    # ------------------------------------------------------------------------------------------- life
+
+    def start_housekeeping(self) -> None:
+        """Begin to look after the disk."""
+        self._housekeeping = asyncio.get_running_loop().create_task(self._house(), name="housekeeping")
+
+    async def _house(self) -> None:
+        while True:
+            await self.world.clock.sleep(HOUSEKEEPING_S)
+            if self.parts.degraded() is not None:
+                await self.parts.probe()
+
+    async def drain(self) -> None:
+        """Take nothing new, and wait for the answers of creates that are out."""
+        self.draining = True
+        creates = self.runner.creates_in_flight()
+        if creates:
+            await asyncio.wait(creates, timeout=CREATE_ANSWER_S)
+
+    async def stop(self) -> None:
+        """End actors and effects, in order. Machines keep running."""
+        if self._housekeeping is not None:
+            self._housekeeping.cancel()
+            await asyncio.gather(self._housekeeping, return_exceptions=True)
+        await self.runner.close()
+        await self.system.shutdown(DRAIN_S)
+        if self._noted:
+            await asyncio.wait(self._noted)
+
+
+def boot(world: World, parts: Parts) -> Node:
+    """Put a node together and start its actors. Call it inside a running event loop."""
+    return Node(world, parts)

@@ -1,0 +1,440 @@
+"""What follows from what: every phase, every reason to end, every way a create can go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from actors.supervisor import decide as module
+from actors.supervisor.decide import Undecided, decide, next_wake
+from actors.supervisor.inputs import FolderSeen, Granted, Sighted, StopAsked, Vanished, Woke
+from actors.supervisor.rules import DEADLINE_GRACE_S
+from actors.supervisor.state import UnknownJob, evolve, fold
+from messages import events as ev
+from messages.folder import Started
+from messages.ids import CommandId
+from messages.jobs import JobState, Outcome, StopReason
+from messages.machines import MachineName
+from tests.support.jobs import ACCOUNT, JOB, NAMING, RULES, START, TIMINGS, Story, gone, machine, offer, plan, queued
+
+
+def test_the_main_road_passes_every_phase_and_closes_with_proof() -> None:
+    story = Story()
+    phases = [story.phase]
+    for step in (story.reserved, story.created, story.started, story.marked, story.accepted, story.proved):
+        step()
+        story.after(1)
+        phases.append(story.phase)
+    story.collected()
+    phases.append(story.phase)
+    assert phases == [
+        JobState.QUEUED,
+        JobState.LAUNCHING,
+        JobState.STARTING,
+        JobState.RUNNING,
+        JobState.ENDING,
+        JobState.CONFIRMING,
+        JobState.CONFIRMING,
+        JobState.CLOSED,
+    ]
+    assert story.closed.outcome is Outcome.SUCCEEDED
+    assert story.closed.model_id is not None
+    assert story.kinds()[-2:] == ["job.attempt_ended", "job.closed"]
+
+
+def test_a_closed_job_hears_nothing_any_more() -> None:
+    story = Story().running().marked().ended()
+    stopped = StopAsked(by="x", command_id=CommandId("sys:x"))
+    assert decide(story.job, stopped, story.now, RULES) == []
+
+
+def test_the_intent_holds_the_whole_request_and_a_name_that_a_reaper_can_read() -> None:
+    story = Story().reserved()
+    intent = story.attempt.intent
+    assert intent is not None
+    name = MachineName.parse(intent.request.name, NAMING.key)
+    assert name is not None
+    assert name.job_id == JOB
+    assert name.attempt == 1
+    assert name.hard_deadline == intent.request.hard_deadline
+    assert intent.request.soft_deadline <= intent.request.hard_deadline - timedelta(seconds=300)
+    assert intent.request.folder == f"jobs/user_{story.job.user_id}/{JOB}/1"
+    assert intent.run == RULES.run
+
+
+def test_a_small_hold_brings_the_soft_deadline_forward_and_says_so() -> None:
+    story = Story(plan(cap="0.1")).reserved(hold="0.1")
+    intent = story.attempt.intent
+    assert intent is not None
+    assert intent.bound == "money"
+    # 0.1 = r (S + 300) + r (180 + 90) at r = 0.27/3600 per second
+    assert (intent.request.soft_deadline - START).total_seconds() == pytest.approx(0.1 / 0.27 * 3600 - 270 - 300)
+
+
+def test_a_large_hold_leaves_the_runtime_to_decide() -> None:
+    story = Story().reserved(hold="10")
+    intent = story.attempt.intent
+    assert intent is not None
+    assert intent.bound == "runtime"
+    assert (intent.request.soft_deadline - START).total_seconds() == pytest.approx(1200 + 7200, abs=1)
+
+
+# ---------------------------------------------------------------------------------------------- stop
+
+CHAPTERS: dict[str, Callable[[Story], object]] = {
+    "queued": lambda s: s,
+    "launching": lambda s: s.reserved(),
+    "starting": lambda s: s.created(),
+    "running": lambda s: s.running(),
+    "confirming": lambda s: s.running().marked().accepted(),
+}
+
+
+def test_stop_while_queued_closes_at_once_and_nothing_was_rented() -> None:
+    story = Story().stop()
+    assert story.closed.outcome is Outcome.CANCELLED
+    assert story.closed.cost_usd == 0
+    assert story.keys() == []
+
+
+def test_stop_while_the_create_is_out_ends_the_machine_the_moment_it_is_known() -> None:
+    """Fault 20."""
+    story = Story().reserved().stop()
+    assert story.phase is JobState.LAUNCHING
+    story.created()
+    assert story.attempt.end is not None
+    assert story.attempt.end.reason is StopReason.STOP
+    assert story.keys() == ["end/1/m1"]
+    assert story.ended().closed.outcome is Outcome.CANCELLED
+
+
+def test_stop_while_the_create_is_ambiguous_waits_for_the_machine_or_its_absence() -> None:
+    found = Story().reserved().ambiguous().stop().listed(machine("x"))
+    assert found.phase is JobState.LAUNCHING  # another name
+    found.listed(machine(found.name))
+    assert found.phase is JobState.ENDING
+    absent = Story().reserved().ambiguous().stop()
+    absent.after(TIMINGS.quiet_s).listed()
+    assert absent.closed.outcome is Outcome.CANCELLED
+
+
+@pytest.mark.parametrize("chapter", ["starting", "running"])
+def test_stop_ends_a_machine_at_once(chapter: str) -> None:
+    story = Story()
+    CHAPTERS[chapter](story)
+    story.stop()
+    assert story.phase is JobState.ENDING
+    assert story.ended().closed.outcome is Outcome.CANCELLED
+    assert story.closed.code == "E-CANCELLED"
+
+
+def test_stop_after_the_marker_changes_nothing_of_the_outcome() -> None:
+    story = Story().running().marked().stop().ended()
+    assert story.closed.outcome is Outcome.SUCCEEDED
+
+
+def test_a_marker_after_the_stop_leaves_it_cancelled_and_keeps_the_model() -> None:
+    story = Story().running().stop().marked().accepted().proved()
+    assert story.keys() == ["collect/1"]
+    story.collected()
+    assert story.closed.outcome is Outcome.CANCELLED
+    assert story.closed.model_id is not None
+
+
+def test_a_marker_and_a_stop_before_the_machine_is_known_go_by_journal_order() -> None:
+    story = Story().reserved().ambiguous().stop().marked()
+    story.listed(machine(story.name))
+    assert story.attempt.end is not None
+    assert story.attempt.end.reason is StopReason.STOP
+
+
+def test_a_second_stop_is_not_journaled_again() -> None:
+    story = Story().running().stop()
+    assert story.hear(StopAsked(by="x", command_id=CommandId("sys:y"))) == []
+
+
+def test_stop_between_reservation_and_intent_gives_the_money_back() -> None:
+    job = evolve(Story().job, ev.StopAccepted(by="x", command_id=CommandId("sys:x"), at=START))
+    job = evolve(job, ev.MoneyReserved(attempt=1, reservation="r", hold_usd=Decimal(1), at=START))
+    kinds = [event.kind for event in decide(job, Woke(), START, RULES)]
+    assert kinds == ["job.attempt_ended", "job.closed"]
+
+
+# ---------------------------------------------------------------------------------------------- reasons to end
+
+
+def test_no_start_within_the_allowance_ends_the_machine_and_tries_the_next_offer() -> None:
+    story = Story().created()
+    assert next_wake(story.job, RULES) == START + timedelta(seconds=TIMINGS.start_allowance_s)
+    story.after(TIMINGS.start_allowance_s - 1).hear()
+    assert story.phase is JobState.STARTING
+    story.after(1).hear()
+    assert story.attempt.end is not None
+    assert story.attempt.end.reason is StopReason.NO_START
+    story.ended()
+    assert story.keys() == ["reserve/2"]
+
+
+def test_a_deadline_that_passed_is_enforced_after_the_wrapper_had_its_chance() -> None:
+    story = Story().running()
+    request = story.attempt.request
+    assert request is not None
+    wake = next_wake(story.job, RULES)
+    assert wake == request.soft_deadline + timedelta(seconds=DEADLINE_GRACE_S)
+    story.now = wake - timedelta(seconds=1)
+    assert story.hear() == []
+    story.after(1).hear()
+    assert story.attempt.end is not None
+    assert story.attempt.end.reason is StopReason.DEADLINE
+    assert story.ended().closed.outcome is Outcome.TIMED_OUT
+
+
+def test_a_machine_that_costs_more_than_agreed_is_ended_before_it_works() -> None:
+    """Faults 27 and 77."""
+    story = Story().created(rate="0.5")
+    assert story.attempt.end is not None
+    assert story.attempt.end.reason is StopReason.CHECK_FAILED
+    assert story.ended().keys() == ["reserve/2"]
+
+
+def test_a_machine_without_a_price_is_billed_at_the_offers() -> None:
+    story = Story().created(rate=None).started().after(3600).marked().ended()
+    assert story.closed.cost_usd == Decimal("0.27")
+
+
+def test_a_vanished_machine_without_a_marker_is_interrupted_and_tried_elsewhere() -> None:
+    story = Story().running().after(TIMINGS.min_age_s).vanished().proved().unmarked()
+    assert story.keys() == ["reserve/2"]
+    assert story.attempt.end is not None
+    assert story.attempt.end.reason is StopReason.VANISHED
+
+
+def test_a_marker_found_after_the_machine_vanished_says_how_it_ended() -> None:
+    story = Story().running().after(TIMINGS.min_age_s).vanished().proved()
+    assert story.keys() == ["seek/1"]
+    story.observe(ev.MarkerSeen(attempt=1, marker=story.marker()))
+    assert story.keys() == ["collect/1"]
+    assert story.collected().closed.outcome is Outcome.SUCCEEDED
+
+
+@pytest.mark.parametrize("machine_id", ["m1", "other"])
+def test_absence_counts_only_past_the_minimum_age_and_for_the_same_machine(machine_id: str) -> None:
+    """Faults 3 and 4."""
+    story = Story().running()
+    story.after(TIMINGS.min_age_s - 1 if machine_id == "m1" else 999).vanished(machine_id)
+    assert story.phase is JobState.RUNNING
+
+
+def test_absence_of_a_machine_that_is_not_there_means_nothing() -> None:
+    assert Story().reserved().vanished().phase is JobState.LAUNCHING
+    assert decide(Story().job, Vanished(attempt=1, machine_id="m", detail=""), START, RULES) == []
+    assert Story().running().stop().after(999).vanished().attempt.end.reason is StopReason.STOP  # type: ignore[union-attr]
+
+
+def test_a_parked_job_is_ended_proven_and_closed_as_interrupted() -> None:
+    """Fault 56."""
+    story = Story().running()
+    story.observe(ev.JobParked(detail="ValueError", at=story.now))
+    assert story.keys() == ["end/1/m1"]
+    story.ended()
+    assert story.closed.outcome is Outcome.INTERRUPTED
+    assert story.closed.code == "E-PARKED"
+    assert "ValueError" in story.closed.detail
+
+
+def test_a_job_parked_while_queued_closes_without_a_machine() -> None:
+    story = Story()
+    story.observe(ev.JobParked(detail="x", at=START))
+    assert story.closed.code == "E-PARKED"
+
+
+# ---------------------------------------------------------------------------------------------- creates
+
+
+def test_an_intent_of_another_run_is_ambiguous_and_never_sent() -> None:
+    """Fault 43: after a restart an intent without an observation may have become a machine."""
+    story = Story().reserved()
+    assert story.keys() == ["launch/1"]
+    story.rules = replace_run("run-2")
+    assert story.due() == ()
+    kinds = [event.kind for event in story.hear()]
+    assert kinds == ["job.create_ambiguous"]
+    assert story.due() == ()
+
+
+def replace_run(run: str) -> module.Rules:
+    return RULES._replace(run=run)
+
+
+def test_an_ambiguous_create_is_adopted_by_name_and_every_other_one_is_surplus() -> None:
+    """Faults 1, 2 and 17."""
+    story = Story().ambiguous()
+    late, early = machine(story.name, "m9", seen=START + timedelta(seconds=9)), machine(story.name, "m1")
+    story.listed(late, early)
+    assert story.attempt.machine is not None
+    assert story.attempt.machine.id == "m1"
+    assert [m.id for m in story.attempt.surplus] == ["m9"]
+    assert "end/1/m9" in story.keys()
+    story.listed(late, early)
+    assert len(story.attempt.surplus) == 1
+    story.observe(ev.SurplusGone(attempt=1, machine_id="m9", proof=gone(story.now)))
+    story.listed(late, early)
+    assert story.attempt.surplus == ()
+
+
+def test_an_attempt_is_not_over_while_a_surplus_machine_lives() -> None:
+    story = Story().running().listed(machine(Story().reserved().name, "m1"), machine(Story().reserved().name, "m2"))
+    story.marked().accepted().proved().collected()
+    assert story.phase is JobState.CONFIRMING
+    story.observe(ev.SurplusGone(attempt=1, machine_id="m2", proof=gone(story.now)))
+    assert story.phase is JobState.CLOSED
+
+
+def test_never_seen_needs_the_quiet_time_a_complete_listing_and_an_empty_folder() -> None:
+    story = Story().ambiguous()
+    story.after(TIMINGS.quiet_s - 1).listed()
+    assert story.phase is JobState.LAUNCHING
+    story.after(1).listed(complete=False)
+    story.listed(empty=False)
+    story.listed(account="somebody else")
+    assert story.phase is JobState.LAUNCHING
+    story.listed()
+    assert story.attempt.never_seen
+    assert story.keys() == ["reserve/2"]
+
+
+def test_a_listing_while_the_create_is_out_says_nothing() -> None:
+    story = Story().reserved()
+    story.listed(machine(story.name))
+    assert story.attempt.machine is None
+
+
+def test_a_listing_of_a_job_without_an_intent_says_nothing() -> None:
+    seen = Sighted(name="n", account=ACCOUNT, complete=True, began=START, machines=(), folder_empty=True)
+    assert decide(Story().job, seen, START, RULES) == []
+    refused = Story().refused()
+    assert decide(refused.job, seen, START, RULES) == []
+
+
+def test_a_machine_listed_after_a_refusal_is_left_to_the_orphan_rule() -> None:
+    story = Story(plan((offer("a"),))).reserved()
+    name = story.name
+    job = evolve(story.job, ev.LaunchRefused(attempt=1, reason="refused", detail="", at=START))
+    seen = Sighted(name=name, account=ACCOUNT, complete=True, began=START, machines=(machine(name),))
+    assert [e.kind for e in decide(job, seen, START, RULES)] == ["job.attempt_ended", "job.closed"]
+
+
+def test_a_machine_that_started_and_ended_while_nobody_looked_is_known_from_its_folder() -> None:
+    """A create whose answer was lost with the daemon: its work must not be done again."""
+    story = Story().ambiguous()
+    begun = Started(attempt=1, nonce="n1", started_at=START, machine=story.name)
+    story.hear(FolderSeen(attempt=1, started=begun, marker=story.marker()))
+    assert story.attempt.machine is not None
+    assert story.attempt.machine.id == story.name
+    assert story.phase is JobState.ENDING
+    assert story.ended().closed.outcome is Outcome.SUCCEEDED
+
+
+def test_a_started_file_outweighs_an_empty_listing() -> None:
+    story = Story().reserved()
+    begun = Started(attempt=1, nonce="n1", started_at=START, machine=story.name)
+    story.hear(FolderSeen(attempt=1, started=begun))
+    story.ambiguous().after(999).listed()
+    assert not story.attempt.never_seen
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_files_of_another_attempt_are_not_taken(number: int) -> None:
+    story = Story().created()
+    begun = Started(attempt=number, nonce="n", started_at=START, machine="x")
+    seen = FolderSeen(attempt=number, started=begun)
+    assert decide(story.job, seen, START, RULES) == []
+    assert decide(story.job, FolderSeen(attempt=1, started=begun), START, RULES) == []
+    wrong = story.marker().model_copy(update={"attempt": number})
+    assert decide(story.job, FolderSeen(attempt=1, marker=wrong), START, RULES) == []
+
+
+def test_what_is_known_is_not_journaled_twice() -> None:
+    story = Story().running().marked()
+    begun = Started(attempt=1, nonce="n1", started_at=START, machine="x")
+    assert story.hear(FolderSeen(attempt=1, started=begun, marker=story.marker())) == []
+    assert story.hear(Granted()) == []
+
+
+def test_a_reservation_that_grew_old_is_given_back_and_made_anew() -> None:
+    job = evolve(Story().job, ev.MoneyReserved(attempt=1, reservation="r", hold_usd=Decimal(1), at=START))
+    events = decide(job, Woke(), START + timedelta(seconds=61), RULES)
+    assert [event.kind for event in events] == ["job.attempt_ended"]
+    story = Story()
+    story.job = fold(events, job) or job
+    assert story.keys() == ["reserve/2"]
+
+
+# ---------------------------------------------------------------------------------------------- money
+
+
+def test_the_books_of_an_attempt_run_from_the_create_to_the_accepted_delete() -> None:
+    story = Story().running().after(3600).marked().accepted().after(60).proved().collected()
+    assert story.closed.cost_usd == Decimal("0.27")
+
+
+def test_an_ambiguous_create_is_billed_from_its_intent() -> None:
+    story = Story().ambiguous().after(600)
+    story.listed(machine(story.name, seen=story.now)).started().after(3000).marked()
+    story.proved().collected()
+    assert story.closed.cost_usd == Decimal("0.27")
+
+
+def test_a_job_over_several_attempts_costs_their_sum() -> None:
+    story = Story().created().after(1200).hear()
+    second = Story().created().after(1200)
+    second.hear()
+    second.ended()
+    second.reserved().created("m2").started().after(3600).marked().accepted()
+    second.proved("m2").collected()
+    costs = [a.ended.cost_usd for a in second.job.attempts if a.ended]
+    assert second.closed.cost_usd == sum(costs)
+    assert len(costs) == 2
+    assert story
+
+
+def test_two_rules_that_answer_each_other_are_a_fault_and_not_an_endless_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    def restless(*_: object) -> ev.Event:
+        return ev.SurplusGone(attempt=1, machine_id="m", proof=gone(START))
+
+    monkeypatch.setattr(module, "_next", restless)
+    with pytest.raises(Undecided):
+        decide(Story().job, Woke(), START, RULES)
+
+
+def test_a_stream_that_does_not_begin_with_a_queued_job_is_refused() -> None:
+    with pytest.raises(UnknownJob):
+        fold([ev.MarkerAbsent(attempt=1, at=START)])
+    assert fold([]) is None
+    assert fold([queued()]) is not None
+
+
+def test_facts_that_fit_no_attempt_change_nothing() -> None:
+    job = Story().job
+    assert evolve(job, ev.MarkerAbsent(attempt=7, at=START)) == job
+    story = Story().running()
+    assert evolve(story.job, ev.ReservationRefused(attempt=1, code="E-BUDGET", detail="")).reservation_refused
+    assert evolve(story.job, ev.DatasetRemoved(dataset_id=story.job.plan.spec.dataset_id, by=story.job.user_id))
+
+
+def test_the_first_of_each_fact_counts() -> None:
+    story = Story().running().stop().accepted()
+    first = story.attempt
+    later = story.now + timedelta(hours=1)
+    for event in (
+        ev.MachineCreated(attempt=1, machine=machine("z", "m7"), at=later),
+        ev.CreateAmbiguous(attempt=1, detail="x", call_ended=later),
+        ev.TerminateAccepted(attempt=1, machine_id="m1", at=later),
+        ev.EndDecided(attempt=1, reason=StopReason.DEADLINE, at=later),
+    ):
+        story.job = evolve(story.job, event)
+    assert replace(story.attempt, ambiguous=None) == first
