@@ -27,7 +27,7 @@ PROFILES = ("core", "train", "demo", "dev")
 """From small to large; each contains those before it."""
 
 IMPORTS = {
-    "core": ("aiohttp", "apsw", "click", "prometheus_client", "pydantic_settings", "rich", "structlog"),
+    "core": ("aiohttp", "apsw", "click", "prometheus_client", "pydantic", "rich", "structlog"),
     "train": ("numpy", "pandas", "sklearn", "skops.io"),
     "demo": ("palmerpenguins",),
     "dev": ("coverage", "hypothesis", "mypy", "pytest"),

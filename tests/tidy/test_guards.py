@@ -1,0 +1,46 @@
+"""The guards around all tests hold."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import OutsideAddress
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "10.0.0.1", "0.0.0.0", "example.invalid"])
+def test_a_test_cannot_reach_outside(address: str) -> None:
+    with socket.socket() as outside:
+        with pytest.raises(OutsideAddress):
+            outside.connect((address, 9))
+        with pytest.raises(OutsideAddress):
+            outside.connect_ex((address, 9))
+    with socket.socket(type=socket.SOCK_DGRAM) as outside, pytest.raises(OutsideAddress):
+        outside.sendto(b"x", (address, 9))
+    with socket.socket(socket.AF_INET6) as outside, pytest.raises(OutsideAddress):
+        outside.connect(("2001:db8::1", 9))
+
+
+def test_loopback_and_unix_sockets_work(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
+        assert client.getpeername() == server.getsockname()
+    with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as client:
+        server.bind(str(tmp_path / "s"))
+        server.listen()
+        client.connect(str(tmp_path / "s"))
+
+
+def test_warnings_are_errors() -> None:
+    with pytest.raises(UserWarning):
+        warnings.warn("x", stacklevel=1)
+
+
+def test_the_order_of_hashes_is_pinned_where_the_whole_suite_runs() -> None:
+    """``./dev test`` sets it; a single pytest by hand may go without."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        assert sys.flags.hash_randomization == 0
