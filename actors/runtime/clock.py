@@ -1,0 +1,69 @@
+"""Production time and randomness, and the decision whether the wall clock has jumped."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+SLEEP_SLICE_S = 30.0
+"""Longest single sleep, seconds: the loop's clock stands still while the computer is suspended, ours does not."""
+
+WALL_JUMP_S = 60.0
+"""Difference, seconds, between wall clock and monotonic clock from which on it is called a jump."""
+
+# Linux counts suspended time in CLOCK_BOOTTIME only (clock_gettime(2)); elsewhere the plain monotonic clock serves.
+_MONOTONIC = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+class SystemClock:
+    """The computer's clocks."""
+
+    def now(self) -> datetime:
+        """Return the wall clock, UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Return seconds that only go forward, suspended time included."""
+        return time.clock_gettime(_MONOTONIC)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait; looks at ``monotonic`` again before it returns, so it never wakes early."""
+        until = self.monotonic() + seconds
+        left = seconds
+        while True:
+            await asyncio.sleep(min(max(left, 0.0), SLEEP_SLICE_S))
+            left = until - self.monotonic()
+            if left <= 0:
+                return
+
+
+class SystemEntropy:
+    """The operating system's randomness."""
+
+    def bytes(self, count: int) -> bytes:
+        """Return ``count`` random bytes."""
+        return os.urandom(count)
+
+    def uniform(self, low: float, high: float) -> float:
+        """Return a random number between the two."""
+        return random.SystemRandom().uniform(low, high)
+
+
+class Reading(NamedTuple):
+    """Both clocks, read together."""
+
+    wall: datetime
+    monotonic: float
+
+
+def wall_jump_s(earlier: Reading, later: Reading, limit_s: float = WALL_JUMP_S) -> float | None:
+    """Return by how many seconds the wall clock was set between two readings, or None when within ``limit_s``.
+
+    Positive is forward. Suspended time is no jump, because the monotonic clock counts it too.
+    """
+    shift = (later.wall - earlier.wall).total_seconds() - (later.monotonic - earlier.monotonic)
+    return shift if abs(shift) > limit_s else None
