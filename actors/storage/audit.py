@@ -6,6 +6,7 @@ counted.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable
 from typing import Final, TypeVar
 
@@ -23,6 +24,7 @@ RESOURCE_CHARS_MAX: Final = 200
 DETAIL_CHARS_MAX: Final = 300
 
 R = TypeVar("R")
+_log = logging.getLogger("lastcall.storage")
 
 
 def who_of(requester: Requester) -> str:
@@ -62,7 +64,8 @@ class AuditTrail:
     async def judged(self, who: str, what: str, resource: str, operation: Awaitable[R], *, quiet: bool = False) -> R:
         """Await ``operation`` and record how it went; ``quiet`` records refusals only.
 
-        A journal that takes nothing becomes ``Refusal("E-JOURNAL")``; everything else passes through as it is.
+        A journal that takes nothing becomes ``Refusal("E-JOURNAL")``, a fault of ours is logged and becomes
+        ``Refusal("E-INTERNAL")``; what a provider raises passes through.
         """
         try:
             result = await operation
@@ -75,6 +78,11 @@ class AuditTrail:
         except ProviderError as error:
             await self.record(who, what, resource, detail=type(error).__name__, success=False)
             raise
+        except Exception as error:
+            # One request that meets a fault of ours must not take the others down with the actor.
+            _log.exception("storage_request_failed", extra={"what": what, "who": who})
+            await self.record(who, what, resource, code="E-INTERNAL", detail=type(error).__name__, success=False)
+            raise Refusal("E-INTERNAL") from error
         if not quiet:
             await self.record(who, what, resource)
         return result

@@ -85,13 +85,12 @@ def description_of(data: bytes, job: str) -> Description | Fault:
         return Fault("E-ARTIFACT", f"{METADATA_FILE} cannot be read")
     if not isinstance(value, dict):
         return Fault("E-ARTIFACT", f"{METADATA_FILE} is not an object")
-    if value.get("job_id", job) != job:
+    if value.get("job_id") not in (job, "", None):
         return Fault("E-ARTIFACT", f"{METADATA_FILE} is about another job")
-    target, task = _text(value.get("target")), _text(value.get("task"))
-    model_type = _text(value.get("model_type")) or _text(value.get("model"))
-    features = _features(value.get("features"))
-    if not (target and task and model_type) or features is None:
-        return Fault("E-ARTIFACT", f"{METADATA_FILE} lacks target, task, model or features")
+    target, task, model_type = (_text(value.get(name)) for name in ("target_column", "task", "model_type"))
+    features = _names(value.get("feature_columns"))
+    if not (target and task and model_type and features):
+        return Fault("E-ARTIFACT", f"{METADATA_FILE} lacks target_column, task, model_type or feature_columns")
     return Description(target, task, model_type, features)
 
 
@@ -108,9 +107,9 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) and len(value) <= 1000 else ""
 
 
-def _features(value: object) -> tuple[str, ...] | None:
-    """Accept a list of names, or of objects with a name."""
+def _names(value: object) -> tuple[str, ...]:
+    """Return a list of column names; empty when it is none."""
     if not isinstance(value, list) or len(value) > FEATURE_NAMES_MAX:
-        return None
-    names = [_text(item.get("name") if isinstance(item, dict) else item) for item in value]
-    return tuple(names) if all(names) else None
+        return ()
+    names = [_text(item) for item in value]
+    return tuple(names) if all(names) else ()

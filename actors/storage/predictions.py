@@ -113,6 +113,7 @@ class PredictionService:
             limit_s=self._seconds(),
         )
         async with self._room.entered():
+            await parts.prediction.ensure_endpoint()
             reply = await parts.prediction.invoke(request)
         if not reply.ok:
             raise self._refusal(reply, request)

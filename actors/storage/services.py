@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, assert_never
 
-from actors.journal.interface import JournalError, JournalUnavailable
+from actors.journal.interface import JournalError
 from actors.storage.audit import who_of
 from actors.storage.collection import Collector
 from actors.storage.datasets import DatasetService
@@ -172,5 +172,5 @@ class StorageServices:
         """Hold a data set; the job it is for is audited by whoever accepts that."""
         try:
             await self.datasets.hold(msg)
-        except JournalUnavailable as error:
+        except JournalError as error:
             raise Refusal("E-JOURNAL") from error

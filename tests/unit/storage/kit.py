@@ -407,7 +407,13 @@ class House:
             "model.skops": b"model" * 1000,
             "metrics.json": b'{"accuracy": 0.9, "baseline": {"accuracy": 0.5}}',
             "metadata.json": json.dumps(
-                {"target": "y", "task": "regression", "model_type": "ridge", "features": ["a", "b"], "job_id": job}
+                {
+                    "target_column": "y",
+                    "task": "regression",
+                    "model_type": "ridge",
+                    "feature_columns": ["a", "b"],
+                    "job_id": job,
+                }
             ).encode(),
             "schema.json": b"{}",
         }
