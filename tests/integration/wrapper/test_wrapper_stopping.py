@@ -1,0 +1,117 @@
+"""Stop, deadline, the platform's notice, and silence."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+from tests.integration.wrapper.machine import WrapperRun, until
+
+SLEEPS = "import time; print('running'); time.sleep(60)"
+TIDY = """
+import signal, sys, time
+def tidy(*_):
+    open("out/checkpoint", "w").write("half")
+    sys.exit(0)
+signal.signal(signal.SIGTERM, tidy)
+print("running")
+time.sleep(60)
+"""
+
+
+def test_a_stop_lets_the_work_tidy_up_and_is_a_cancel(machine: WrapperRun) -> None:
+    machine.spec(TIDY)
+    process = machine.start(LASTCALL_STOP_GRACE_S=10)
+    machine.running()
+    machine.control(1, 60, stop=True)
+    machine.end(process)
+    marker = machine.marker
+    assert (marker["outcome"], marker["code"], marker["exit_code"]) == ("cancelled", "E-CANCELLED", 0)
+    assert [artifact["name"] for artifact in marker["artifacts"]] == ["artifacts/checkpoint"]
+
+
+def test_work_that_ignores_a_stop_is_killed_after_the_grace(machine: WrapperRun) -> None:
+    machine.spec("import signal; signal.signal(15, signal.SIG_IGN);" + SLEEPS)
+    process = machine.start()
+    machine.running()
+    machine.control(1, 60, stop=True)
+    machine.end(process)
+    assert (machine.marker["code"], machine.marker["signal"]) == ("E-CANCELLED", signal.SIGKILL)
+
+
+def test_a_stop_that_is_there_before_the_start_runs_nothing(machine: WrapperRun) -> None:
+    machine.control(1, 60, stop=True)
+    machine.spec(SLEEPS)
+    assert machine.run()["code"] == "E-CANCELLED"
+    assert machine.log == []
+
+
+def test_a_start_after_the_deadline_runs_nothing(machine: WrapperRun) -> None:
+    machine.spec(SLEEPS)
+    assert machine.run(soft_in_s=0.1)["code"] == "E-TIMEOUT"
+    assert machine.log == []
+
+
+def test_a_control_can_bring_the_deadline_forward(machine: WrapperRun) -> None:
+    machine.spec(SLEEPS)
+    process = machine.start()
+    machine.running()
+    machine.control(1, 0.2)
+    machine.end(process)
+    assert machine.marker["code"] == "E-TIMEOUT"
+
+
+def test_a_control_can_move_the_deadline_back_but_a_lower_seq_counts_for_nothing(machine: WrapperRun) -> None:
+    machine.spec("import time; print('running'); time.sleep(3)")
+    process = machine.start(soft_in_s=2.5, LASTCALL_HARD_DEADLINE=time.time() + 1000)
+    machine.running()
+    machine.control(5, 60)
+    until(lambda: (machine.read("heartbeat.json") or {}).get("stage") == "running")
+    time.sleep(0.3)
+    machine.control(4, 60, stop=True)
+    machine.end(process)
+    assert machine.marker["outcome"] == "succeeded"
+
+
+def test_an_unreadable_control_changes_nothing(machine: WrapperRun) -> None:
+    machine.spec("import time; print('running'); time.sleep(0.7)")
+    process = machine.start()
+    machine.running()
+    (machine.folder / "control.json").write_text('{"seq": 1, "stop_req')
+    machine.end(process)
+    assert machine.marker["outcome"] == "succeeded"
+
+
+def test_the_platforms_notice_is_an_interruption_within_its_few_seconds(machine: WrapperRun) -> None:
+    """Fault 24."""
+    machine.spec("import signal; signal.signal(15, signal.SIG_IGN);" + SLEEPS)
+    process = machine.start()
+    machine.running()
+    process.terminate()
+    began = time.monotonic()
+    machine.end(process)
+    assert (machine.marker["outcome"], machine.marker["code"]) == ("interrupted", "E-INTERRUPTED")
+    assert 3.5 < time.monotonic() - began < 15
+
+
+def test_a_notice_before_the_start_runs_nothing(machine: WrapperRun) -> None:
+    process = machine.start()
+    until(lambda: _handles(process.pid, signal.SIGTERM))
+    process.terminate()
+    machine.end(process)
+    assert machine.marker["code"] == "E-INTERRUPTED"
+
+
+def _handles(pid: int, number: int) -> bool:
+    lines = Path(f"/proc/{pid}/status").read_text("ascii").splitlines()
+    mask = next(int(line.split()[1], 16) for line in lines if line.startswith("SigCgt"))
+    return bool(mask >> (number - 1) & 1)
+
+
+def test_silence_of_the_daemon_changes_nothing(machine: WrapperRun) -> None:
+    """Fault 32: nobody writes a control, nobody reads a heartbeat, and the work runs to its end."""
+    machine.spec("import time; time.sleep(1); print('done')")
+    marker = machine.run()
+    assert marker["outcome"] == "succeeded"
+    assert machine.log == ["done"]

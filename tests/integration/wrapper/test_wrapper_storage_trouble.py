@@ -1,0 +1,73 @@
+"""Storage that goes away, comes back, or was never there."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from tests.integration.wrapper.machine import WrapperRun, until
+
+
+def test_a_folder_that_vanishes_for_a_while_ends_nothing_and_loses_nothing(machine: WrapperRun) -> None:
+    machine.spec(
+        "import time\nfor n in range(12):\n    print('line', n); time.sleep(0.1)\nopen('out/a', 'w').write('x')"
+    )
+    process = machine.start()
+    until(lambda: machine.log)
+    away = machine.folder.with_name("away")
+    machine.folder.rename(away)
+    time.sleep(0.7)
+    assert process.poll() is None
+    assert not machine.folder.exists()
+    away.rename(machine.folder)
+    machine.end(process)
+    assert machine.marker["outcome"] == "succeeded"
+    assert machine.log == [f"line {n}" for n in range(12)]
+
+
+def test_a_folder_away_at_the_end_is_waited_for(machine: WrapperRun) -> None:
+    machine.spec("import time; print('running'); time.sleep(0.4); open('out/a', 'w').write('x'); print('end')")
+    process = machine.start()
+    machine.running()
+    away = machine.folder.with_name("away")
+    machine.folder.rename(away)
+    time.sleep(1.2)
+    away.rename(machine.folder)
+    machine.end(process)
+    assert machine.log[-1] == "end"
+    assert len(machine.marker["artifacts"]) == 1
+
+
+def test_a_folder_that_never_comes_back_ends_the_machine_without_a_marker(machine: WrapperRun) -> None:
+    machine.spec("import time; print('running'); time.sleep(0.3); open('out/a', 'w').write('x')")
+    process = machine.start(LASTCALL_FOLDER_WAIT_S=1)
+    machine.running()
+    away = machine.folder.with_name("away")
+    machine.folder.rename(away)
+    machine.end(process)
+    assert not machine.folder.exists()
+    assert not (away / "result.json").exists()
+
+
+def test_a_folder_that_cannot_be_read_at_the_start_ends_the_machine_and_runs_nothing(machine: WrapperRun) -> None:
+    machine.spec("print('work')")
+    machine.folder.rename(machine.folder.with_name("away"))
+    machine.end(machine.start(LASTCALL_FOLDER_WAIT_S=0.5))
+    assert not machine.folder.exists()
+
+
+def test_a_spec_that_comes_late_is_waited_for(machine: WrapperRun) -> None:
+    process = machine.start()
+    time.sleep(0.3)
+    machine.spec("print('work')")
+    machine.end(process)
+    assert machine.marker["outcome"] == "succeeded"
+
+
+def test_the_timer_ends_a_machine_whose_storage_hangs(machine: WrapperRun) -> None:
+    """A call that never returns holds the opening: only the timer's own thread is left."""
+    machine.spec("print('work')")
+    (machine.folder / "spec.json").unlink()
+    os.mkfifo(machine.folder / "spec.json")
+    machine.end(machine.start(soft_in_s=-29.0, LASTCALL_HARD_DEADLINE=time.time() + 60))
+    assert machine.log == []
