@@ -40,7 +40,7 @@ def read_question(request: dict[str, Any]) -> Question:
     check_model(model)
     features = request.get("features")
     names = None if features is None else tuple(str(f) for f in features)
-    return Question(str(request["target"]), model, task, names, dict(request.get("parameters") or {}))
+    return Question(str(request["target"]).strip(), model, task, names, dict(request.get("parameters") or {}))
 
 
 def main(arguments: list[str]) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from containers.training.dialect import Dialect
-from containers.training.refusal import Refused, nearest, quoted
+from containers.training.refusal import Refused, quoted
 from containers.training.table import Table, Undecodable, detect_file
 from containers.training.values import MISSING, comma_numbers, is_number, point_numbers
 
@@ -198,10 +198,7 @@ class Survey(NamedTuple):
     size_bytes: int
     sha256: str
     target: Target | None = None
-
-    def column(self, name: str) -> Tally:
-        """Return the column of this name; it must exist."""
-        return next(c for c in self.columns if c.name == name)
+    """What was followed of the target, where one was named and is in the file."""
 
     def json(self) -> dict[str, Any]:
         """Return the survey as ``messages.storage.Profile`` has it."""
@@ -216,9 +213,9 @@ class Survey(NamedTuple):
 
 
 def survey(path: Path, target: str | None = None, *, columns_min: int = 2, dialect: Dialect | None = None) -> Survey:
-    """Read the whole file once and return what is in it.
+    """Read the whole file once and return what is in it, following the column ``target`` if the file has it.
 
-    Raises ``Refused`` with an E-CSV-… code: EMPTY, BINARY, DELIMITER, COLUMNS, HEADER, RAGGED, TARGET.
+    Raises ``Refused`` with an E-CSV-… code: EMPTY, BINARY, DELIMITER, COLUMNS, HEADER, RAGGED.
     """
     found = dialect or detect_file(path, columns_min)
     try:
@@ -231,7 +228,7 @@ def survey(path: Path, target: str | None = None, *, columns_min: int = 2, diale
 
 def _survey(path: Path, dialect: Dialect, target: str | None) -> Survey:
     with Table(path, dialect) as table:
-        aim = _target(table.names, target)
+        aim = Target(table.names.index(target), len(table.names)) if target in table.names else None
         most = max(1, min(DISTINCT_MAX, DISTINCT_TOTAL_MAX // len(table.names)))
         tallies = tuple(Tally(name, dialect.delimiter, most) for name in table.names)
         rows = 0
@@ -244,16 +241,6 @@ def _survey(path: Path, dialect: Dialect, target: str | None) -> Survey:
                 aim.add(columns)
         check_header(table.names, tallies)
         return Survey(rows, tallies, dialect, table.size_bytes, table.sha256, aim)
-
-
-def _target(names: Sequence[str], target: str | None) -> Target | None:
-    if target is None:
-        return None
-    if target.strip() in names:
-        return Target(names.index(target.strip()), len(names))
-    like = nearest(target, names)
-    fix = f"did you mean {quoted(like)}?" if like else f"the last column is {quoted(names[-1])}"
-    raise Refused("E-CSV-TARGET", f"There is no column {quoted(target)} in the file: {fix}")
 
 
 def check_header(names: Sequence[str], tallies: Sequence[Tally]) -> None:

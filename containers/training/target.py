@@ -84,7 +84,7 @@ def check(found: Survey, question: Question) -> Check:
     """Decide what to train, or refuse with E-MODEL-UNKNOWN, E-FEATURES, E-CSV-…, E-TASK or E-PARAMETER."""
     check_model(question.model)
     check_rows(found)
-    target = found.column(question.target.strip())
+    target = find_target(found, question.target)
     features = choose_features(found, target.name, question.features)
     _check_values(found, target, features)
     task = choose_task(found, target, question)
@@ -93,6 +93,17 @@ def check(found: Survey, question: Question) -> Check:
     parameters = complete_parameters(family, question.parameters)
     warnings = tuple(_warnings(found, target, features, task))[:WARNINGS_MAX]
     return Check(task, target.values, classes, features, warnings, family, parameters)
+
+
+def find_target(found: Survey, name: str) -> Tally:
+    """Return the target column; raises E-CSV-TARGET with the name most like it."""
+    for tally in found.columns:
+        if tally.name == name:
+            return tally
+    names = [c.name for c in found.columns]
+    like = nearest(name, names)
+    fix = f"did you mean {quoted(like)}?" if like else f"the last column is {quoted(names[-1])}"
+    raise Refused("E-CSV-TARGET", f"There is no column {quoted(name)} in the file: {fix}")
 
 
 def choose_features(found: Survey, target: str, asked: Sequence[str] | None) -> tuple[str, ...]:

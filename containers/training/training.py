@@ -62,7 +62,7 @@ def train(order: Order, out: Path, progress: Progress) -> dict[str, Any]:
     progress.stage("load", f"reading {order.source.name}")
     found = _survey(order)
     checked = check(found, order.question)
-    frame = load(order.source, found, checked.features, order.question.target.strip(), checked.task)
+    frame = load(order.source, found, checked.features, order.question.target, checked.task)
     notes = list(checked.warnings)
     progress.stage("prepare", f"{found.rows:,} rows, {len(found.columns)} columns; task {checked.task}")
     for note in notes:
@@ -186,7 +186,7 @@ def _metadata(
         "model_type": checked.family.name,
         "model_asked": order.question.model,
         "task": checked.task,
-        "target_column": order.question.target.strip(),
+        "target_column": order.question.target,
         "feature_columns": [str(n) for n in frame.features.columns],
         "classes": list(frame.classes) if checked.task == CLASSIFICATION else None,
         "hyperparameters": checked.parameters,

@@ -1,0 +1,146 @@
+"""Splits, metrics and verdicts."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+from containers.training import evaluation as ev
+from containers.training.refusal import Refused
+
+
+def binary(rows: int = 200, share: float = 0.5) -> tuple[ev.Truth, np.ndarray]:
+    draw = np.random.default_rng(1)
+    y = (draw.random(rows) < share).astype(np.int64)
+    chance = np.clip(0.3 * y + draw.random(rows) * 0.7, 0, 1)
+    return ev.Truth(y, 2), np.column_stack([1 - chance, chance])
+
+
+@pytest.mark.parametrize("sizes", [(8, 2), (50, 5, 2), (1, 30, 30), (100, 1, 1, 99)])
+def test_a_split_is_seeded_keeps_every_class_on_both_sides_and_loses_no_row(sizes: tuple[int, ...]) -> None:
+    y = np.repeat(np.arange(len(sizes)), sizes)
+    train, test = ev.split(y, "classification", 0.2, 42)
+    again = ev.split(y, "classification", 0.2, 42)
+    assert np.array_equal(train, again[0])
+    assert np.array_equal(test, again[1])
+    assert sorted([*train, *test]) == list(range(len(y)))
+    for label, size in enumerate(sizes):
+        assert (y[train] == label).any(), "every class is learnt"
+        assert (y[test] == label).any() == (size > 1), "every class of two rows or more is tested"
+
+
+@pytest.mark.parametrize(("rows", "tested"), [(10, 2), (11, 2), (100, 20), (101, 20)])
+def test_a_regression_split_takes_its_share(rows: int, tested: int) -> None:
+    train, test = ev.split(np.arange(float(rows)), "regression", 0.2, 42)
+    assert (len(train), len(test)) == (rows - tested, tested)
+    assert not set(train) & set(test)
+    assert not np.array_equal(test, ev.split(np.arange(float(rows)), "regression", 0.2, 43)[1])
+
+
+def test_binary_metrics_are_those_of_scikit_learn() -> None:
+    truth, answers = binary()
+    found = ev.scores(truth, answers)
+    guess = answers.argmax(axis=1)
+    assert found["roc_auc"] == sk.roc_auc_score(truth.values, answers[:, 1])
+    assert found["average_precision"] == sk.average_precision_score(truth.values, answers[:, 1])
+    assert found["balanced_accuracy"] == pytest.approx(sk.balanced_accuracy_score(truth.values, guess))
+    assert found["f1"] == sk.f1_score(truth.values, guess)
+    assert ev.headline_score("average_precision", truth, answers) == found["average_precision"]
+
+
+def test_macro_f1_by_counts_is_that_of_scikit_learn() -> None:
+    draw = np.random.default_rng(3)
+    y, answers = draw.integers(0, 4, 90), draw.dirichlet(np.ones(4), 90)
+    truth = ev.Truth(y, 4)
+    assert ev.headline_score("f1_macro", truth, answers) == pytest.approx(ev.scores(truth, answers)["f1_macro"])
+
+
+def test_regression_metrics_are_those_of_scikit_learn() -> None:
+    draw = np.random.default_rng(3)
+    y, answers = draw.normal(size=50), draw.normal(size=50)
+    found = ev.scores(ev.Truth(y, 0), answers)
+    assert found["rmse"] == pytest.approx(sk.root_mean_squared_error(y, answers))
+    assert found["mae"] == pytest.approx(sk.mean_absolute_error(y, answers))
+    assert found["r2"] == pytest.approx(sk.r2_score(y, answers))
+    assert ev.scores(ev.Truth(np.ones(3), 0), np.ones(3))["r2"] == 1.0
+
+
+def test_the_headline_follows_the_shares_of_the_classes() -> None:
+    assert ev.headline_metric(binary()[0]) == "roc_auc"
+    assert ev.headline_metric(binary(share=0.1)[0]) == "average_precision"
+    assert ev.headline_metric(ev.Truth(np.arange(3), 3)) == "f1_macro"
+    assert ev.headline_metric(ev.Truth(np.arange(3.0), 0)) == "rmse"
+
+
+def test_the_class_looked_for_is_the_one_named_so_else_the_rarer() -> None:
+    assert ev.positive_class(("no", "yes"), np.array([0, 1, 1])) == 1
+    assert ev.positive_class(("sim", "zzz"), np.array([0, 0, 1])) == 0
+    assert ev.positive_class(("churned", "stayed"), np.array([0, 1, 1])) == 0
+    assert ev.positive_class(("a", "b"), np.array([0, 1])) == 1
+
+
+def test_the_interval_holds_the_value_and_is_the_same_again() -> None:
+    truth, answers = binary()
+    low, high = ev.interval("roc_auc", truth, answers, 42)
+    assert low < ev.scores(truth, answers)["roc_auc"] < high
+    assert (low, high) == ev.interval("roc_auc", truth, answers, 42)
+
+
+def test_resamples_are_bounded_for_big_hold_outs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ev, "RESAMPLE_CELLS_MAX", 1000)
+    calls: list[int] = []
+    monkeypatch.setattr(ev, "headline_score", lambda *_: calls.append(1) or 0.5)
+    ev.interval("roc_auc", *binary(), 42)
+    assert len(calls) == ev.RESAMPLES_MIN
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "baseline", "low", "high", "words"),
+    [
+        ("rmse", 5.0, 12.0, 4.0, 6.0, "2.4× better than guessing"),
+        ("roc_auc", 0.8, 0.5, 0.7, 0.9, "2.5× better than guessing"),
+        ("roc_auc", 1.0, 0.5, 1.0, 1.0, "more than 20× better"),
+        ("roc_auc", 0.51, 0.5, 0.4, 0.6, "check the target"),
+        ("rmse", 12.5, 12.0, 10.0, 14.0, "check the target"),
+        ("rmse", 10.0, 12.0, 8.0, 13.0, "not clearly better"),
+        ("f1_macro", 1.0, 1.0, 1.0, 1.0, "check the target"),
+    ],
+)
+def test_the_verdict_is_in_words(
+    name: str, value: float, baseline: float, low: float, high: float, words: str
+) -> None:
+    assert words in ev.verdict(name, value, baseline, low, high)
+
+
+def test_overfitting_is_said() -> None:
+    assert ev.gap("roc_auc", 0.99, 0.81) == "overfits: ROC AUC 0.99 on the training rows, 0.81 on held-out rows"
+    assert ev.gap("roc_auc", 0.85, 0.81) == ""
+    assert "overfits" in ev.gap("rmse", 1.0, 2.0)
+
+
+def test_random_answers_are_judged_no_better_than_guessing() -> None:
+    draw = np.random.default_rng(0)
+    y = draw.normal(size=100)
+    truth = ev.Truth(y, 0)
+    measured = ev.measure(truth, y, truth, draw.normal(size=100), name="rmse", seed=42)
+    assert measured.document["verdict"] == "no better than guessing: check the target"
+    assert measured.document["headline"]["baseline"] == pytest.approx(y.std())
+
+
+@pytest.mark.parametrize(
+    ("truth", "answers", "name"),
+    [
+        (ev.Truth(np.array([1e200, -1e200]), 0), np.zeros(2), "rmse"),
+        (ev.Truth(np.array([1.0, 2.0]), 0), np.array([math.nan, 1.0]), "rmse"),
+        (ev.Truth(np.array([1, 1]), 2), np.array([[0.5, 0.5], [0.4, 0.6]]), "roc_auc"),
+    ],
+)
+def test_metrics_that_are_no_numbers_are_an_error_and_not_a_result(
+    truth: ev.Truth, answers: np.ndarray, name: str
+) -> None:
+    """faults.md 30."""
+    with pytest.raises(Refused, match="E-METRICS"):
+        ev.measure(truth, answers, truth, answers, name=name, seed=42)
