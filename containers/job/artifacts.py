@@ -19,6 +19,8 @@ ERROR_FILE = "error.json"
 """In ``out/``: the work's own word on why it failed; not a result."""
 
 FILES_MAX = 1000
+LEFT_OUT_MAX = 100
+"""Files named as left out."""
 DEPTH_MAX = 8
 NAME_BYTES_MAX = 400
 BYTES_MAX = 50 << 30
@@ -85,7 +87,7 @@ def _walk(out: Path) -> tuple[list[str], list[str]]:
                 left_out.append(f"{relative}: more than {FILES_MAX} files")
             else:
                 found.append(relative)
-    return sorted(found), left_out[:FILES_MAX]
+    return sorted(found), left_out[:LEFT_OUT_MAX]
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -65,6 +65,8 @@ class GpuProbe:
             self.pid = self._process.pid
         except OSError:
             self._program = None
+            if self._answer is not None:
+                self._answer.close()
 
 
 def mean_percent(answer: bytes) -> float | None:

@@ -63,8 +63,8 @@ def test_time_alone_only_ever_makes_it_harder(
     left: float, stopping: float | None, interrupted: float | None, past: float | None, later: float
 ) -> None:
     def moment(passed: float) -> Moment:
-        spans = [None if span is None else span + passed for span in (stopping, interrupted, past)]
-        return Moment(left - passed, *spans)
+        first, second, third = (None if span is None else span + passed for span in (stopping, interrupted, past))
+        return Moment(left - passed, first, second, third)
 
     assert decide(moment(later), LIMITS).step >= decide(moment(0), LIMITS).step
     wait = seconds_to_next(moment(0), LIMITS)

@@ -107,7 +107,7 @@ def test_a_spec_the_daemon_writes_is_read_back() -> None:
 )
 def test_a_spec_that_is_none_is_refused(change: dict[str, Any]) -> None:
     parse_spec(SPEC, 1)
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         parse_spec({**SPEC, **change}, 1)
 
 
@@ -121,7 +121,7 @@ def test_a_control_the_daemon_writes_is_read_back() -> None:
     "change", [{"seq": "3"}, {"seq": True}, {"stop_requested": 1}, {"soft_deadline": 3}, {"soft_deadline": "soon"}]
 )
 def test_a_control_that_is_none_is_refused(change: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         parse_control({"seq": 1, "soft_deadline": "2026-11-23T14:03:00Z", **change})
 
 
