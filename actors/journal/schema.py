@@ -86,11 +86,10 @@ def check_sqlite(version: str | None = None) -> None:
 
 def connect(path: str, *, vfs: str | None = None, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> apsw.Connection:
     """Open the write connection with every setting the journal relies on; the file is made readable by us alone."""
-    if path != MEMORY:
-        try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        except OSError as error:
-            raise JournalUnavailable(f"the journal {path} cannot be opened: {error.strerror}") from error
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise JournalUnavailable(f"the journal {path} cannot be opened: {error.strerror}") from error
     connection = apsw.Connection(path, vfs=vfs)
     try:
         connection.set_busy_timeout(busy_timeout_ms)
@@ -177,8 +176,9 @@ def _check_pages(connection: apsw.Connection, path: str) -> None:
         return
     found = connection.execute("PRAGMA quick_check(1)").fetchall()
     if found != [("ok",)]:
+        detail = " ".join(str(found[0][0]).split())
         raise JournalRefused(
-            f"the journal {path} is damaged ({found[0][0]}); put a backup in its place, or move it away to begin anew"
+            f"the journal {path} is damaged ({detail}); put a backup in its place, or move it away to begin anew"
         )
 
 

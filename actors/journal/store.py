@@ -7,6 +7,7 @@ in the order of the batch. Must not happen: an answer before the commit, half a 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
@@ -174,7 +175,9 @@ class EventStore:
         self.connection.set_wal_hook(None)
         self.health.close()
         if not self.keep_open:
-            self.connection.close()
+            # What could not be copied out of the log now is copied when the journal is opened again.
+            with suppress(apsw.Error):
+                self.connection.close()
         if self._mark is not None:
             self._mark.close()
 

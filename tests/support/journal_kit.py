@@ -1,0 +1,58 @@
+"""What the journal's tests share: a clock moved by hand, counted randomness, small events."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from messages.events import CommandAccepted, DaemonStarted, Event, JobClosed, JobParked
+from messages.ids import CommandId
+from messages.jobs import Outcome
+
+START = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+
+
+class HandClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.at = START
+
+    def now(self) -> datetime:
+        return self.at
+
+    def monotonic(self) -> float:
+        return self.at.timestamp()
+
+    async def sleep(self, seconds: float) -> None:
+        raise AssertionError("the journal never sleeps")
+
+    def pass_s(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+
+def counting_entropy() -> Callable[[int], bytes]:
+    """Different bytes at every call, the same in every run."""
+    numbers = itertools.count(1)
+    return lambda count: hashlib.shake_256(str(next(numbers)).encode()).digest(count)
+
+
+def note(number: int = 0) -> Event:
+    """A small event that no read model looks at and that ends something."""
+    return JobParked(detail=f"note {number}", at=START)
+
+
+def started(number: int = 0) -> Event:
+    return DaemonStarted(run=f"r{number}", version="1", pid=number, at=START)
+
+
+def command(number: int) -> CommandAccepted:
+    return CommandAccepted(
+        command_id=CommandId(f"sys:{number}"), name="stop", digest="d", answer={"job": str(number)}, body={}
+    )
+
+
+def closed() -> Event:
+    return JobClosed(outcome=Outcome.SUCCEEDED, cost_usd="0.1", at=START)  # type: ignore[arg-type]
