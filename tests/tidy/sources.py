@@ -73,6 +73,7 @@ def text_files() -> Iterator[Path]:
         parts = set(path.relative_to(ROOT).parts)
         if (
             path.is_file()
+            and not path.name.startswith(".coverage")
             and not parts & skipped
             and path.suffix not in {".png", ".skops", ".gz", ".zip", ".pyz", ".sqlite"}
         ):

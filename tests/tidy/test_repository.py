@@ -18,7 +18,7 @@ from tools.environment import PROFILES
 
 REQUIREMENTS = ROOT / "requirements"
 REGISTRIES = ["py" + "pi.org", "python" + "hosted.org", "npm" + "js.org", "deb" + "ian.org/debian", "proxy.go" + "lang"]
-HERE_ONLY = ["/wo" + "rk/", "/ro" + "ot/", "/home/" + "ubuntu"]
+HERE_ONLY = ["/wo" + "rk/main", "/wo" + "rk/shared", "/wo" + "rk/.lib", "/ro" + "ot/.py"]
 
 
 def names(profile: str) -> set[str]:
