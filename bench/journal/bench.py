@@ -26,7 +26,7 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ EVENTS_PER_JOB = 16
 BAR = 20.0
 
 Append = Callable[[str, int, Event], Awaitable[object]]
+Arm = Callable[[Path, int, float], Coroutine[Any, Any, dict[str, float]]]
 
 
 class WallClock:
@@ -170,7 +171,7 @@ async def ours(path: Path, count: int, seconds: float) -> dict[str, float]:
         await journal.close()
 
 
-CELLS: dict[str, tuple[Callable[[Path, int, float], Awaitable[dict[str, float]]], int]] = {
+CELLS: dict[str, tuple[Arm, int]] = {
     "one, 256 writers": (one, WRITERS),
     "ours, 256 writers": (ours, WRITERS),
     "one, 1 writer": (one, 1),
@@ -184,7 +185,7 @@ def cell(name: str, directory: Path, seconds: float) -> dict[str, float]:
     gc.collect()
     try:
         cpu = time.process_time()
-        found = asyncio.run(run(place / "journal.db", count, seconds))  # type: ignore[arg-type]
+        found = asyncio.run(run(place / "journal.db", count, seconds))
         found["cpu_us_per_event"] = (time.process_time() - cpu) / (found["events_per_s"] * seconds) * 1e6
         return found
     finally:

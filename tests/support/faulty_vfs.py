@@ -22,7 +22,7 @@ class FaultyVFS(apsw.VFS):
         """Bytes that may still be written before the disk is full; ``None`` for no bound."""
         super().__init__(self.name, "")
 
-    def xOpen(self, name: Any, flags: list[int]) -> FaultyFile:
+    def xOpen(self, name: Any, flags: list[int]) -> FaultyFile:  # noqa: N802
         return FaultyFile(self, name, flags)
 
     def heal(self) -> None:
@@ -37,7 +37,7 @@ class FaultyFile(apsw.VFSFile):
         super().__init__("", name, flags)
         self._vfs = vfs
 
-    def xWrite(self, data: bytes, offset: int) -> None:
+    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802
         vfs = self._vfs
         if vfs.fail_write is not None:
             raise apsw.exception_for(vfs.fail_write)
@@ -47,7 +47,7 @@ class FaultyFile(apsw.VFSFile):
                 raise apsw.exception_for(apsw.SQLITE_FULL)
         super().xWrite(data, offset)
 
-    def xSync(self, flags: int) -> None:
+    def xSync(self, flags: int) -> None:  # noqa: N802
         if self._vfs.fail_sync is not None:
             raise apsw.exception_for(self._vfs.fail_sync)
         super().xSync(flags)

@@ -55,4 +55,4 @@ def command(number: int) -> CommandAccepted:
 
 
 def closed() -> Event:
-    return JobClosed(outcome=Outcome.SUCCEEDED, cost_usd="0.1", at=START)  # type: ignore[arg-type]
+    return JobClosed(outcome=Outcome.SUCCEEDED, cost_usd="0.1", at=START)

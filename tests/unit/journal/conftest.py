@@ -21,8 +21,13 @@ async def opened(tmp_path: Path, clock: HandClock) -> Any:
     entropy = counting_entropy()
 
     async def open_one(path: Path | None = None, **options: Any) -> SqliteJournal:
-        options = {"threaded": False, "reserve_bytes": 4096, "clock": clock, "entropy": entropy} | options
-        journal = await SqliteJournal.open(path or tmp_path / "journal.db", **options)
+        settings: dict[str, Any] = {
+            "threaded": False,
+            "reserve_bytes": 4096,
+            "clock": clock,
+            "entropy": entropy,
+        } | options
+        journal = await SqliteJournal.open(path or tmp_path / "journal.db", **settings)
         journals.append(journal)
         return journal
 

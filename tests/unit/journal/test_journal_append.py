@@ -89,15 +89,15 @@ async def test_a_closed_journal_takes_and_gives_nothing(journal: SqliteJournal) 
 async def test_a_follower_sees_what_was_and_what_comes_in_order(journal: SqliteJournal) -> None:
     await journal.append("job/1", NEW, [note(1)], actor="a")
     follower = journal.follow(START)
-    assert (await anext(follower)).event == note(1)  # type: ignore[call-overload]
-    waiting = asyncio.ensure_future(anext(follower))  # type: ignore[call-overload]
+    assert (await anext(follower)).event == note(1)
+    waiting = asyncio.ensure_future(anext(follower))
     await asyncio.sleep(0)
     assert not waiting.done()
     await journal.append("job/2", NEW, [note(2)], actor="a")
     assert (await waiting).event == note(2)
     await journal.close()
     with pytest.raises(StopAsyncIteration):
-        await anext(follower)  # type: ignore[call-overload]
+        await anext(follower)
 
 
 async def test_closing_ends_a_follower_that_waits(journal: SqliteJournal) -> None:

@@ -1,4 +1,4 @@
-"""A failing disk: what is appended, what is refused, and how the journal comes back. Faults 45, 46, 47, 48, 49, 55, 59."""
+"""A failing disk: what is appended, what is refused, how the journal comes back. Faults 45 to 49, 59."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ async def test_a_damaged_file_is_refused_with_what_to_do(opened: Any, tmp_path: 
     content = bytearray(path.read_bytes())
     content[8_192 : 8_192 * 3] = b"\xff" * 8_192 * 2
     path.write_bytes(content)
-    with pytest.raises(JournalRefused, match="damaged.*backup"):
+    with pytest.raises(JournalRefused, match=r"damaged.*backup"):
         await opened()
 
 

@@ -26,7 +26,7 @@ def test_an_installation_is_made_once_and_closed_to_others(tmp_path: Path) -> No
     first = make(tmp_path)
     assert (len(first.installation), len(first.generation), len(first.name_key)) == (6, 4, 32)
     assert stat.S_IMODE((tmp_path / "install.json").stat().st_mode) == 0o600
-    assert os.listdir(tmp_path) == ["install.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["install.json"]
     assert make(tmp_path, journal_exists=True) == first
     assert first.name_key.hex() not in repr(first)
 
@@ -159,10 +159,10 @@ async def test_a_lost_write_ahead_log_is_noticed_and_stays_noticed(opened: Any, 
 async def test_a_newer_shape_is_refused(opened: Any, tmp_path: Path) -> None:
     """Fault 55."""
     await (await opened()).close()
+    connection = apsw.Connection(str(tmp_path / "journal.db"))
+    connection.execute("PRAGMA user_version = 2")
+    connection.close()
     with pytest.raises(JournalRefused, match="newer version"):
-        connection = apsw.Connection(str(tmp_path / "journal.db"))
-        connection.execute("PRAGMA user_version = 2")
-        connection.close()
         await opened()
 
 
