@@ -47,6 +47,8 @@ class Limits:
     """To get an answer from the read side, a provider's listing included."""
     wait_s: float = 300.0
     """Longest single ``wait`` call; clients ask again."""
+    first_item_s: float = 0.25
+    """How long a stream's headers wait for its first item, so that a refusal can still be a problem."""
     stream_buffer_bytes: int = 256 << 10
     """What a stream's reader may leave unread in the daemon before it counts as slow."""
     stream_stall_s: float = 10.0

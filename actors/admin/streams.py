@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -48,23 +49,17 @@ async def _send(
     source: AsyncIterator[T],
     encode: Callable[[T], bytes],
 ) -> web.StreamResponse:
-    """Fetch the first item before any header goes out, so that a refusal is still a proper problem."""
+    """Wait a moment for the first item before any header goes out, so that a refusal is still a proper problem."""
     task = asyncio.current_task()
     if task is not None:
         desk.streams.add(task)
         task.add_done_callback(desk.streams.discard)
+    first = asyncio.ensure_future(anext(source, None))
     try:
-        item: T | None = await anext(source, None)
+        await _settle(desk, first)
         _bound_buffer(desk, request)
         await response.prepare(request)
-        sent = 0
-        while item is not None:
-            data = encode(item)
-            await _write(desk, response, data)
-            sent += len(data)
-            item = await anext(source, None)
-        if response.content_length not in (None, sent):
-            raise ConnectionError(f"{sent} of {response.content_length} bytes were there")
+        await _pump(desk, response, first, source, encode)
         await response.write_eof()
     except Exception as error:
         if not response.prepared:
@@ -72,8 +67,35 @@ async def _send(
         _log.info("stream_cut", extra={"path": request.path, "why": repr(error), "id": asked(request).request_id})
         _cut(request)
     finally:
+        first.cancel()
+        await asyncio.wait({first})
         await close_source(source)
     return response
+
+
+async def _settle(desk: Desk, first: asyncio.Future[T | None]) -> None:
+    """Wait a moment for the first item: a refusal comes at once, a quiet stream may never have one."""
+    with suppress(TimeoutError):
+        async with Deadline(desk.clock, desk.limits.first_item_s):
+            await asyncio.shield(first)
+
+
+async def _pump(
+    desk: Desk,
+    response: web.StreamResponse,
+    first: asyncio.Future[T | None],
+    source: AsyncIterator[T],
+    encode: Callable[[T], bytes],
+) -> None:
+    sent = 0
+    item = await first
+    while item is not None:
+        data = encode(item)
+        await _write(desk, response, data)
+        sent += len(data)
+        item = await anext(source, None)
+    if response.content_length not in (None, sent):
+        raise ConnectionError(f"{sent} of {response.content_length} bytes were there")
 
 
 def _headers(request: web.Request, kind: str) -> dict[str, str]:

@@ -27,6 +27,10 @@ _log = logging.getLogger("lastcall.admin")
 T = TypeVar("T")
 
 
+class OtherBytes(Exception):
+    """The place of this upload already holds something else."""
+
+
 class Incoming:
     """The body of one request as an iterator of pieces, counted and hashed."""
 
@@ -85,6 +89,9 @@ async def receive(
     try:
         async with Deadline(desk.clock, desk.limits.upload_s):
             stored = await _store(desk, request, grant)
+    except OtherBytes as error:
+        # What is stored belongs to the earlier request, which may be about to commit it: it is not ours to give back.
+        raise Refusal("E-IDEMPOTENCY", "this Idempotency-Key came with another file before") from error
     except BaseException as error:
         await asyncio.shield(_abandon(desk, request, grant))
         if isinstance(error, TimeoutError):
@@ -112,7 +119,7 @@ async def _same_again(desk: Desk, incoming: Incoming, grant: UploadGrant) -> Obj
     async for piece in desk.services.store.get(grant.key):
         digest.update(piece)
     if digest.hexdigest() != incoming.sha256:
-        raise Refusal("E-IDEMPOTENCY", "this Idempotency-Key came with another file before")
+        raise OtherBytes
     return stored.model_copy(update={"sha256": digest.hexdigest()})
 
 

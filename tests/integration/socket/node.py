@@ -47,7 +47,7 @@ class MemoryStore(CloudStorageProvider):
         return await self.stat(key)
 
     async def get(self, key: str, *, offset: int = 0) -> AsyncIterator[bytes]:
-        data = self.objects[key] if key in self.objects else None
+        data = self.objects.get(key)
         if data is None:
             raise NotFound(key)
         for index, start in enumerate(range(offset, len(data), 64 << 10)):

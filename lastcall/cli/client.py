@@ -1,0 +1,227 @@
+"""The daemon's HTTP API over its Unix socket, with the standard library alone.
+
+Every POST carries a random Idempotency-Key and is repeated once, with the same key, when the connection breaks: the
+daemon recognises it, so a second machine is never rented. Reads are repeated once as well.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+from urllib.parse import quote, urlencode
+
+from lastcall.cli.failures import NOTHING_STARTED, BrokenConnection, Failure, NoDaemon
+from lastcall.paths import Places
+
+CONNECT_S = 5.0
+"""To reach the socket; it is on this computer."""
+ANSWER_S = 330.0
+"""To get an answer; the daemon's own longest (inspection, prediction, wait) is 300 s."""
+CHUNK_BYTES = 256 << 10
+_BROKEN = (ConnectionError, HTTPException, EOFError)
+
+
+class Reply(NamedTuple):
+    """A whole answer: its bytes as they came, and what they say."""
+
+    raw: bytes
+    document: dict[str, Any]
+
+
+class UnixConnection(HTTPConnection):
+    """HTTP to a socket file."""
+
+    def __init__(self, path: Path, answer_s: float) -> None:
+        super().__init__("lastcall", timeout=answer_s)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect, or say that nobody is there."""
+        link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            link.settimeout(CONNECT_S)
+            link.connect(os.fspath(self._path))
+            link.settimeout(self.timeout)
+        except PermissionError as error:
+            link.close()
+            raise Failure("E-FORBIDDEN", f"{self._path} belongs to another user's Lastcall") from error
+        except OSError as error:
+            link.close()
+            raise NoDaemon(str(self._path)) from error
+        self.sock = link
+
+
+class Client:
+    """One daemon, as commands use it."""
+
+    def __init__(self, places: Places) -> None:
+        self._path = places.socket
+
+    def get(self, path: str, **query: Any) -> Reply:
+        """Return a document. Raises Failure with the daemon's own words."""
+        return self._twice(lambda: self._whole("GET", _url(path, query)))
+
+    def post(self, path: str, body: Any = None, *, money: str = NOTHING_STARTED, **query: Any) -> Reply:
+        """Send a command and return its document; ``money`` is what is said of money should it fail."""
+        data = b"" if body is None else json.dumps(body).encode()
+        headers = {"Idempotency-Key": fresh_key(), "Content-Type": "application/json"}
+        return self._twice(lambda: self._whole("POST", _url(path, query), data, headers, money=money))
+
+    def delete(self, path: str) -> Reply:
+        """Delete something and return what it was."""
+        headers = {"Idempotency-Key": fresh_key()}
+        return self._twice(lambda: self._whole("DELETE", _url(path, {}), b"", headers))
+
+    def upload(self, path: str, file: Path, sent: Callable[[int], None], **query: Any) -> Reply:
+        """Stream a file in and return the document it became; ``sent`` is told how many bytes have left."""
+        headers = {"Idempotency-Key": fresh_key(), "Content-Type": "application/octet-stream"}
+
+        def once() -> Reply:
+            with file.open("rb") as source:
+                headers["Content-Length"] = str(os.fstat(source.fileno()).st_size)
+                return self._whole("POST", _url(path, query), _pieces(source, sent), headers)
+
+        return self._twice(once)
+
+    @contextmanager
+    def stream(self, path: str, **query: Any) -> Iterator[HTTPResponse]:
+        """Open an answer that is read piece by piece."""
+        connection = UnixConnection(self._path, ANSWER_S)
+        try:
+            response = self._request(connection, "GET", _url(path, query), b"", {})
+            if response.status >= 400:
+                raise _failure(response.read(), NOTHING_STARTED)
+            yield response
+        finally:
+            connection.close()
+
+    def lines(self, path: str, **query: Any) -> Iterator[bytes]:
+        """Return an NDJSON answer line by line. Raises BrokenConnection when it ends before its end."""
+        with self.stream(path, **query) as response:
+            if response.fp is not None and getattr(response.fp, "raw", None) is not None:
+                link = getattr(response.fp.raw, "_sock", None)
+                if link is not None:
+                    link.settimeout(None)
+            while True:
+                try:
+                    line = response.readline()
+                except _BROKEN as error:
+                    raise BrokenConnection from error
+                if not line:
+                    break
+                if not line.endswith(b"\n"):
+                    raise BrokenConnection
+                yield line
+            if not _finished(response):
+                raise BrokenConnection
+
+    def download(self, path: str, target: IO[bytes]) -> int:
+        """Write an answer's bytes to ``target`` and return how many; raises BrokenConnection when some are missing."""
+        with self.stream(path) as response:
+            expected = response.length
+            size = 0
+            try:
+                while piece := response.read(CHUNK_BYTES):
+                    target.write(piece)
+                    size += len(piece)
+            except _BROKEN as error:
+                raise BrokenConnection from error
+            if expected is not None and size != expected:
+                raise BrokenConnection
+            return size
+
+    def _twice(self, call: Callable[[], Reply]) -> Reply:
+        try:
+            return call()
+        except BrokenConnection:
+            return call()
+
+    def _whole(
+        self,
+        method: str,
+        url: str,
+        body: Any = b"",
+        headers: dict[str, str] | None = None,
+        *,
+        money: str = NOTHING_STARTED,
+    ) -> Reply:
+        connection = UnixConnection(self._path, ANSWER_S)
+        try:
+            response = self._request(connection, method, url, body, headers or {})
+            try:
+                raw = response.read()
+            except _BROKEN as error:
+                raise BrokenConnection from error
+            if response.status >= 400:
+                raise _failure(raw, money)
+            return Reply(raw, _document(raw))
+        finally:
+            connection.close()
+
+    def _request(
+        self, connection: UnixConnection, method: str, url: str, body: Any, headers: dict[str, str]
+    ) -> HTTPResponse:
+        try:
+            try:
+                connection.request(method, url, body=body or None, headers={"Connection": "close", **headers})
+            except (BrokenPipeError, ConnectionResetError):
+                # The daemon may have answered before it had read everything: a refusal of what is too large.
+                if connection.sock is None:
+                    raise
+            return connection.getresponse()
+        except TimeoutError as error:
+            raise Failure(
+                "E-BUSY",
+                "Lastcall did not answer in time",
+                money="Whether it acted is not known.",
+                todo="Look: lastcall ps",
+            ) from error
+        except _BROKEN as error:
+            raise BrokenConnection from error
+
+
+def fresh_key() -> str:
+    """Return a random Idempotency-Key."""
+    return os.urandom(16).hex()
+
+
+def segment(text: str) -> str:
+    """Return ``text`` as one part of a path."""
+    return quote(text, safe="@")
+
+
+def _url(path: str, query: dict[str, Any]) -> str:
+    asked = {key: value for key, value in query.items() if value is not None}
+    return f"{path}?{urlencode(asked, quote_via=quote)}" if asked else path
+
+
+def _pieces(source: IO[bytes], sent: Callable[[int], None]) -> Iterator[bytes]:
+    size = 0
+    while piece := source.read(CHUNK_BYTES):
+        yield piece
+        size += len(piece)
+        sent(size)
+
+
+def _document(raw: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(raw)
+    except ValueError as error:
+        raise Failure("E-INTERNAL", "The answer was not understood", money="", todo="") from error
+    if not isinstance(document, dict):
+        raise Failure("E-INTERNAL", "The answer was not understood", money="", todo="")
+    return document
+
+
+def _failure(raw: bytes, money: str) -> Failure:
+    return Failure.of_problem(_document(raw), money=money)
+
+
+def _finished(response: HTTPResponse) -> bool:
+    return response.isclosed()

@@ -1,0 +1,38 @@
+"""``cost``."""
+
+from __future__ import annotations
+
+import click
+
+from lastcall.cli.app import App, leaf, pass_app
+from lastcall.cli.text import clean, money, table
+
+
+@leaf("cost", "lastcall cost", "lastcall cost --by model", "lastcall cost --json")
+@click.option(
+    "--by",
+    type=click.Choice(["day", "user", "model", "provider", "job"]),
+    default="day",
+    show_default=True,
+    help="What to group by.",
+)
+@pass_app
+def cost(app: App, by: str, as_json: bool) -> int:
+    """Show what was spent, what runs up now, and what the budgets have left."""
+    report = app.client.get("/v1/costs", by=by)
+    if as_json:
+        app.screen.raw(report.raw)
+        return 0
+    document = report.document
+    rows = [[row["key"], str(row["jobs"]), money(row["cost_usd"])] for row in document["rows"]]
+    if rows:
+        for number, line in enumerate(table([by.upper(), "JOBS", "COST"], rows, app.screen.columns, right="JOBS COST")):
+            app.screen.out(line, style="" if number else "bold")
+    app.screen.out(
+        f"Total {money(document['total_usd'])} · running now {money(document['running_usd'])}"
+        f" · held {money(document['reserved_usd'])}"
+    )
+    for budget in document["budgets"]:
+        line = f"Budget {clean(budget['name'])}: {money(budget['left_usd'])} left of {money(budget['limit_usd'])}"
+        app.screen.out(f"{line} · {clean(budget['warning'])}" if budget["warning"] else line)
+    return 0

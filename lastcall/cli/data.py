@@ -1,0 +1,110 @@
+"""``data``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import IO
+
+import click
+
+from lastcall.cli.app import App, Lazy, LazyGroup, leaf, pass_app
+from lastcall.cli.client import segment
+from lastcall.cli.files import STDOUT, check_target, pour, safe_name, save
+from lastcall.cli.text import clean, count, day_clock, plural, size, table
+from lastcall.cli.train import upload
+
+data = LazyGroup(
+    "data",
+    lazy={
+        "add": Lazy(__name__, "add", "Store a file as a data set."),
+        "ls": Lazy(__name__, "ls", "List data sets, newest first."),
+        "get": Lazy(__name__, "get", "Download a data set."),
+        "rm": Lazy(__name__, "rm", "Delete data sets."),
+    },
+    examples=("lastcall data add customers.csv", "lastcall data ls", "lastcall data rm customers.csv"),
+    help="Data sets.",
+    no_args_is_help=True,
+)
+
+
+@leaf("add", "lastcall data add customers.csv", "lastcall data add export.csv --name customers")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--name", help="What to call it; the file's name when left out.")
+@pass_app
+def add(app: App, file: Path, name: str | None, as_json: bool) -> int:
+    """Store FILE as a data set, looked at before it is kept."""
+    added = upload(app, file, name or file.name)
+    if as_json:
+        app.screen.raw(added.raw)
+        return 0
+    found = added.document["dataset"]
+    shape = f"{plural(found['rows'], 'row')}, {plural(len(found['columns']), 'column')}, {size(found['size_bytes'])}"
+    app.screen.out(f"{clean(found['name'])} · {found['id']} · {shape}")
+    for column in found["columns"]:
+        missing = f", {count(column['missing'])} missing" if column["missing"] else ""
+        example = f", such as {clean(column['example'])}" if column["example"] else ""
+        app.screen.out(f"  {clean(column['name'])}: {column['kind']}{missing}{example}")
+    app.screen.say(f"Next: lastcall train {clean(found['name'])} --target COLUMN")
+    return 0
+
+
+@leaf("ls", "lastcall data ls")
+@pass_app
+def ls(app: App, as_json: bool) -> int:
+    """List data sets, newest first."""
+    found = app.client.get("/v1/datasets")
+    if as_json:
+        app.screen.raw(found.raw)
+        return 0
+    rows = [
+        [d["name"], d["id"], count(d["rows"]), str(len(d["columns"])), size(d["size_bytes"]), day_clock(d["added"])]
+        for d in found.document["datasets"]
+    ]
+    if not rows:
+        app.screen.say("No data sets yet: lastcall data add FILE")
+        return 0
+    head = ["NAME", "ID", "ROWS", "COLUMNS", "SIZE", "ADDED"]
+    for index, line in enumerate(table(head, rows, app.screen.columns, right="ROWS COLUMNS SIZE")):
+        app.screen.out(line, style="" if index else "bold")
+    return 0
+
+
+@leaf("get", "lastcall data get customers.csv", "lastcall data get customers.csv -o - | head")
+@click.argument("name")
+@click.option("-o", "--output", metavar="FILE", help="Where it goes; its own name here when left out, - is stdout.")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@pass_app
+def get(app: App, name: str, output: str | None, force: bool, as_json: bool) -> int:
+    """Download the data set NAME (id, its beginning or name)."""
+    found = app.client.get(f"/v1/datasets/{segment(name)}")
+    target = Path(output or safe_name(found.document["dataset"]["name"]))
+    path = f"/v1/datasets/{segment(found.document['dataset']['id'])}/content"
+
+    def write(handle: IO[bytes]) -> int:
+        return app.client.download(path, handle)
+
+    if output == STDOUT and not as_json:
+        pour(write)
+        return 0
+    if output != STDOUT:
+        check_target(target, force=force, again=f"lastcall data get {clean(name)} -o OTHER.csv")
+        save(target, write)
+    if as_json:
+        app.screen.raw(found.raw)
+    else:
+        app.screen.out(f"{clean(str(target))} · {size(found.document['dataset']['size_bytes'])}")
+    return 0
+
+
+@leaf("rm", "lastcall data rm customers.csv", json_help="Print the daemon's documents, one a line.")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@pass_app
+def rm(app: App, names: tuple[str, ...], as_json: bool) -> int:
+    """Delete data sets; one that an open job uses is kept."""
+    for name in names:
+        gone = app.client.delete(f"/v1/datasets/{segment(name)}")
+        if as_json:
+            app.screen.raw(gone.raw)
+        else:
+            app.screen.out(f"Deleted {clean(gone.document['name'])} ({gone.document['id']})")
+    return 0

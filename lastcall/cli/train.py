@@ -1,0 +1,177 @@
+"""``train``: plan → confirm → follow → result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lastcall.cli import cards
+from lastcall.cli.app import App, leaf, pass_app
+from lastcall.cli.client import Reply
+from lastcall.cli.failures import BrokenConnection, Failure, NoDaemon, Usage
+from lastcall.cli.follow import Follower
+from lastcall.cli.jobs import outcome_exit, show_result, span_option
+from lastcall.cli.text import clean, money, size
+from messages.errors import EXIT_SIGINT
+
+_HASH_CHUNK = 1 << 20
+
+
+@leaf(
+    "train",
+    "lastcall train data.csv --target churn",
+    "lastcall train data.csv --target price --model ridge --max-cost 2 --max-runtime 1h",
+    "lastcall train customers.csv --target churn -y --json > result.json",
+    json_help="Print exactly one document, the finished job.",
+)
+@click.argument("data", metavar="FILE|DATASET")
+@click.option("-t", "--target", required=True, help="Column to learn.")
+@click.option("-m", "--model", metavar="KIND", help="Kind of model; the best is chosen when left out.")
+@click.option("--features", metavar="A,B,C", help="Columns to learn from; all but the target when left out.")
+@click.option("--task", type=click.Choice(["auto", "classification", "regression"]), help="What the target is.")
+@click.option("--param", "parameters", metavar="KEY=VALUE", multiple=True, help="Parameter of the model; repeat it.")
+@click.option("--max-runtime", metavar="TIME", help="End it after 90s, 15m or 2h.")
+@click.option("--max-cost", metavar="USD", help="Never spend more on this job.")
+@click.option("--machine", metavar="TYPE", help="Machine type; the best is chosen when left out.")
+@click.option("--name", help="What to call the job.")
+@click.option("--logs", "with_logs", is_flag=True, help="Show the log while following.")
+@click.option("--no-follow", is_flag=True, help="Start it and return.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@pass_app
+def train(app: App, /, data: str, yes: bool, no_follow: bool, with_logs: bool, as_json: bool, **options: Any) -> int:
+    """Train a model on FILE, or on a data set that is stored already."""
+    order = _order(options)
+    if not yes and not app.screen.in_tty:
+        line = f"lastcall train {clean(data)} --target {clean(options['target'])} --yes"
+        raise Usage("Spending has to be confirmed, and there is no terminal to ask on", line)
+    order["dataset"] = _dataset(app, data)
+    plan = app.client.post("/v1/jobs", order, dry_run=1).document
+    _show_plan(app, plan)
+    if not yes and not click.confirm("Start?", default=False, err=True):
+        app.screen.say("Nothing was started and nothing was spent.")
+        return 0
+    accepted = _submit(app, order)
+    if no_follow:
+        return _leave(app, accepted, as_json=as_json)
+    return _follow(app, accepted.document, plan, with_logs=with_logs, as_json=as_json)
+
+
+def _order(options: dict[str, Any]) -> dict[str, Any]:
+    order: dict[str, Any] = {"target": options["target"]}
+    order.update({key: options[key] for key in ("model", "task", "machine", "name") if options[key] is not None})
+    if options["features"] is not None:
+        order["features"] = [name.strip() for name in options["features"].split(",") if name.strip()]
+    if options["parameters"]:
+        order["parameters"] = dict(_parameter(text) for text in options["parameters"])
+    if options["max_runtime"] is not None:
+        order["max_runtime_s"] = span_option("--max-runtime", options["max_runtime"])
+    if options["max_cost"] is not None:
+        order["max_cost_usd"] = options["max_cost"].lstrip("$")
+    return order
+
+
+def _parameter(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise click.BadParameter(f"{text!r} is not KEY=VALUE", param_hint="--param")
+    try:
+        parsed = json.loads(value)
+    except ValueError:
+        parsed = value
+    return key.strip(), parsed if isinstance(parsed, bool | int | float | str) or parsed is None else value
+
+
+def _dataset(app: App, data: str) -> str:
+    """Return the data set to train on; a file is sent unless the very same bytes are there."""
+    path = Path(data)
+    if not path.is_file():
+        return data
+    digest = _digest(path)
+    for known in app.client.get("/v1/datasets").document["datasets"]:
+        if known["sha256"] == digest:
+            app.screen.say(f"{clean(path.name)} is known as {clean(known['name'])} ({known['id']}).")
+            return str(known["id"])
+    return str(upload(app, path, path.name).document["dataset"]["id"])
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(_HASH_CHUNK):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def upload(app: App, path: Path, name: str) -> Reply:
+    """Send a file and return the data set it became."""
+    whole = path.stat().st_size
+    try:
+        return app.client.upload(
+            "/v1/datasets",
+            path,
+            lambda sent: app.screen.status(f"sending {name}: {size(sent)} of {size(whole)}"),
+            name=name,
+        )
+    finally:
+        app.screen.done()
+
+
+def _show_plan(app: App, plan: dict[str, Any]) -> None:
+    for number, line in enumerate(cards.plan_card(plan, app.screen.message_columns)):
+        app.screen.say(line, style="" if number else "bold")
+
+
+def _submit(app: App, order: dict[str, Any]) -> Reply:
+    try:
+        return app.client.post("/v1/jobs", order)
+    except (BrokenConnection, KeyboardInterrupt) as error:
+        failure = Failure(
+            "E-BUSY",
+            "The answer did not arrive",
+            money="Whether the job started is not known.",
+            todo="Look before trying again: lastcall ps",
+        )
+        if isinstance(error, KeyboardInterrupt):
+            failure.exit = EXIT_SIGINT
+        raise failure from error
+
+
+def _leave(app: App, accepted: Reply, *, as_json: bool) -> int:
+    name = clean(accepted.document["name"])
+    if as_json:
+        app.screen.raw(accepted.raw)
+    else:
+        app.screen.out(f"{name} is on its way.")
+    app.screen.say(f"Follow it: lastcall logs -f {name}      Wait for it: lastcall wait {name}")
+    return 0
+
+
+def _follow(app: App, accepted: dict[str, Any], plan: dict[str, Any], *, with_logs: bool, as_json: bool) -> int:
+    name = clean(accepted["name"])
+    quiet = as_json and not app.screen.err_tty
+    follower = Follower(app, accepted["job_id"], accepted["name"], logs=with_logs and not quiet, quiet=quiet)
+    try:
+        closed = follower.run()
+    except KeyboardInterrupt:
+        app.screen.say()
+        app.screen.say(f"{name} keeps running.")
+        app.screen.say(f"Follow it: lastcall logs -f {name}      End it: lastcall stop {name}")
+        return EXIT_SIGINT
+    except NoDaemon as away:
+        away.todo = f"Start it again: lastcall daemon      Then: lastcall wait {name}"
+        raise
+    if as_json:
+        app.screen.raw(closed.raw)
+    else:
+        show_result(app, closed.document, _expected(plan))
+    return outcome_exit(closed.document)
+
+
+def _expected(plan: dict[str, Any]) -> str:
+    estimate = plan["plan"]["estimate"]
+    low, high = money(estimate["cost_usd_low"]), money(estimate["cost_usd_high"])
+    return low if low == high else f"{low}–{high}"
