@@ -37,7 +37,7 @@ KEPT_NAMES: Mapping[str, tuple[str, ...]] = {
 }
 """Setting → variables kept from earlier plans and from the clouds' own tools (requirement R4.1)."""
 
-OTHER_NAMES = frozenset({"LASTCALL_CONFIG"})
+OTHER_NAMES = frozenset({"LASTCALL_CONFIG", "LASTCALL_DEBUG"})
 """Variables of ours that are not settings."""
 
 MACHINE_NAMES = frozenset(
@@ -54,6 +54,7 @@ MACHINE_NAMES = frozenset(
         "LASTCALL_KILL_LEAD_S",
         "LASTCALL_CONTROL_INTERVAL_S",
         "LASTCALL_HEARTBEAT_INTERVAL_S",
+        "LASTCALL_LOG_BYTES_MAX",
         "LASTCALL_LOG_FLUSH_S",
         "LASTCALL_NONCE_INTERVAL_S",
         "LASTCALL_NONCE_SETTLE_S",

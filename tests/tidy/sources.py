@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -53,7 +54,12 @@ def parse(path: str, text: str) -> Source:
 def load(folders: tuple[str, ...] = PYTHON_FOLDERS) -> tuple[Source, ...]:
     """Return every Python file under ``folders``."""
     files = sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
-    return tuple(parse(path.relative_to(ROOT).as_posix(), path.read_text()) for path in files)
+    return tuple(_one(path) for path in files)
+
+
+@cache
+def _one(path: Path) -> Source:
+    return parse(path.relative_to(ROOT).as_posix(), path.read_text())
 
 
 def imported(source: Source) -> Iterator[tuple[int, str]]:
@@ -65,16 +71,16 @@ def imported(source: Source) -> Iterator[tuple[int, str]]:
             yield node.lineno, node.module
 
 
+NOT_OURS = {".git", ".venv", ".dev", "dist", "build", "__pycache__"}
+"""Folders that are never committed, beside every ``.…_cache``."""
+NOT_TEXT = {".png", ".skops", ".gz", ".zip", ".pyz", ".sqlite"}
+
+
 def text_files() -> Iterator[Path]:
-    """Yield every text file that is or would be committed, but for the locked requirements' hashes."""
-    skipped = {".git", ".venv", ".dev", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", "__pycache__"}
-    skipped |= {".import_linter_cache", "dist", "build"}
-    for path in sorted(ROOT.rglob("*")):
-        parts = set(path.relative_to(ROOT).parts)
-        if (
-            path.is_file()
-            and not path.name.startswith(".coverage")
-            and not parts & skipped
-            and path.suffix not in {".png", ".skops", ".gz", ".zip", ".pyz", ".sqlite"}
-        ):
-            yield path
+    """Yield every text file that is or would be committed."""
+    for folder, inner, files in os.walk(ROOT):
+        inner[:] = sorted(name for name in inner if name not in NOT_OURS and not name.endswith("_cache"))
+        inner[:] = [name for name in inner if name != ".hypothesis"]
+        for name in sorted(files):
+            if Path(name).suffix not in NOT_TEXT and not name.startswith(".coverage") and name != ".env":
+                yield Path(folder) / name

@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 
 from lastcall.config.fields import FIELDS
-from lastcall.config.variables import KEPT_NAMES
+from lastcall.config.variables import KEPT_NAMES, MACHINE_NAMES, OTHER_NAMES, names_of
 from messages.errors import ERRORS
 from messages.events import EVENTS
 from tests.tidy.sources import ROOT, load
-from tools import generate_docs, reference
+from tools import generate_docs, picture, reference
 
 DOCS = ROOT / "docs"
 
@@ -90,3 +90,26 @@ def test_every_command_is_in_the_docs() -> None:
 
 def test_a_table_cell_may_hold_a_bar() -> None:
     assert reference.table(("a",), [("x | y",)])[-1] == "| x \\| y |"
+
+
+def test_every_variable_of_ours_that_is_read_is_known() -> None:
+    """An unknown LASTCALL_ variable refuses the start, so none that a machine or the command line uses may be."""
+    known = OTHER_NAMES | MACHINE_NAMES | {name for field in FIELDS for name in names_of(field)}
+    read = {
+        name
+        for source in load(("providers", "actors", "containers", "lastcall"))
+        for name in re.findall(r"\bLASTCALL_[A-Z0-9_]*[A-Z0-9]\b", source.text)
+    }
+    assert sorted(read - known - {"LASTCALL_RUNPOD_API_KEY_FILE"}) == []
+
+
+def test_a_picture_shows_what_stayed_on_the_screen() -> None:
+    code, output = picture.run_on_terminal(
+        ["/bin/sh", "-c", r"printf '\033[31mred\033[0m\r\n 50 %%\r100 %% done\r\n\033]0;title\007'; test -t 1"]
+    )
+    assert code == 0
+    screen = picture.settled(output)
+    assert screen == "\x1b[31mred\x1b[0m\n100 % done"
+    svg = picture.as_svg(screen, "./dev demo")
+    assert "100&#160;%&#160;done" in svg
+    assert "url(http" not in svg
