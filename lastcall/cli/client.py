@@ -10,7 +10,7 @@ import json
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -24,6 +24,7 @@ CONNECT_S = 5.0
 ANSWER_S = 330.0
 """To get an answer; the daemon's own longest (inspection, prediction, wait) is 300 s."""
 CHUNK_BYTES = 256 << 10
+_FIRST_ERROR = 400
 _BROKEN = (ConnectionError, HTTPException, EOFError)
 
 
@@ -37,7 +38,7 @@ class Reply(NamedTuple):
 class UnixConnection(HTTPConnection):
     """HTTP to a socket file."""
 
-    def __init__(self, path: Path, answer_s: float) -> None:
+    def __init__(self, path: Path, answer_s: float | None) -> None:
         super().__init__("lastcall", timeout=answer_s)
         self._path = path
 
@@ -90,35 +91,31 @@ class Client:
         return self._twice(once)
 
     @contextmanager
-    def stream(self, path: str, **query: Any) -> Iterator[HTTPResponse]:
-        """Open an answer that is read piece by piece."""
-        connection = UnixConnection(self._path, ANSWER_S)
+    def stream(self, path: str, *, patience_s: float | None = ANSWER_S, **query: Any) -> Iterator[HTTPResponse]:
+        """Open an answer that is read piece by piece; ``patience_s`` bounds the wait for each piece."""
+        connection = UnixConnection(self._path, patience_s)
         try:
-            response = self._request(connection, "GET", _url(path, query), b"", {})
-            if response.status >= 400:
-                raise _failure(response.read(), NOTHING_STARTED)
-            yield response
+            with closing(self._request(connection, "GET", _url(path, query), b"", {})) as response:
+                if response.status >= _FIRST_ERROR:
+                    raise _failure(response.read(), NOTHING_STARTED)
+                yield response
         finally:
             connection.close()
 
     def lines(self, path: str, **query: Any) -> Iterator[bytes]:
-        """Return an NDJSON answer line by line. Raises BrokenConnection when it ends before its end."""
-        with self.stream(path, **query) as response:
-            if response.fp is not None and getattr(response.fp, "raw", None) is not None:
-                link = getattr(response.fp.raw, "_sock", None)
-                if link is not None:
-                    link.settimeout(None)
-            while True:
-                try:
-                    line = response.readline()
-                except _BROKEN as error:
-                    raise BrokenConnection from error
-                if not line:
-                    break
-                if not line.endswith(b"\n"):
-                    raise BrokenConnection
-                yield line
-            if not _finished(response):
+        """Return an NDJSON answer line by line, however long one takes. Raises BrokenConnection before its end.
+
+        ``read1`` is used because it alone tells a stream that was cut from one that ended.
+        """
+        with self.stream(path, patience_s=None, **query) as response:
+            waiting = b""
+            try:
+                while piece := response.read1(CHUNK_BYTES):
+                    *whole, waiting = (waiting + piece).split(b"\n")
+                    yield from whole
+            except _BROKEN as error:
+                raise BrokenConnection from error
+            if waiting:
                 raise BrokenConnection
 
     def download(self, path: str, target: IO[bytes]) -> int:
@@ -153,12 +150,12 @@ class Client:
     ) -> Reply:
         connection = UnixConnection(self._path, ANSWER_S)
         try:
-            response = self._request(connection, method, url, body, headers or {})
-            try:
-                raw = response.read()
-            except _BROKEN as error:
-                raise BrokenConnection from error
-            if response.status >= 400:
+            with closing(self._request(connection, method, url, body, headers or {})) as response:
+                try:
+                    raw = response.read()
+                except _BROKEN as error:
+                    raise BrokenConnection from error
+            if response.status >= _FIRST_ERROR:
                 raise _failure(raw, money)
             return Reply(raw, _document(raw))
         finally:
@@ -221,7 +218,3 @@ def _document(raw: bytes) -> dict[str, Any]:
 
 def _failure(raw: bytes, money: str) -> Failure:
     return Failure.of_problem(_document(raw), money=money)
-
-
-def _finished(response: HTTPResponse) -> bool:
-    return response.isclosed()

@@ -1,0 +1,52 @@
+"""The real gateway with a node in memory, on a thread of its own, for commands that run in the test's thread."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from actors.admin.gateway import AdminGateway
+from actors.runtime.clock import SystemClock, SystemEntropy
+from tests.integration.socket.node import FakeNode
+
+
+class LiveGateway:
+    """Starts on ``start`` and is wholly gone after ``stop``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.node = FakeNode()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._gateway: AdminGateway | None = None
+
+    def start(self) -> None:
+        self._thread.start()
+        self.open()
+
+    def open(self) -> None:
+        """Serve; also again after ``close``."""
+        self._gateway = AdminGateway(self.node.services(), SystemClock(), SystemEntropy())
+        self.do(self._gateway.start(self.path, lock_held=True))
+
+    def close(self) -> None:
+        """Stop serving, as a daemon that restarts."""
+        if self._gateway is not None:
+            self.do(self._gateway.stop())
+        self._gateway = None
+
+    def do(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+    def call(self, function: Callable[[], Any]) -> None:
+        self._loop.call_soon_threadsafe(function)
+
+    def stop(self) -> None:
+        self.close()
+        self.do(self._loop.shutdown_asyncgens())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
