@@ -35,7 +35,7 @@ class CommandAccepted(Event):
 
     kind = "command.accepted"
     stream = "command/<command id>"
-    writer = "Dispatcher"
+    writer = "Dispatcher, StorageActor"
 
     command_id: CommandId
     name: str
@@ -203,6 +203,8 @@ class WorkStarted(Event):
     attempt: int
     nonce: str
     started_at: Instant
+    machine_id: str | None = None
+    """The provider's id of the machine, where the machine itself said it."""
 
 
 class MarkerSeen(Event):

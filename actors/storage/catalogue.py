@@ -16,6 +16,8 @@ CANDIDATES_MAX: Final = 20
 """How many things one reference is looked up as; more than one is ambiguous anyway."""
 
 
+NO_ID: Final = "!"
+"""Begins no id."""
 DATASET_REMOVE: Final = "dataset.remove"
 MODEL_REMOVE: Final = "model.remove"
 """Names of the two commands the storage actor accepts on ``command/<id>``."""
@@ -100,7 +102,7 @@ class JournalCatalogue:
     async def _called(self, table: Table, user: UserId, ref: str, prefix: str | None) -> list[str]:
         if ref == LAST:
             return await self._newest(table, user, 1)
-        begin = prefix if prefix is not None else ref
+        begin = prefix or NO_ID
         parameters = (user, ref, len(begin), begin, ref, ref, CANDIDATES_MAX)
         return [document for (document,) in await self._journal.query(_CALLED[table], parameters)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -337,6 +338,7 @@ class Predictor(CloudPredictionProvider):
 
     async def invoke(self, request: PredictionRequest) -> PredictionReply:
         self.asked.append(request)
+        await asyncio.sleep(0)
         if self.reply.ok:
             await self.store.write(request.output_key, b"prediction\n1\n2\n")
         return self.reply
@@ -372,6 +374,8 @@ class House:
     services: StorageServices
     open_jobs: dict[DatasetId, list[JobId]]
     commands: int = 0
+    while_looking: Callable[[], Any] | None = None
+    """Awaited while the open jobs are looked up."""
 
     @property
     def layout(self) -> Layout:
@@ -442,6 +446,8 @@ class House:
 
 def _services(house: House, settings: StorageSettings) -> StorageServices:
     async def open_jobs_using(dataset: DatasetId) -> list[JobId]:
+        if house.while_looking is not None:
+            await house.while_looking()
         return house.open_jobs.get(dataset, [])
 
     world = World(clock=house.clock, entropy=Entropy(), spawner=house.inspection, run="run")
@@ -465,6 +471,6 @@ def build(settings: StorageSettings | None = None) -> House:
     house = House.__new__(House)
     house.clock, house.store, house.journal = clock, store, MemoryJournal(clock)
     house.inspection, house.predictor = Inspection(store), Predictor(store)
-    house.open_jobs, house.commands = {}, 0
+    house.open_jobs, house.commands, house.while_looking = {}, 0, None
     house.services = _services(house, settings or StorageSettings(python="python"))
     return house

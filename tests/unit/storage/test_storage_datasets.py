@@ -200,13 +200,15 @@ async def test_only_the_place_that_was_granted_can_be_committed_or_abandoned(hou
     other = await house.add(BOB)
     mine = await house.add(name="mine")
     grant = await house.ask(BeginUpload(command_id=house.command(), requester=ANN, name="a"))
-    for key in (other.key, mine.key, "../x", grant.key.replace(ANN.user_id, BOB.user_id)):
+    kept = mine.key.replace("data.csv", f"{mine.id}.csv")
+    await house.store.write(kept, CSV)
+    for key in (other.key, mine.key, kept, "../x", grant.key.replace(ANN.user_id, BOB.user_id)):
         forged = grant.model_copy(update={"key": key})
         stored = house.store._info(other.key)
         commit = CommitUpload(command_id=house.command(), requester=ANN, grant=forged, name="a", stored=stored)
         await refused("E-KEY", house, commit)
         await refused("E-KEY", house, AbandonUpload(requester=ANN, grant=forged))
-    assert {other.key, mine.key} <= set(house.store.objects)
+    assert {other.key, mine.key, kept} <= set(house.store.objects)
 
 
 async def test_an_abandoned_upload_leaves_nothing(house: House) -> None:
@@ -342,15 +344,23 @@ async def test_a_hold_keeps_a_data_set_until_the_job_is_journaled(house: House) 
     await refused("E-NOTFOUND", house, HoldDataset(job_id=JOB, dataset_id=DatasetId("ds_zzzzzzzzzz")))
 
 
-async def test_hold_and_removal_at_once_end_with_exactly_one_winner(house: House) -> None:
-    for first in (True, False):
-        info = await house.add()
-        messages: list[Any] = [HoldDataset(job_id=JobId("job_kkkkkkkkkk"), dataset_id=info.id), remove(house, info.id)]
-        if first:
-            messages.reverse()
-        answers = await asyncio.gather(*(house.ask(m) for m in messages), return_exceptions=True)
-        assert [isinstance(a, Refusal) for a in answers].count(True) == 1
-        house.clock.elapsed += 1000
+async def test_no_hold_is_given_while_a_removal_is_being_decided(house: House) -> None:
+    info = await house.add()
+    hold = HoldDataset(job_id=JOB, dataset_id=info.id)
+
+    async def somebody_plans_a_job() -> None:
+        await refused("E-NOTFOUND", house, hold)
+
+    house.while_looking = somebody_plans_a_job
+    assert await house.ask(remove(house, info.id)) == info
+    assert not house.store.objects
+
+
+async def test_a_removal_that_is_refused_lets_holds_be_taken_again(house: House) -> None:
+    info = await house.add()
+    house.open_jobs[info.id] = [JOB]
+    await refused("E-INUSE", house, remove(house, info.id))
+    await house.ask(HoldDataset(job_id=JobId("job_kkkkkkkkkk"), dataset_id=info.id))
 
 
 async def test_bytes_that_would_not_go_are_swept_at_the_next_start(house: House) -> None:

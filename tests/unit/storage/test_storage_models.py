@@ -283,7 +283,7 @@ async def test_only_this_attempts_own_folder_can_be_collected(house: House) -> N
 
 async def test_a_path_too_long_for_a_key_is_no_model(house: House) -> None:
     msg = await house.result()
-    deep = artifact("artifacts/" + "/".join(["a" * 190] * 4) + "/" + "b" * 60)
+    deep = artifact("artifacts/" + "/".join(["a" * 190] * 4) + "/" + "b" * 110)
     assert (await house.ask(msg.model_copy(update={"artifacts": (*msg.artifacts, deep)}))).code == "E-ARTIFACT"
 
 
