@@ -11,6 +11,7 @@ import os
 import selectors
 import signal
 import subprocess
+import time
 from collections import deque
 from typing import IO, NamedTuple
 
@@ -35,8 +36,9 @@ TURN_MIN_S = 0.005
 SAMPLE_INTERVAL_S = 0.25
 SAMPLE_INTERVAL_NEAR_S = 0.1
 SAMPLE_NEAR_SHARE = 0.7
+SAMPLE_INTERVAL_MAX_S = 1.0
 SAMPLE_CPU_SHARE = 0.02
-"""A machine with very many processes is sampled less often: sampling takes at most this share of one core."""
+"""Among very many processes sampling is rarer, so that it takes this share of one core; see the longest interval."""
 
 PIPES_WAIT_S = 0.05
 TAIL_LINES = 40
@@ -175,14 +177,17 @@ class Watch:
         tools.gpu.tick(now)
 
     def _sample(self, now: float) -> None:
+        before = time.thread_time()
         found = processes.descendants(processes.scan(), {os.getpid()})
         pids = [seen.pid for seen in found if seen.pid != self._tools.gpu.pid]
         used = memory.used_bytes(pids, self._limit_bytes)
         self.peak_bytes = max(self.peak_bytes, used)
         self._share = used / self._limit_bytes
         near = self._share >= SAMPLE_NEAR_SHARE
-        took = self._tools.clock.boot() - now
-        self._sample_next = now + max(SAMPLE_INTERVAL_NEAR_S if near else SAMPLE_INTERVAL_S, took / SAMPLE_CPU_SHARE)
+        took = time.thread_time() - before
+        self._sample_next = now + min(
+            max(SAMPLE_INTERVAL_NEAR_S if near else SAMPLE_INTERVAL_S, took / SAMPLE_CPU_SHARE), SAMPLE_INTERVAL_MAX_S
+        )
         self._tools.courier.vitals = {
             "stage": self._stage,
             "rss_bytes": used,

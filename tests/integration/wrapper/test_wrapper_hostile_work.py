@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
@@ -41,7 +42,11 @@ while True:
 
 def test_work_that_ignores_sigterm_is_killed_at_the_deadline(machine: WrapperRun) -> None:
     machine.spec(DEAF)
-    marker = machine.run(soft_in_s=2.0)
+    process = machine.start()
+    machine.running()
+    machine.control(1, 0.5)
+    machine.end(process)
+    marker = machine.marker
     assert (marker["outcome"], marker["code"], marker["signal"]) == ("timed_out", "E-TIMEOUT", signal.SIGKILL)
     assert machine.log == ["running", "stopping the work: deadline"]
 
@@ -92,8 +97,12 @@ def test_memory_is_counted_over_the_whole_tree(machine: WrapperRun) -> None:
 
 
 def test_a_sigkill_that_is_not_ours_with_memory_all_but_full_reads_as_out_of_memory(machine: WrapperRun) -> None:
-    machine.spec("import os, time; held = bytearray(b'x' * (276 << 20)); time.sleep(1); os.kill(os.getpid(), 9)")
-    marker = machine.run(LASTCALL_MEMORY_LIMIT_BYTES=300 << 20)
+    machine.spec("import os, time; held = bytearray(b'x' * (276 << 20)); print('running'); time.sleep(60)")
+    process = machine.start(LASTCALL_MEMORY_LIMIT_BYTES=300 << 20)
+    until(lambda: (machine.read("heartbeat.json") or {}).get("rss_bytes", 0) > 270 << 20)
+    os.kill(next(seen.pid for seen in scan().values() if seen.parent == process.pid), signal.SIGKILL)
+    machine.end(process)
+    marker = machine.marker
     assert (marker["outcome"], marker["code"], marker["signal"]) == ("failed", "E-OOM", signal.SIGKILL)
 
 

@@ -25,6 +25,27 @@ def test_a_folder_that_vanishes_for_a_while_ends_nothing_and_loses_nothing(machi
     assert machine.log == [f"line {n}" for n in range(12)]
 
 
+def test_a_flood_while_the_folder_is_away_waits_and_loses_no_line(machine: WrapperRun) -> None:
+    machine.spec("print('running'); import time; time.sleep(0.3)\nfor n in range(900): print('x' * 9_000, n)")
+    process = machine.start()
+    machine.running()
+    away = machine.folder.with_name("away")
+    machine.folder.rename(away)
+    time.sleep(1.5)
+    away.rename(machine.folder)
+    machine.end(process)
+    assert [line.split()[-1] for line in machine.log] == ["running", *(str(n) for n in range(900))]
+
+
+def test_without_a_place_for_scratch_nothing_runs(machine: WrapperRun) -> None:
+    machine.spec("print('work')")
+    process = machine.start(LASTCALL_MACHINE_DIR=machine.directory / "none")
+    assert process.wait(30) == 0
+    assert machine.alive() == []
+    assert machine.marker["code"] == "E-PREPARE"
+    assert machine.log == []
+
+
 def test_a_folder_away_at_the_end_is_waited_for(machine: WrapperRun) -> None:
     machine.spec("import time; print('running'); time.sleep(0.4); open('out/a', 'w').write('x'); print('end')")
     process = machine.start()

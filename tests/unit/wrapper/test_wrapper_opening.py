@@ -66,7 +66,8 @@ def test_an_unreadable_folder_is_waited_for_and_then_given_up(door: Door) -> Non
     assert door.settings.folder_wait_s <= door.clock.passed < door.settings.folder_wait_s + 2
 
     def come_back() -> None:
-        away.rename(door.root)
+        if away.exists():
+            away.rename(door.root)
 
     door.clock.on_sleep = come_back
     assert door.knock().spec is not None
