@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from containers.prediction.model import Model, damaged, load
 from containers.prediction.output import number_text, safe_text, whole_file
@@ -46,8 +47,17 @@ def predict(model_dir: Path, source: Path, output: Path, column: str, digests: M
     added = added_names(model.metadata, column)
     _refuse_clash(added, [c.name for c in found.columns])
     encoding = "utf-8" if found.dialect.encoding == "utf-8" else "utf-8-sig"
-    with whole_file(output, encoding, found.dialect.delimiter) as writer:
+    with one_thread(), whole_file(output, encoding, found.dialect.delimiter) as writer:
         return _write(writer, model, found, source, features, added)
+
+
+def one_thread() -> Any:
+    """Return a context in which the numeric libraries use one thread.
+
+    On a small piece of work several threads mostly wait for each other, for seconds where the cores are busy; and
+    sums then come out the same whatever the number of cores.
+    """
+    return threadpool_limits(limits=1)
 
 
 def _write(

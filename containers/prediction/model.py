@@ -30,14 +30,13 @@ MEMBERS_MAX = 500_000
 JSON_BYTES_MAX = 64 * 1024**2
 BLOCK_BYTES = 1024 * 1024
 
-_ALWAYS = ("numpy.dtype",)
+_LINEAR = ("numpy.dtype",)
 TRUSTED: dict[str, tuple[str, ...]] = {
-    "linear": _ALWAYS,
-    "ridge": _ALWAYS,
-    "logistic": _ALWAYS,
-    "random_forest": (*_ALWAYS, "sklearn.tree._tree.Tree"),
+    "linear": _LINEAR,
+    "ridge": _LINEAR,
+    "logistic": _LINEAR,
+    "random_forest": ("numpy.dtype", "sklearn.tree._tree.Tree"),
     "hist_gradient_boosting": (
-        *_ALWAYS,
         "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
         # its own preparation of categories is a function with arguments bound; any other function stays refused
         "functools.partial",

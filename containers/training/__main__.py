@@ -24,9 +24,11 @@ def run(work_file: Path, out: Path) -> int:
     """Train as ``work_file`` says; returns the exit code."""
     out.mkdir(parents=True, exist_ok=True)
     try:
-        from containers.training.training import read_order, train
+        progress = Progress.from_environment()
+        progress.stage("load", "starting")
+        from containers.training.training import read_order, train  # loads the libraries, which takes seconds
 
-        train(read_order(json.loads(work_file.read_text(encoding="utf-8"))), out, Progress.from_environment())
+        train(read_order(json.loads(work_file.read_text(encoding="utf-8"))), out, progress)
     except Refused as refusal:
         return _known(out, refusal.code, refusal.detail)
     except MemoryError:

@@ -44,9 +44,12 @@ def build(
     *,
     rows: int,
     seed: int,
+    threads: int,
 ) -> Pipeline:
-    """Return an unfitted pipeline for the named columns; at least one must be given."""
+    """Return an unfitted pipeline for the named columns; at least one must be given. ``threads`` −1 means all."""
     model = _estimator(family.name, task, dict(parameters), seed)
+    if "n_jobs" in model.get_params():
+        model.set_params(n_jobs=threads)
     if family.linear:
         steps = _linear_steps(numbers, categories)
         wide = 2 * len(numbers) + ONE_HOT_MAX * len(categories)
@@ -94,7 +97,7 @@ def _estimator(name: str, task: str, parameters: dict[str, Value], seed: int) ->
             features = parameters.pop("max_features")
             chosen = features if features is not None else ("sqrt" if classify else 1.0)
             forest = RandomForestClassifier if classify else RandomForestRegressor
-            return forest(**parameters, max_features=chosen, random_state=seed, n_jobs=-1)
+            return forest(**parameters, max_features=chosen, random_state=seed)
         case _:
             boosting = HistGradientBoostingClassifier if classify else HistGradientBoostingRegressor
             return boosting(**parameters, random_state=seed)

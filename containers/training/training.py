@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from containers.prediction.core import answer
+from containers.prediction.core import answer, one_thread
 from containers.training import bundle, evaluation
 from containers.training.dialect import Dialect
 from containers.training.families import CLASSIFICATION
@@ -28,6 +29,8 @@ from containers.training.target import Check, Question, check
 TEST_SHARE = 0.2
 SEED = 42
 FIT_WARNINGS_MAX = 5
+ONE_THREAD_CELLS_MAX = 2_000_000
+"""Cells of features up to which one thread does all the work, so that results do not hang on the number of cores."""
 
 
 class Order(NamedTuple):
@@ -59,7 +62,7 @@ def read_order(work: Mapping[str, Any]) -> Order:
 
 def train(order: Order, out: Path, progress: Progress) -> dict[str, Any]:
     """Train as ordered, leave the bundle in ``out`` and return the metrics. Raises ``Refused``."""
-    progress.stage("load", f"reading {order.source.name}")
+    progress.say(f"reading {order.source.name}")
     found = _survey(order)
     checked = check(found, order.question)
     frame = load(order.source, found, checked.features, order.question.target, checked.task)
@@ -69,6 +72,21 @@ def train(order: Order, out: Path, progress: Progress) -> dict[str, Any]:
         progress.say(f"note: {note}")
     train_rows, test_rows = evaluation.split(frame.target, checked.task, order.test_share, order.seed)
     frame = _without_blank_columns(frame, train_rows, notes)
+    with one_thread() if frame.features.size <= ONE_THREAD_CELLS_MAX else nullcontext():
+        return _learn(order, out, progress, found, checked, frame, train_rows, test_rows, notes)
+
+
+def _learn(
+    order: Order,
+    out: Path,
+    progress: Progress,
+    found: Survey,
+    checked: Check,
+    frame: Frame,
+    train_rows: evaluation.Indexes,
+    test_rows: evaluation.Indexes,
+    notes: list[str],
+) -> dict[str, Any]:
     pipeline, fit_notes = _fit(frame, checked, order, train_rows, progress)
     progress.stage("evaluate", f"{len(test_rows):,} held-out rows")
     metadata = _metadata(order, found, checked, frame, len(train_rows), len(test_rows))
@@ -127,7 +145,10 @@ def _fit(
     progress.stage(
         "fit", f"{family.name} on {len(rows):,} rows, {len(numbers)} numeric and {len(categories)} category columns"
     )
-    pipeline = build(family, checked.task, checked.parameters, numbers, categories, rows=len(rows), seed=order.seed)
+    threads = 1 if frame.features.size <= ONE_THREAD_CELLS_MAX else -1
+    pipeline = build(
+        family, checked.task, checked.parameters, numbers, categories, rows=len(rows), seed=order.seed, threads=threads
+    )
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always")
         pipeline.fit(frame.features.iloc[rows], frame.target[rows])

@@ -92,7 +92,12 @@ def test_the_interval_holds_the_value_and_is_the_same_again() -> None:
 def test_resamples_are_bounded_for_big_hold_outs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ev, "RESAMPLE_CELLS_MAX", 1000)
     calls: list[int] = []
-    monkeypatch.setattr(ev, "headline_score", lambda *_: calls.append(1) or 0.5)
+
+    def score(*_: object) -> float:
+        calls.append(1)
+        return 0.5
+
+    monkeypatch.setattr(ev, "headline_score", score)
     ev.interval("roc_auc", *binary(), 42)
     assert len(calls) == ev.RESAMPLES_MIN
 
@@ -109,9 +114,7 @@ def test_resamples_are_bounded_for_big_hold_outs(monkeypatch: pytest.MonkeyPatch
         ("f1_macro", 1.0, 1.0, 1.0, 1.0, "check the target"),
     ],
 )
-def test_the_verdict_is_in_words(
-    name: str, value: float, baseline: float, low: float, high: float, words: str
-) -> None:
+def test_the_verdict_is_in_words(name: str, value: float, baseline: float, low: float, high: float, words: str) -> None:
     assert words in ev.verdict(name, value, baseline, low, high)
 
 

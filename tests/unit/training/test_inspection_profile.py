@@ -15,7 +15,7 @@ import pytest
 
 from containers.training.inspection import inspect, main
 from messages.storage import Profile
-from tests.unit.training.files import ask, people, penguins, table, write
+from tests.unit.training.files import ask, penguins, people, table, write
 
 
 def column(answer: dict[str, Any], name: str) -> dict[str, Any]:
@@ -159,6 +159,17 @@ def test_an_ordinary_file_is_not_warned_of(tmp_path: Path) -> None:
 def test_names_are_taken_without_surrounding_spaces(tmp_path: Path) -> None:
     answer = ask(write(tmp_path, people().replace("city", " city ")), features=["city ", "city"])
     assert answer["check"]["features"] == ["city"]
+
+
+@pytest.mark.parametrize(
+    ("model", "parameters"),
+    [
+        ("hist_gradient_boosting", {"max_depth": None, "learning_rate": 1, "max_iter": 5.0}),
+        ("logistic", {"class_weight": "balanced"}),
+    ],
+)
+def test_parameters_in_range_are_accepted(tmp_path: Path, model: str, parameters: dict[str, object]) -> None:
+    assert ask(write(tmp_path, people()), model=model, parameters=parameters)["ok"]
 
 
 def test_the_program_prints_one_json_line_and_exits_0_either_way(

@@ -11,7 +11,7 @@ from containers.training.inspection import inspect
 from messages.errors import ERRORS
 from tests.unit.training.files import ask, people, refused, table, write
 
-NINE = {
+NINE: dict[str, str | bytes] = {
     "E-CSV-EMPTY": b"",
     "E-CSV-HEADER": table("34,Lisbon,yes,1.5", ["35,Porto,no,2.5"] * 20),
     "E-CSV-TARGET": people().replace("bought", "purchased", 1),

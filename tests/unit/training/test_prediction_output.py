@@ -32,9 +32,14 @@ def test_numbers_are_written_in_ten_digits_and_the_files_own_decimals() -> None:
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
-    with pytest.raises(KeyboardInterrupt), whole_file(path, "utf-8", ",") as writer:
-        writer.writerow(["half"])
-        raise KeyboardInterrupt
+
+    def broken_off() -> None:
+        with whole_file(path, "utf-8", ",") as writer:
+            writer.writerow(["half"])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        broken_off()
     assert list(tmp_path.iterdir()) == []
     with whole_file(path, "utf-8", ";") as writer:
         writer.writerow(["a", "b;c"])

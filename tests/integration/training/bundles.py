@@ -1,0 +1,54 @@
+"""Running the programs on small real data."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+from containers.prediction.model import digest
+from containers.training.__main__ import run
+
+FILES = {"model.skops", "metadata.json", "metrics.json", "schema.json", "predictions_holdout.csv"}
+
+
+def train(folder: Path, source: Path, target: str, **more: Any) -> Path:
+    """Train in this process and return the folder of the bundle."""
+    work = {"input": str(source), "target": target, "model": "auto", "task": "auto", "features": None, **more}
+    folder.mkdir(exist_ok=True)
+    (folder / "work.json").write_text(json.dumps(work))
+    code = run(folder / "work.json", folder / "out")
+    error = folder / "out" / "error.json"
+    assert code == 0, error.read_text()
+    assert {p.name for p in (folder / "out").iterdir()} == FILES
+    return folder / "out"
+
+
+def digests(bundle: Path) -> dict[str, str]:
+    """Return the digests of a bundle's files, as its marker has them."""
+    return {p.name: digest(p) for p in bundle.iterdir()}
+
+
+def request(bundle: Path, source: Path, output: Path, **more: Any) -> dict[str, Any]:
+    """Return a prediction request."""
+    return {
+        "model_dir": str(bundle),
+        "input": str(source),
+        "output": str(output),
+        "column": "prediction",
+        "digests": digests(bundle),
+        **more,
+    }
+
+
+def read(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
+    """Return a CSV file's rows by name."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file, delimiter=delimiter))
+
+
+def document(path: Path) -> dict[str, Any]:
+    """Return a JSON object."""
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found

@@ -1,0 +1,151 @@
+"""Every family learns from mixed data with gaps, beats guessing, and answers the same from its file."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from containers.training.families import FAMILIES
+from containers.training.frame import load
+from containers.training.profile import survey
+from tests.integration.training.bundles import document, read, request, train
+from tests.integration.training.conftest import CASES
+from tests.unit.training.files import table, write
+
+FRESH = """
+import json, sys
+from containers.prediction.__main__ import answer
+print(json.dumps([answer(r) for r in json.load(open(sys.argv[1]))]))
+"""
+
+
+def test_every_family_and_task_has_a_case(bundles: dict[str, Path]) -> None:
+    done = {(m["model_type"], m["task"]) for m in (document(b / "metadata.json") for b in bundles.values())}
+    assert done == {(f.name, task) for f in FAMILIES.values() for task in f.tasks}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_model_beats_guessing_on_rows_it_never_saw(bundles: dict[str, Path], case: str) -> None:
+    metrics = document(bundles[case] / "metrics.json")
+    top = metrics["headline"]
+    assert "better than guessing" in metrics["verdict"]
+    assert "no better" not in metrics["verdict"]
+    assert top["low"] <= top["value"] <= top["high"]
+    better = top["low"] > top["baseline"] if top["higher_is_better"] else top["high"] < top["baseline"]
+    assert better
+    assert set(metrics["baseline"]) == set(metrics["held_out"])
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_bundle_says_how_it_was_made(bundles: dict[str, Path], sources: dict[str, Path], case: str) -> None:
+    data, target, model = CASES[case]
+    metadata = document(bundles[case] / "metadata.json")
+    rows = document(bundles[case] / "metrics.json")["rows"]
+    found = survey(sources[data])
+    assert metadata["target_column"] == target
+    assert metadata["model_asked"] == model
+    assert metadata["feature_columns"] == [c.name for c in found.columns if c.name != target]
+    assert metadata["dataset_sha256"] == found.sha256
+    assert rows["train"] + rows["test"] + rows["dropped"] == found.rows
+    assert (metadata["training_samples"], metadata["test_samples"]) == (rows["train"], rows["test"])
+    assert metadata["score"] == document(bundles[case] / "metrics.json")["headline"]["value"]
+    assert [c["name"] for c in document(bundles[case] / "schema.json")["columns"]] == metadata["feature_columns"]
+    assert {"numpy", "scikit-learn", "skops"} <= set(metadata["versions"])
+
+
+def test_a_fresh_process_predicts_the_held_out_rows_exactly_as_training_did(
+    bundles: dict[str, Path], sources: dict[str, Path], tmp_path: Path
+) -> None:
+    requests = [request(bundles[c], sources[CASES[c][0]], tmp_path / f"{c}.csv") for c in CASES]
+    (tmp_path / "requests.json").write_text(json.dumps(requests))
+    command = [sys.executable, "-W", "error", "-c", FRESH, str(tmp_path / "requests.json")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert all(a["ok"] for a in json.loads(done.stdout))
+    for case in CASES:
+        predicted, original = read(tmp_path / f"{case}.csv"), read(sources[CASES[case][0]])
+        held_out = read(bundles[case] / "predictions_holdout.csv")
+        added = [name for name in held_out[0] if name not in ("row", "actual")]
+        assert len(predicted) == len(original)
+        assert all(p.items() >= o.items() for p, o in zip(predicted, original, strict=True)), "cells stay as they were"
+        for row in held_out:
+            again = predicted[int(row["row"]) - 1]
+            assert [again[name] for name in added] == [row[name] for name in added]
+
+
+@pytest.mark.parametrize("model", ["ridge", "random_forest", "hist_gradient_boosting"])
+def test_the_same_data_and_seed_give_the_same_metrics_and_predictions(
+    sources: dict[str, Path], tmp_path: Path, model: str
+) -> None:
+    more = {"model": model, "parameters": {"n_estimators": 30} if model == "random_forest" else {}}
+    first = train(tmp_path / "first", sources["penguins"], "body_mass_g", **more)
+    again = train(tmp_path / "again", sources["penguins"], "body_mass_g", **more)
+    for name in ("metrics.json", "predictions_holdout.csv", "metadata.json", "schema.json"):
+        assert (first / name).read_bytes() == (again / name).read_bytes()
+    other = train(tmp_path / "other", sources["penguins"], "body_mass_g", seed=7, **more)
+    assert (first / "metrics.json").read_bytes() != (other / "metrics.json").read_bytes()
+
+
+@pytest.mark.parametrize("model", ["logistic", "random_forest", "hist_gradient_boosting"])
+def test_awkward_columns_are_survived(tmp_path: Path, model: str) -> None:
+    """Rare, unseen, all-different and mostly missing texts; huge numbers; quoted names; classes that are formulas."""
+    rows = [
+        f"{'' if i % 9 else 'rare' + str(i)},id{i},{'1e999' if i == 5 else i * 1e290},{i % 7 or ''},"
+        f'"{"=1+1" if (i % 7) > 3 else "-ok"}"'
+        for i in range(40)
+    ]
+    path = write(tmp_path, table('text,id,huge,"a ""quoted"",\nname",=target', rows))
+    parameters = {"n_estimators": 20} if model == "random_forest" else {}
+    bundle = train(tmp_path / "job", path, "=target", model=model, parameters=parameters)
+    held_out = read(bundle / "predictions_holdout.csv")
+    assert {row["prediction"] for row in held_out} <= {"'=1+1", "'-ok"}
+    assert {row["actual"] for row in held_out} == {"'=1+1", "'-ok"}
+
+
+def test_a_column_that_is_empty_in_the_training_rows_is_left_out_and_said(tmp_path: Path) -> None:
+    path = write(tmp_path, table("a,b,y", [f"{i},,{i * 2}" for i in range(40)]))
+    held_out = [int(r["row"]) for r in read(train(tmp_path / "all", path, "y", features=["a"]) / HOLDOUT)]
+    rows = [f"{i},{'5' if i + 1 == held_out[0] else ''},{i * 2}" for i in range(40)]
+    bundle = train(tmp_path / "job", write(tmp_path, table("a,b,y", rows)), "y")
+    assert document(bundle / "metadata.json")["feature_columns"] == ["a"]
+    assert any("'b'" in w and "Left out" in w for w in document(bundle / "metrics.json")["warnings"])
+
+
+HOLDOUT = "predictions_holdout.csv"
+
+
+def test_rows_without_a_target_are_never_learnt_from(tmp_path: Path) -> None:
+    rows = [f"{i},{i * 2}" for i in range(50)] + ["1000000,"] * 50
+    bundle = train(tmp_path / "job", write(tmp_path, table("a,y", rows)), "y", model="linear")
+    metrics = document(bundle / "metrics.json")
+    assert metrics["rows"] == {"train": 40, "test": 10, "dropped": 50}
+    assert metrics["headline"]["value"] < 1e-6
+
+
+def test_random_targets_are_called_no_better_than_guessing(tmp_path: Path) -> None:
+    rows = [f"{i},{(i * 7919) % 101 / 3}" for i in range(300)]
+    bundle = train(tmp_path / "job", write(tmp_path, table("a,y", rows)), "y", model="linear")
+    assert "guessing: " in document(bundle / "metrics.json")["verdict"]
+
+
+def test_a_fit_that_did_not_settle_is_said(tmp_path: Path, sources: dict[str, Path]) -> None:
+    more = {"model": "logistic", "parameters": {"max_iter": 1, "class_weight": "balanced"}}
+    bundle = train(tmp_path / "job", sources["penguins"], "species", **more)
+    assert any("settled" in w for w in document(bundle / "metrics.json")["warnings"])
+
+
+def test_wide_sparse_data_is_learnt_without_filling_the_memory(
+    tmp_path: Path, sources: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("containers.training.pipeline.DENSE_CELLS_MAX", 10)
+    dense = document(train(tmp_path / "a", sources["penguins"], "species", model="logistic") / "metrics.json")
+    assert "better than guessing" in dense["verdict"]
+
+
+def test_memory_of_a_frame_is_that_of_its_values(tmp_path: Path) -> None:
+    path = write(tmp_path, table("n,t,y", [f"{i}.5,text {i % 50},{i}" for i in range(20_000)]))
+    frame = load(path, survey(path), ["n", "t"], "y", "regression")
+    assert frame.features.memory_usage(deep=False).sum() < 20_000 * (8 + 4) + 5_000

@@ -1,0 +1,126 @@
+"""The training program seen from outside: exit codes, error file, progress, signals."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from containers.training.__main__ import EXIT_KNOWN, main, run
+from containers.training.progress import Progress
+from messages.errors import ERRORS
+from messages.folder import Progress as ProgressFile
+from tests.integration.training.bundles import FILES, document
+from tests.unit.training.files import people, table, write
+
+
+def work(folder: Path, text: str | bytes, **more: Any) -> Path:
+    write(folder, text)
+    asked = {"input": str(folder / "data.csv"), "target": "bought", "parameters": {}, **more}
+    return write(folder, json.dumps(asked), "work.json")
+
+
+def failed(folder: Path, work_file: Path) -> str:
+    assert run(work_file, folder / "out") == EXIT_KNOWN
+    assert [p.name for p in (folder / "out").iterdir()] == ["error.json"]
+    error = document(folder / "out" / "error.json")
+    assert error["code"] in ERRORS
+    assert error["detail"].isprintable()
+    return str(error["code"])
+
+
+def test_the_program_reports_progress_and_leaves_exactly_the_bundle(tmp_path: Path) -> None:
+    file = work(tmp_path, people(), job_id="job_abc", name="bought-abc")
+    environment = {**os.environ, "LASTCALL_PROGRESS_FILE": str(tmp_path / "progress.json")}
+    command = [sys.executable, "-W", "error", "-m", "containers.training", str(file), str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert {p.name for p in (tmp_path / "out").iterdir()} == FILES
+    progress = ProgressFile.model_validate(document(tmp_path / "progress.json"))
+    assert (progress.stage, progress.percent) == ("done", 100)
+    stages = [line.split("]")[0][1:] for line in done.stdout.splitlines()]
+    assert list(dict.fromkeys(stages)) == ["load", "prepare", "fit", "evaluate", "save", "done"]
+    assert done.stderr == ""
+    assert document(tmp_path / "out" / "metadata.json")["job_id"] == "job_abc"
+
+
+def test_sigterm_ends_the_program_at_once_even_where_it_was_ignored(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "data.csv")  # nothing is ever written to it
+    file = write(tmp_path, json.dumps({"input": str(tmp_path / "data.csv"), "target": "y"}), "work.json")
+    command = [sys.executable, "-m", "containers.training", str(file), str(tmp_path / "out")]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN) and None,
+    )
+    with process:
+        assert process.stdout
+        assert process.stdout.readline().startswith(b"[load]")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=5) == -signal.SIGTERM
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "code"),
+    [
+        ("", {}, "E-CSV-EMPTY"),
+        (people(), {"target": "nothing"}, "E-CSV-TARGET"),
+        (people(), {"model": "oracle"}, "E-MODEL-UNKNOWN"),
+        (people(), {"model": "ridge"}, "E-TASK"),
+        (people(), {"model": "logistic", "parameters": {"alpha": 1}}, "E-PARAMETER"),
+        (people(), {"dataset_sha256": "0" * 64}, "E-ARTIFACT"),
+        (people().replace(",no,", ",yes,"), {}, "E-CSV-ONECLASS"),
+        (table("a,bought", [f"{i},{i}e305" for i in range(40)]), {"model": "linear"}, "E-METRICS"),
+    ],
+)
+def test_a_known_error_is_told_by_code_and_exit_3(tmp_path: Path, text: str, more: dict[str, Any], code: str) -> None:
+    assert failed(tmp_path, work(tmp_path, text, **more)) == code
+
+
+def test_features_empty_in_all_training_rows_are_refused(tmp_path: Path) -> None:
+    assert run(work(tmp_path, table("a,bought", [f"{i},{i * 2}" for i in range(40)])), tmp_path / "first") == 0
+    tested = int((tmp_path / "first" / "predictions_holdout.csv").read_text().splitlines()[1].split(",")[0])
+    rows = [f"{'7' if i + 1 == tested else ''},{i * 2}" for i in range(40)]
+    assert failed(tmp_path, work(tmp_path, table("a,bought", rows))) == "E-CSV-ALLMISSING"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(MemoryError(), "E-OOM"), (OSError(errno.ENOSPC, "No space left on device"), "E-DISK")]
+)
+def test_a_full_memory_or_disk_is_told_by_its_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, code: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Progress, "stage", fail)
+    assert failed(tmp_path, work(tmp_path, people())) == code
+
+
+def test_a_model_that_does_not_read_back_the_same_is_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from containers.training import bundle
+
+    monkeypatch.setattr(bundle, "answer", lambda *_: "something else")
+    assert run(work(tmp_path, people()), tmp_path / "out") == EXIT_KNOWN
+    assert document(tmp_path / "out" / "error.json")["code"] == "E-ARTIFACT"
+    assert not (tmp_path / "out" / "model.skops").exists()
+
+
+def test_any_other_fault_is_a_crash_with_its_trace(tmp_path: Path) -> None:
+    file = write(tmp_path, json.dumps({"input": str(tmp_path / "missing.csv"), "target": "y"}), "work.json")
+    with pytest.raises(FileNotFoundError):
+        run(file, tmp_path / "out")
+    assert main([]) == 2
+
+
+def test_the_dialect_of_the_profile_is_used(tmp_path: Path) -> None:
+    file = work(tmp_path, people(40, ";").replace("Faro", "Évora").encode("cp1252"), delimiter=";", encoding="cp1252")
+    assert main([str(file), str(tmp_path / "out")]) == 0
+    assert "Évora" in (tmp_path / "out" / "schema.json").read_text()
