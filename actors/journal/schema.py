@@ -28,7 +28,7 @@ SQLITE_VERSION_MIN = (3, 51, 3)
 BUSY_TIMEOUT_MS = 5_000
 """How long a write waits for another program that holds the lock. Only the committer's thread waits."""
 PAGE_BYTES = 8_192
-"""Measured: a third more events per second than SQLite's 4,096 at 256 writers, no slower at one."""
+"""A bare insert loop on an idle disk stored a fifth to a third more events per second than with SQLite's 4,096."""
 WAL_BYTES_KEPT = 64 << 20
 """The write-ahead log is cut back to this size after a burst."""
 CHECK_BYTES_MAX = 256 << 20
