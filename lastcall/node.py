@@ -135,9 +135,10 @@ class Node:
         services = StorageServices(parts, self._jobs_using)
         return lambda: StorageActor(services)
 
-    async def _jobs_using(self, dataset_id: DatasetId) -> list[JobId]:
-        sql = "SELECT job_id FROM jobs WHERE dataset_id = ? AND state != 'closed'"
-        return [JobId(row[0]) for row in await self.parts.journal.query(sql, (dataset_id,))]
+    async def _jobs_using(self, dataset_id: DatasetId) -> dict[JobId, bool]:
+        sql = "SELECT job_id, state != 'closed' FROM jobs WHERE dataset_id = ?"
+        rows = await self.parts.journal.query(sql, (dataset_id,))
+        return {JobId(job_id): bool(is_open) for job_id, is_open in rows}
 
     def _fleet(self) -> FleetWatch:
         return FleetWatch(

@@ -8,7 +8,7 @@ from contextlib import suppress
 from actors.journal.interface import JournalUnavailable
 from actors.storage.access import Granted, decide_access
 from actors.storage.catalogue import DATASET_REMOVE, Removal
-from actors.storage.holds import DatasetHolds, OpenJobsUsing
+from actors.storage.holds import DatasetHolds, JobsUsing
 from actors.storage.inspection import Inspector
 from actors.storage.locks import NamedLocks
 from actors.storage.parts import StorageParts
@@ -46,9 +46,9 @@ from providers.interface import NotFound, ProviderError, Unavailable
 class DatasetService:
     """Everything about data sets. Raises Refusal, and what store and journal raise."""
 
-    def __init__(self, parts: StorageParts, open_jobs_using: OpenJobsUsing) -> None:
+    def __init__(self, parts: StorageParts, jobs_using: JobsUsing) -> None:
         self._parts = parts
-        self._holds = DatasetHolds(parts.world.clock, open_jobs_using, parts.settings.hold_s)
+        self._holds = DatasetHolds(parts.world.clock, jobs_using, parts.settings.hold_s)
         self._inspector = Inspector(parts.world.spawner, parts.settings)
         self._locks = NamedLocks()
 

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from actors.runtime.world import Clock
 from messages.errors import Refusal
 from messages.ids import DatasetId, JobId
 
-OpenJobsUsing = Callable[[DatasetId], Awaitable[Sequence[JobId]]]
-"""Answers which open jobs use a data set, from the jobs' read model."""
+JobsUsing = Callable[[DatasetId], Awaitable[Mapping[JobId, bool]]]
+"""Answers which journaled jobs use a data set and whether each is open, from the jobs' read model."""
 
 
 class DatasetHolds:
     """Holds and removals exclude each other: whichever began first wins.
 
-    A hold lasts ``hold_s`` seconds; by then the job stands in the journal and ``open_jobs_using`` knows it.
+    A hold lasts until its job stands in the journal (``jobs_using`` knows it then), and ``hold_s`` seconds at most.
     """
 
-    def __init__(self, clock: Clock, open_jobs_using: OpenJobsUsing, hold_s: float) -> None:
+    def __init__(self, clock: Clock, jobs_using: JobsUsing, hold_s: float) -> None:
         self._clock = clock
-        self._open_jobs_using = open_jobs_using
+        self._jobs_using = jobs_using
         self._hold_s = hold_s
         self._held: dict[DatasetId, dict[JobId, float]] = {}
         self._removing: set[DatasetId] = set()
@@ -53,7 +53,9 @@ class DatasetHolds:
     async def refuse_in_use(self, dataset: DatasetId) -> None:
         """Raise Refusal ``E-INUSE`` naming the jobs that need ``dataset``; call inside ``removing``."""
         self._forget_old()
-        jobs = set(self._held.get(dataset, {})) | set(await self._open_jobs_using(dataset))
+        journaled = await self._jobs_using(dataset)
+        jobs = {job for job in self._held.get(dataset, {}) if job not in journaled}
+        jobs |= {job for job, is_open in journaled.items() if is_open}
         if jobs:
             raise Refusal("E-INUSE", f"used by {', '.join(sorted(jobs)[:3])}")
 

@@ -13,7 +13,7 @@ from actors.journal.interface import JournalError
 from actors.storage.audit import who_of
 from actors.storage.collection import Collector
 from actors.storage.datasets import DatasetService
-from actors.storage.holds import OpenJobsUsing
+from actors.storage.holds import JobsUsing
 from actors.storage.models import ModelService
 from actors.storage.parts import StorageParts
 from actors.storage.predictions import PredictionService
@@ -64,9 +64,9 @@ Call = tuple[str, str, Callable[[], Awaitable[Any]], bool]
 class StorageServices:
     """The services of one provider's storage. Made once at boot; they outlive restarts of the actor."""
 
-    def __init__(self, parts: StorageParts, open_jobs_using: OpenJobsUsing) -> None:
+    def __init__(self, parts: StorageParts, jobs_using: JobsUsing) -> None:
         self.parts = parts
-        self.datasets = DatasetService(parts, open_jobs_using)
+        self.datasets = DatasetService(parts, jobs_using)
         self.models = ModelService(parts)
         self.predictions = PredictionService(parts, self.models)
         self.collector = Collector(parts)

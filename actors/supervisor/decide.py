@@ -60,7 +60,7 @@ def _heard(job: Job, heard: Input, now: datetime, rules: Rules) -> list[ev.Event
         case StopAsked():
             return [] if job.stop else [ev.StopAccepted(by=heard.by, command_id=heard.command_id, at=now)]
         case FolderSeen():
-            return _folder_seen(job, heard, now)
+            return _folder_seen(job, heard)
         case Sighted():
             return _sighted(job, heard, now, rules)
         case Vanished():
@@ -69,33 +69,23 @@ def _heard(job: Job, heard: Input, now: datetime, rules: Rules) -> list[ev.Event
             return []
 
 
-def _folder_seen(job: Job, seen: FolderSeen, now: datetime) -> list[ev.Event]:
+def _folder_seen(job: Job, seen: FolderSeen) -> list[ev.Event]:
     attempt = job.current
     if attempt is None or attempt.number != seen.attempt or attempt.request is None:
         return []
     events: list[ev.Event] = []
     started, marker = seen.started, seen.marker
     if started and not attempt.started and started.attempt == attempt.number:
-        if attempt.machine is None and attempt.ambiguous:
-            # The listing may never have shown it, but its own word in the folder proves that the create happened.
-            machine = _from_folder(attempt.request, job.binding.account, started.machine_id, started.started_at)
-            events.append(ev.MachineFound(attempt=attempt.number, machine=machine, at=now))
-        events.append(ev.WorkStarted(attempt=attempt.number, nonce=started.nonce, started_at=started.started_at))
+        work = ev.WorkStarted(
+            attempt=attempt.number,
+            nonce=started.nonce,
+            started_at=started.started_at,
+            machine_id=started.machine_id,
+        )
+        events.append(work)
     if marker and not attempt.marker and marker.attempt == attempt.number:
         events.append(ev.MarkerSeen(attempt=attempt.number, marker=marker))
     return events
-
-
-def _from_folder(request: LaunchRequest, account: str, machine_id: str | None, started_at: datetime) -> Machine:
-    return Machine(
-        id=machine_id or request.name,
-        name=request.name,
-        account=account,
-        state=MachineState.UNKNOWN,
-        rate_usd_per_hour=request.offer.rate_usd_per_hour,
-        first_seen=started_at,
-        raw_status="known from its job folder",
-    )
 
 
 def _sighted(job: Job, seen: Sighted, now: datetime, rules: Rules) -> list[ev.Event]:
@@ -105,7 +95,7 @@ def _sighted(job: Job, seen: Sighted, now: datetime, rules: Rules) -> list[ev.Ev
     if seen.account != job.binding.account or attempt.unanswered:
         return []
     if attempt.machine or attempt.ambiguous:
-        return _adopt(attempt, seen, now) or _never_seen(attempt, seen, rules)
+        return _adopt(attempt, seen, now) or _absent(attempt, seen, now, rules)
     return []
 
 
@@ -125,14 +115,33 @@ def _adopt(attempt: Attempt, seen: Sighted, now: datetime) -> list[ev.Event]:
     return events
 
 
-def _never_seen(attempt: Attempt, seen: Sighted, rules: Rules) -> list[ev.Event]:
-    """The quiet time is over, a complete listing begun after it is empty of the name, and nothing ever started."""
-    if attempt.machine or attempt.never_seen or attempt.ambiguous is None or attempt.started:
+def _absent(attempt: Attempt, seen: Sighted, now: datetime, rules: Rules) -> list[ev.Event]:
+    """The quiet time is over, and a complete listing begun after it is empty of the name.
+
+    With an empty folder too, nothing was ever made. A start in the folder proves the opposite: the machine did its
+    work and was gone before anybody listed it, and that work must not be done again.
+    """
+    if attempt.machine or attempt.never_seen or attempt.ambiguous is None or attempt.request is None:
         return []
     quiet_ends = attempt.ambiguous.call_ended + seconds(rules.timings.quiet_s)
-    if not (seen.complete and seen.folder_empty and seen.began >= quiet_ends):
+    if not seen.complete or seen.began < quiet_ends:
         return []
-    return [ev.NeverSeen(attempt=attempt.number, listing_began=seen.began)]
+    if attempt.started:
+        machine = _from_folder(attempt.request, seen.account, attempt.started)
+        return [ev.MachineFound(attempt=attempt.number, machine=machine, at=now)]
+    return [ev.NeverSeen(attempt=attempt.number, listing_began=seen.began)] if seen.folder_empty else []
+
+
+def _from_folder(request: LaunchRequest, account: str, started: ev.WorkStarted) -> Machine:
+    return Machine(
+        id=started.machine_id or request.name,
+        name=request.name,
+        account=account,
+        state=MachineState.UNKNOWN,
+        rate_usd_per_hour=request.offer.rate_usd_per_hour,
+        first_seen=started.started_at,
+        raw_status="known from its job folder",
+    )
 
 
 def _vanished(job: Job, seen: Vanished, now: datetime, rules: Rules) -> list[ev.Event]:

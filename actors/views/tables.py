@@ -47,7 +47,7 @@ class JobsTable:
         ) STRICT;
         CREATE INDEX jobs_open ON jobs (state) WHERE state != 'closed';
         CREATE INDEX jobs_user ON jobs (user_id, position);
-        CREATE INDEX jobs_dataset ON jobs (dataset_id) WHERE state != 'closed';
+        CREATE INDEX jobs_dataset ON jobs (dataset_id);
     """
 
     def apply(self, connection: apsw.Connection, recorded: Recorded) -> None:

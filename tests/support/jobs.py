@@ -121,7 +121,7 @@ class Story:
     def due(self, granted: bool = True) -> tuple[Effect, ...]:
         return pending(self.job, self.rules.run, granted=granted)
 
-    def keys(self, granted: bool = True) -> list[str]:
+    def effects(self, granted: bool = True) -> list[str]:
         return [effect.key for effect in self.due(granted)]
 
     @property

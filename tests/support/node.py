@@ -1,4 +1,4 @@
-"""A whole node in virtual time: the fake cloud, a journal in memory, canned inspection. No disk, no process, no wait."""
+"""A whole node in virtual time: the fake cloud, a journal in memory, canned inspection. Nothing real is touched."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import apsw
 
-from actors.journal.interface import Recorded
+from actors.journal.interface import Recorded, Version
 from actors.journal.sqlite import SqliteJournal
 from actors.journal.tables import standard
 from actors.runtime.virtual import SeededEntropy, VirtualClock, new_virtual_loop
@@ -27,6 +27,7 @@ from messages.ids import CommandId, DatasetId, JobId, UserId
 from messages.jobs import JobState, Requester
 from messages.machines import Timings
 from providers.fake.cloud import FakeCloud
+from providers.fake.faults import Faults
 from providers.fake.provider import build_fake
 from providers.fake.scripts import Script, job
 from providers.fake.settings import FakeSettings
@@ -116,7 +117,7 @@ class CannedSpawner:
 
 
 class NodeKit:
-    """One node on the running virtual loop; ``restart`` is a crash and a new process over the same journal and cloud."""
+    """One node on the running virtual loop; ``restart`` is a new process over the same journal and cloud."""
 
     def __init__(self, timings: Timings = QUICK, settings: Mapping[str, Any] | None = None, seed: int = 0) -> None:
         self.clock = VirtualClock()
@@ -131,6 +132,7 @@ class NodeKit:
         self.provider: Provider = build_fake(fake, self.clock, self.entropy, self.spawner)
         self.cloud.default_script = GOOD
         self.degraded: str | None = None
+        self._folded: dict[JobId, tuple[Job, Version]] = {}
         self.journal: SqliteJournal
         self.node: Node
 
@@ -206,10 +208,13 @@ class NodeKit:
     # --- looking
 
     async def job(self, job_id: JobId) -> Job:
-        found = fold(r.event for r in await self.events(job_id))
-        if found is None:
-            raise LookupError(job_id)
-        return found
+        before = self._folded.get(job_id)
+        fresh = await self.journal.read(f"job/{job_id}", before[1] if before else Version(0))
+        if fresh:
+            found = fold((r.event for r in fresh), before[0] if before else None)
+            if found is not None:
+                self._folded[job_id] = (found, fresh[-1].version)
+        return self._folded[job_id][0]
 
     async def events(self, job_id: JobId) -> list[Recorded]:
         return await self.journal.read(f"job/{job_id}")
@@ -231,6 +236,11 @@ class NodeKit:
 
     async def closed(self, job_id: JobId, within_s: float = 7200) -> Job:
         return await self.until(job_id, JobState.CLOSED, within_s)
+
+    def heal(self) -> None:
+        """Take every ordered fault back."""
+        self.cloud.faults = Faults()
+        self.cloud.listing_faults.clear()
 
     def billing(self) -> int:
         """Machines that bill now, from the cloud's own books."""

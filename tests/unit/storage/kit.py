@@ -445,10 +445,10 @@ class House:
 
 
 def _services(house: House, settings: StorageSettings) -> StorageServices:
-    async def open_jobs_using(dataset: DatasetId) -> list[JobId]:
+    async def jobs_using(dataset: DatasetId) -> dict[JobId, bool]:
         if house.while_looking is not None:
             await house.while_looking()
-        return house.open_jobs.get(dataset, [])
+        return dict.fromkeys(house.open_jobs.get(dataset, []), True)
 
     world = World(clock=house.clock, entropy=Entropy(), spawner=house.inspection, run="run")
     parts = StorageParts(
@@ -461,7 +461,7 @@ def _services(house: House, settings: StorageSettings) -> StorageServices:
         layout=Layout(),
         settings=settings,
     )
-    return StorageServices(parts, open_jobs_using)
+    return StorageServices(parts, jobs_using)
 
 
 def build(settings: StorageSettings | None = None) -> House:

@@ -98,7 +98,7 @@ def test_stop_while_queued_closes_at_once_and_nothing_was_rented() -> None:
     story = Story().stop()
     assert story.closed.outcome is Outcome.CANCELLED
     assert story.closed.cost_usd == 0
-    assert story.keys() == []
+    assert story.effects() == []
 
 
 def test_stop_while_the_create_is_out_ends_the_machine_the_moment_it_is_known() -> None:
@@ -108,7 +108,7 @@ def test_stop_while_the_create_is_out_ends_the_machine_the_moment_it_is_known() 
     story.created()
     assert story.attempt.end is not None
     assert story.attempt.end.reason is StopReason.STOP
-    assert story.keys() == ["end/1/m1"]
+    assert story.effects() == ["end/1/m1"]
     assert story.ended().closed.outcome is Outcome.CANCELLED
 
 
@@ -139,7 +139,7 @@ def test_stop_after_the_marker_changes_nothing_of_the_outcome() -> None:
 
 def test_a_marker_after_the_stop_leaves_it_cancelled_and_keeps_the_model() -> None:
     story = Story().running().stop().marked().accepted().proved()
-    assert story.keys() == ["collect/1"]
+    assert story.effects() == ["collect/1"]
     story.collected()
     assert story.closed.outcome is Outcome.CANCELLED
     assert story.closed.model_id is not None
@@ -176,7 +176,7 @@ def test_no_start_within_the_allowance_ends_the_machine_and_tries_the_next_offer
     assert story.attempt.end is not None
     assert story.attempt.end.reason is StopReason.NO_START
     story.ended()
-    assert story.keys() == ["reserve/2"]
+    assert story.effects() == ["reserve/2"]
 
 
 def test_a_deadline_that_passed_is_enforced_after_the_wrapper_had_its_chance() -> None:
@@ -198,7 +198,7 @@ def test_a_machine_that_costs_more_than_agreed_is_ended_before_it_works() -> Non
     story = Story().created(rate="0.5")
     assert story.attempt.end is not None
     assert story.attempt.end.reason is StopReason.CHECK_FAILED
-    assert story.ended().keys() == ["reserve/2"]
+    assert story.ended().effects() == ["reserve/2"]
 
 
 def test_a_machine_without_a_price_is_billed_at_the_offers() -> None:
@@ -208,16 +208,16 @@ def test_a_machine_without_a_price_is_billed_at_the_offers() -> None:
 
 def test_a_vanished_machine_without_a_marker_is_interrupted_and_tried_elsewhere() -> None:
     story = Story().running().after(TIMINGS.min_age_s).vanished().proved().unmarked()
-    assert story.keys() == ["reserve/2"]
+    assert story.effects() == ["reserve/2"]
     assert story.attempt.end is not None
     assert story.attempt.end.reason is StopReason.VANISHED
 
 
 def test_a_marker_found_after_the_machine_vanished_says_how_it_ended() -> None:
     story = Story().running().after(TIMINGS.min_age_s).vanished().proved()
-    assert story.keys() == ["seek/1"]
+    assert story.effects() == ["seek/1"]
     story.observe(ev.MarkerSeen(attempt=1, marker=story.marker()))
-    assert story.keys() == ["collect/1"]
+    assert story.effects() == ["collect/1"]
     assert story.collected().closed.outcome is Outcome.SUCCEEDED
 
 
@@ -239,7 +239,7 @@ def test_a_parked_job_is_ended_proven_and_closed_as_interrupted() -> None:
     """Fault 56."""
     story = Story().running()
     story.observe(ev.JobParked(detail="ValueError", at=story.now))
-    assert story.keys() == ["end/1/m1"]
+    assert story.effects() == ["end/1/m1"]
     story.ended()
     assert story.closed.outcome is Outcome.INTERRUPTED
     assert story.closed.code == "E-PARKED"
@@ -258,7 +258,7 @@ def test_a_job_parked_while_queued_closes_without_a_machine() -> None:
 def test_an_intent_of_another_run_is_ambiguous_and_never_sent() -> None:
     """Fault 43: after a restart an intent without an observation may have become a machine."""
     story = Story().reserved()
-    assert story.keys() == ["launch/1"]
+    assert story.effects() == ["launch/1"]
     story.rules = replace_run("run-2")
     assert story.due() == ()
     kinds = [event.kind for event in story.hear()]
@@ -278,7 +278,7 @@ def test_an_ambiguous_create_is_adopted_by_name_and_every_other_one_is_surplus()
     assert story.attempt.machine is not None
     assert story.attempt.machine.id == "m1"
     assert [m.id for m in story.attempt.surplus] == ["m9"]
-    assert "end/1/m9" in story.keys()
+    assert "end/1/m9" in story.effects()
     story.listed(late, early)
     assert len(story.attempt.surplus) == 1
     story.observe(ev.SurplusGone(attempt=1, machine_id="m9", proof=gone(story.now)))
@@ -304,7 +304,7 @@ def test_never_seen_needs_the_quiet_time_a_complete_listing_and_an_empty_folder(
     assert story.phase is JobState.LAUNCHING
     story.listed()
     assert story.attempt.never_seen
-    assert story.keys() == ["reserve/2"]
+    assert story.effects() == ["reserve/2"]
 
 
 def test_a_listing_while_the_create_is_out_says_nothing() -> None:
@@ -333,6 +333,8 @@ def test_a_machine_that_started_and_ended_while_nobody_looked_is_known_from_its_
     story = Story().ambiguous()
     begun = Started(attempt=1, nonce="n1", started_at=START, machine=story.name)
     story.hear(FolderSeen(attempt=1, started=begun, marker=story.marker()))
+    assert story.phase is JobState.LAUNCHING  # it may still be listed under an id we do not know
+    story.after(TIMINGS.quiet_s).listed(empty=False)
     assert story.attempt.machine is not None
     assert story.attempt.machine.id == story.name
     assert story.phase is JobState.ENDING
@@ -345,6 +347,17 @@ def test_a_started_file_outweighs_an_empty_listing() -> None:
     story.hear(FolderSeen(attempt=1, started=begun))
     story.ambiguous().after(999).listed()
     assert not story.attempt.never_seen
+    assert story.phase is JobState.RUNNING
+
+
+def test_a_machine_that_started_before_it_was_listed_is_adopted_under_its_real_id() -> None:
+    story = Story().ambiguous()
+    begun = Started(attempt=1, nonce="n1", started_at=START, machine=story.name)
+    story.hear(FolderSeen(attempt=1, started=begun))
+    story.listed(machine(story.name, "real"))
+    assert story.attempt.machine is not None
+    assert story.attempt.machine.id == "real"
+    assert story.attempt.surplus == ()
 
 
 @pytest.mark.parametrize("number", [0, 2])
@@ -371,7 +384,7 @@ def test_a_reservation_that_grew_old_is_given_back_and_made_anew() -> None:
     assert [event.kind for event in events] == ["job.attempt_ended"]
     story = Story()
     story.job = fold(events, job) or job
-    assert story.keys() == ["reserve/2"]
+    assert story.effects() == ["reserve/2"]
 
 
 # ---------------------------------------------------------------------------------------------- money

@@ -57,7 +57,7 @@ def test_the_same_refusal_of_all_offers_ends_the_walk(reason: str, expected: Out
     """Fault 11."""
     story = Story(plan((offer("a"), offer("b"))))
     story.refused(reason)
-    assert story.keys() == ["reserve/2"]
+    assert story.effects() == ["reserve/2"]
     story.refused(reason)
     assert story.closed.outcome is expected
     assert story.closed.cost_usd == 0
@@ -73,7 +73,7 @@ def test_mixed_refusals_count_as_no_capacity() -> None:
 def test_a_create_never_seen_may_be_tried_again_on_the_same_offer_a_bounded_number_of_times() -> None:
     story = Story(plan(ONE))
     for tried in range(NOT_MADE_MAX):
-        assert story.keys() == [f"reserve/{tried + 1}"]
+        assert story.effects() == [f"reserve/{tried + 1}"]
         story.ambiguous().after(TIMINGS.quiet_s).listed()
     assert story.closed.outcome is Outcome.NO_CAPACITY
 
@@ -81,7 +81,7 @@ def test_a_create_never_seen_may_be_tried_again_on_the_same_offer_a_bounded_numb
 def test_a_create_that_was_not_sent_leaves_its_offer_untried() -> None:
     story = Story(plan(ONE)).refused("not_sent")
     assert next_offer(story.job) == ONE[0]
-    assert story.keys() == ["reserve/2"]
+    assert story.effects() == ["reserve/2"]
 
 
 def test_each_answered_offer_is_tried_once() -> None:
@@ -102,7 +102,9 @@ def test_only_so_many_attempts_may_bill() -> None:
     assert story.closed.outcome is Outcome.INTERRUPTED
 
 
-@pytest.mark.parametrize(("marker", "code"), [("failed", "E-WORK"), ("timed_out", "E-TIMEOUT"), ("interrupted", "E-OOM")])
+@pytest.mark.parametrize(
+    ("marker", "code"), [("failed", "E-WORK"), ("timed_out", "E-TIMEOUT"), ("interrupted", "E-OOM")]
+)
 def test_what_would_fail_again_is_not_repeated(marker: str, code: str) -> None:
     story = Story().running().marked(marker, code).ended()
     assert story.job.closed is not None

@@ -12,42 +12,42 @@ from tests.support.jobs import START, Story
 
 def test_a_queued_job_waits_for_its_slot() -> None:
     story = Story()
-    assert story.keys(granted=False) == []
-    assert story.keys(granted=True) == ["reserve/1"]
+    assert story.effects(granted=False) == []
+    assert story.effects(granted=True) == ["reserve/1"]
     assert waits_for_slot(story.job)
     assert not waits_for_slot(story.stop().job)
 
 
 def test_a_job_that_had_a_machine_keeps_its_slot() -> None:
     story = Story().refused()
-    assert story.keys(granted=False) == ["reserve/2"]
+    assert story.effects(granted=False) == ["reserve/2"]
 
 
 @pytest.mark.parametrize("granted", [True, False])
 def test_every_phase_has_its_effects_and_no_others(granted: bool) -> None:
     story = Story()
-    assert story.reserved().keys(granted) == ["launch/1"]
-    assert story.created().keys(granted) == []
-    assert story.started().keys(granted) == []
-    assert story.marked().keys(granted) == ["end/1/m1", "collect/1"]
-    assert story.accepted().keys(granted) == ["end/1/m1", "collect/1"]
-    assert story.proved().keys(granted) == ["collect/1"]
-    assert story.collected().keys(granted) == []
+    assert story.reserved().effects(granted) == ["launch/1"]
+    assert story.created().effects(granted) == []
+    assert story.started().effects(granted) == []
+    assert story.marked().effects(granted) == ["end/1/m1", "collect/1"]
+    assert story.accepted().effects(granted) == ["end/1/m1", "collect/1"]
+    assert story.proved().effects(granted) == ["collect/1"]
+    assert story.collected().effects(granted) == []
 
 
 def test_collecting_runs_beside_ending_and_never_delays_it() -> None:
     story = Story().running().marked()
-    assert story.keys()[0] == "end/1/m1"
+    assert story.effects()[0] == "end/1/m1"
     story.collected()
-    assert story.keys() == ["end/1/m1"]
+    assert story.effects() == ["end/1/m1"]
 
 
 def test_a_gone_machine_without_a_marker_is_read_out() -> None:
     story = Story().running().after(999).vanished()
-    assert story.keys() == ["end/1/m1"]
-    assert story.proved().keys() == ["seek/1"]
+    assert story.effects() == ["end/1/m1"]
+    assert story.proved().effects() == ["seek/1"]
     story.observe(ev.StorageUnreadable(attempt=1, at=START))
-    assert story.keys() == []
+    assert story.effects() == []
 
 
 def test_only_the_run_that_committed_an_intent_sends_its_create() -> None:
