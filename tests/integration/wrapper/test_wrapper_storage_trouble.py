@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 from tests.integration.wrapper.machine import WrapperRun, until
@@ -85,10 +84,11 @@ def test_a_spec_that_comes_late_is_waited_for(machine: WrapperRun) -> None:
     assert machine.marker["outcome"] == "succeeded"
 
 
-def test_the_timer_ends_a_machine_whose_storage_hangs(machine: WrapperRun) -> None:
-    """A call that never returns holds the opening: only the timer's own thread is left."""
+def test_the_timer_ends_a_machine_whose_main_loop_does_not_return(machine: WrapperRun) -> None:
+    """A long settling pause stands for a call into storage that hangs: only the timer's own thread is left."""
     machine.spec("print('work')")
-    (machine.folder / "spec.json").unlink()
-    os.mkfifo(machine.folder / "spec.json")
-    machine.end(machine.start(soft_in_s=-29.0, LASTCALL_HARD_DEADLINE=time.time() + 60))
+    began = time.monotonic()
+    machine.end(machine.start(soft_in_s=-29.0, LASTCALL_HARD_DEADLINE=time.time() + 60, LASTCALL_NONCE_SETTLE_S=60))
+    assert time.monotonic() - began < 30
+    assert machine.read("result.json") is None
     assert machine.log == []
