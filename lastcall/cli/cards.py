@@ -84,9 +84,11 @@ def _rows(rows: list[tuple[str, str]], columns: int) -> list[str]:
 
 
 def _row(name: str, words: str, columns: int) -> list[str]:
-    indent = " " * 12
-    first, *rest = wrap(indent + words, columns, indent)
-    return [f"  {name:<10}{first.strip()}", *rest]
+    first, *rest = wrap(words, max(_LABEL_COLUMNS, columns - _LABEL_COLUMNS))
+    return [f"  {name:<{_LABEL_COLUMNS - 2}}{first}", *(" " * _LABEL_COLUMNS + line for line in rest)]
+
+
+_LABEL_COLUMNS = 12
 
 
 def progress_line(document: Document) -> str:
@@ -126,7 +128,9 @@ def _success(document: Document, machines: Document | None, columns: int, expect
     kind = model_words(str(metrics.get("model_type") or job["model_type"]))
     rows = metrics.get("rows")
     counted = f" ({text.count(rows['train'])} + {text.count(rows['test'])} rows)" if isinstance(rows, dict) else ""
-    lines += wrap(f"{kind} on {clean(job['dataset_name'])}{counted}, target {clean(job['target'])}", columns)
+    lines += wrap(
+        f"{kind[:1].upper()}{kind[1:]} on {clean(job['dataset_name'])}{counted}, target {clean(job['target'])}", columns
+    )
     lines += metric_lines(metrics, columns)
     model = document["model"]
     if model.get("id"):

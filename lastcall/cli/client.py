@@ -86,7 +86,7 @@ class Client:
         def once() -> Reply:
             with file.open("rb") as source:
                 headers["Content-Length"] = str(os.fstat(source.fileno()).st_size)
-                return self._whole("POST", _url(path, query), _pieces(source, sent), headers)
+                return self._whole("POST", _url(path, query), _pieces(source, sent), headers, money=NOTHING_STARTED)
 
         return self._twice(once)
 
@@ -97,7 +97,7 @@ class Client:
         try:
             with closing(self._request(connection, "GET", _url(path, query), b"", {})) as response:
                 if response.status >= _FIRST_ERROR:
-                    raise _failure(response.read(), NOTHING_STARTED)
+                    raise _failure(response.read(), "")
                 yield response
         finally:
             connection.close()
@@ -146,7 +146,7 @@ class Client:
         body: Any = b"",
         headers: dict[str, str] | None = None,
         *,
-        money: str = NOTHING_STARTED,
+        money: str = "",
     ) -> Reply:
         connection = UnixConnection(self._path, ANSWER_S)
         try:

@@ -26,7 +26,9 @@ def cost(app: App, by: str, as_json: bool) -> int:
     document = report.document
     rows = [[row["key"], str(row["jobs"]), money(row["cost_usd"])] for row in document["rows"]]
     if rows:
-        for number, line in enumerate(table([by.upper(), "JOBS", "COST"], rows, app.screen.columns, right="JOBS COST")):
+        for number, line in enumerate(
+            table([by.upper(), "JOBS", "COST"], rows, app.screen.columns, right=("JOBS", "COST"))
+        ):
             app.screen.out(line, style="" if number else "bold")
     app.screen.out(
         f"Total {money(document['total_usd'])} · running now {money(document['running_usd'])}"

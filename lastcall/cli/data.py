@@ -64,7 +64,9 @@ def ls(app: App, as_json: bool) -> int:
         app.screen.say("No data sets yet: lastcall data add FILE")
         return 0
     head = ["NAME", "ID", "ROWS", "COLUMNS", "SIZE", "ADDED"]
-    for index, line in enumerate(table(head, rows, app.screen.columns, right="ROWS COLUMNS SIZE")):
+    for index, line in enumerate(
+        table(head, rows, app.screen.columns, right=("ROWS", "COLUMNS", "SIZE"), soft=("ADDED", "COLUMNS"))
+    ):
         app.screen.out(line, style="" if index else "bold")
     return 0
 

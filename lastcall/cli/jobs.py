@@ -11,7 +11,7 @@ from lastcall.cli import cards, text
 from lastcall.cli.app import App, leaf, pass_app
 from lastcall.cli.client import Reply, segment
 from lastcall.cli.failures import Failure
-from lastcall.cli.text import clean, money, span, table
+from lastcall.cli.text import clean, cut, money, span, table
 from messages.errors import EXIT_FAILED, EXIT_TIMEOUT, OUTCOME_EXIT
 
 WATCH_S = 2.0
@@ -47,7 +47,7 @@ def show_jobs(app: App, document: dict[str, Any], *, everything: bool) -> None:
         more = "" if everything else "  Also those that are over: lastcall ps --all"
         app.screen.say(f"No jobs.{more}")
         return
-    head = ["NAME", "STATE", "DONE", "MODEL", "TARGET", "MACHINE", "TIME", "COST", "WHY"]
+    head = ["NAME", "STATE", "DONE", "MODEL", "TARGET", "MACHINE", "TIME", "COST"]
     rows = [
         [
             job["name"],
@@ -58,12 +58,17 @@ def show_jobs(app: App, document: dict[str, Any], *, everything: bool) -> None:
             job["machine_type"] or "-",
             span(job["runtime_s"]),
             money(job["cost_usd"]),
-            job["why"] or job["code"] or "",
         ]
         for job in jobs
     ]
-    for number, line in enumerate(table(head, rows, app.screen.columns, right="DONE TIME COST")):
-        app.screen.out(line, style="" if number else "bold")
+    soft = ("MACHINE", "MODEL", "TARGET", "DONE")
+    first, *lines = table(head, rows, app.screen.columns, right=("DONE", "TIME", "COST"), soft=soft)
+    app.screen.out(first, style="bold")
+    for job, line in zip(jobs, lines, strict=True):
+        app.screen.out(line)
+        why = clean(job["why"] or job["code"] or "")
+        if why:
+            app.screen.out(f"  {why if app.screen.columns is None else cut(why, app.screen.columns - 2)}", style="dim")
     if document["next"]:
         app.screen.say(f"There are more: lastcall ps -n {min(1000, 2 * len(jobs))}")
 

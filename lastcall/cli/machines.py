@@ -39,7 +39,9 @@ def ls(app: App, as_json: bool) -> int:
     ]
     if rows:
         head = ["MACHINE", "STATE", "PRICE", "JOB", "SINCE", "GONE BY", "WHOSE"]
-        for number, line in enumerate(table(head, rows, app.screen.columns, right="PRICE")):
+        for number, line in enumerate(
+            table(head, rows, app.screen.columns, right=("PRICE",), soft=("JOB", "SINCE", "WHOSE"))
+        ):
             app.screen.out(line, style="" if number else "bold")
     said = f"{plural(document['running'], 'machine')} running"
     said += f" · {document['provider']}, listed {clock(document['listed_at'])}"

@@ -52,7 +52,9 @@ def ls(app: App, as_json: bool) -> int:
         app.screen.say("No models yet: lastcall train FILE --target COLUMN")
         return 0
     head = ["NAME", "ID", "KIND", "TARGET", "SCORE", "SIZE", "CREATED"]
-    for index, line in enumerate(table(head, rows, app.screen.columns, right="SIZE")):
+    for index, line in enumerate(
+        table(head, rows, app.screen.columns, right=("SIZE",), soft=("CREATED", "SIZE", "KIND", "TARGET"))
+    ):
         app.screen.out(line, style="" if index else "bold")
     return 0
 

@@ -153,28 +153,48 @@ def parse_span(text: str) -> int:
     return days * DAY_S + hours * HOUR_S + minutes * MINUTE_S + seconds
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], columns: int | None, right: str = "") -> list[str]:
+def table(
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    columns: int | None,
+    *,
+    right: Sequence[str] = (),
+    soft: Sequence[str] = (),
+) -> list[str]:
     """Return a table as lines. ``right`` names the columns set to the right; ``columns`` bounds the width.
 
-    Too narrow a terminal cuts the widest column first, never below eight.
+    On a narrow terminal the ``soft`` columns are cut, and then left out, the first named first. All others stand whole:
+    names, ids and money are there to be copied and compared.
     """
     cells = [[clean(cell) for cell in row] for row in rows]
-    widths = [max(width(text) for text in column) for column in zip(head, *cells, strict=True)]
-    gap = 2
-    while columns is not None and sum(widths) + gap * (len(widths) - 1) > columns and max(widths) > _COLUMN_LEAST:
-        widths[widths.index(max(widths))] -= 1
+    widths = {name: max(width(text) for text in column) for name, *column in zip(head, head, *cells, strict=True)}
+    _fit(widths, columns, soft)
     lines = []
     for row in [list(head), *cells]:
         parts = []
-        for name, text, room in zip(head, row, widths, strict=True):
-            shown = cut(text, room)
-            space = " " * (room - width(shown))
-            parts.append(space + shown if name in right.split() else shown + space)
-        lines.append((" " * gap).join(parts).rstrip())
+        for name, text in zip(head, row, strict=True):
+            if name not in widths:
+                continue
+            shown = cut(text, widths[name])
+            space = " " * (widths[name] - width(shown))
+            parts.append(space + shown if name in right else shown + space)
+        lines.append((" " * _GAP).join(parts).rstrip())
     return lines
 
 
-_COLUMN_LEAST = 8
+_GAP = 2
+_SOFT_LEAST = 8
+
+
+def _fit(widths: dict[str, int], columns: int | None, soft: Sequence[str]) -> None:
+    """Make ``widths`` fit: cut the widest soft column as long as one is worth cutting, then drop them in order."""
+    waiting = list(soft)
+    while columns is not None and sum(widths.values()) + _GAP * (len(widths) - 1) > columns and waiting:
+        widest = max(waiting, key=lambda name: widths[name])
+        if widths[widest] > _SOFT_LEAST:
+            widths[widest] -= 1
+        else:
+            del widths[waiting.pop(0)]
 
 
 def number(value: Any) -> str:

@@ -262,10 +262,9 @@ async def test_a_slow_reader_is_cut_and_can_resume(make_site: MakeSite) -> None:
             break
     assert site.gateway.connections <= 1
     received = b""
-    with pytest.raises(ConnectionError):
+    with suppress(ConnectionError):
         while piece := await reader.read(1 << 16):
             received += piece
-        raise ConnectionResetError
     writer.close()
     assert not received.endswith(b"0\r\n\r\n")
     seen = [json.loads(x) for x in received.split(b"\r\n") if x.startswith(b"{") and x.endswith(b"}\n")]

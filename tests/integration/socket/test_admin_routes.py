@@ -307,11 +307,11 @@ async def test_bytes_missing_in_storage_are_not_found(site: Site) -> None:
     await problem(await site.get("/v1/models/churn-7fa/files/model.skops"), 404, "E-NOTFOUND")
 
 
-async def test_a_failing_audit_does_not_hide_the_answer(site: Site) -> None:
+async def test_a_failing_audit_does_not_hide_the_answer(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(*_: Any) -> None:
         raise RuntimeError("journal")
 
-    site.gateway._audit._audit = fail
+    monkeypatch.setattr(site.gateway._audit, "_audit", fail)
     await problem(await site.get("/v1/nothing"), 404, "E-NOTFOUND")
 
 

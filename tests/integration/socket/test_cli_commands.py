@@ -15,7 +15,7 @@ import click
 import pytest
 
 from lastcall.cli import follow, jobs, logs
-from lastcall.cli.app import Leaf, LazyGroup
+from lastcall.cli.app import LazyGroup, Leaf
 from lastcall.cli.main import cli, main
 from messages import admin
 from messages.errors import ERRORS, OUTCOME_EXIT, Refusal
@@ -398,7 +398,8 @@ def test_a_post_whose_answer_is_lost_is_repeated_with_the_same_key(
     """Fault 76: the same command twice, never a second job."""
     from lastcall.cli.client import UnixConnection
 
-    real, lost = UnixConnection.getresponse, []
+    real = UnixConnection.getresponse
+    lost: list[int] = []
 
     def lose_the_first_submit(self: UnixConnection) -> Any:
         response = real(self)

@@ -1,0 +1,126 @@
+"""The cards people see, as golden text at 80 and 40 columns, from the documents the gateway is tested with."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lastcall.cli import cards, text
+from lastcall.cli.status import status_lines
+
+DOCUMENTS = Path(__file__).parents[2] / "golden"
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture(autouse=True)
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    before = os.environ.get("TZ")
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    assert os.environ.get("TZ") == before
+    time.tzset()
+
+
+def document(name: str) -> Any:
+    return json.loads((DOCUMENTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+CARDS: dict[str, Callable[[int], list[str]]] = {
+    "plan": lambda columns: cards.plan_card(document("plan"), columns),
+    "success": lambda columns: cards.result_card(document("train"), document("machines"), columns, "$0.002–$0.007"),
+    "failure": lambda columns: cards.result_card(document("train_failed"), document("machines"), columns),
+    "status": lambda columns: [line for line, _ in status_lines(document("status"), columns)],
+    "progress": lambda _: [cards.progress_line(document("train_running"))],
+}
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+@pytest.mark.parametrize("name", list(CARDS))
+def test_a_card_is_exactly_its_golden_text(name: str, columns: int) -> None:
+    shown = "\n".join(CARDS[name](columns)) + "\n"
+    assert shown == (GOLDEN / f"{name}-{columns}.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+@pytest.mark.parametrize("name", ["plan", "success", "failure", "status"])
+def test_a_card_fits_the_terminal_but_for_what_is_there_to_be_copied(name: str, columns: int) -> None:
+    lines = [line for line in CARDS[name](columns) if not line.startswith(("Next: ", "E-"))]
+    assert max(text.width(line) for line in lines) <= columns
+
+
+def test_a_job_that_never_rented_says_so() -> None:
+    found = document("train_failed")
+    found["machine"].update(id=None, terminated_confirmed_at=None)
+    assert cards.machine_line(found, document("machines")) == "No machine was rented · 0 machines running"
+
+
+def test_an_end_without_proof_is_never_called_confirmed() -> None:
+    found = document("train")
+    found["machine"]["terminated_confirmed_at"] = None
+    assert "not confirmed" in cards.machine_line(found, document("machines"))
+
+
+def test_without_a_listing_no_count_is_claimed() -> None:
+    assert "not known" in cards.machine_line(document("train"), None)
+
+
+def test_names_from_outside_are_neutralised_on_every_card() -> None:
+    evil = "a\x1b]0;owned\x07\nb"
+    plan = document("plan")
+    plan["dataset_name"] = plan["plan"]["spec"]["target"] = plan["plan"]["warnings"][0] = evil
+    plan["plan"]["offers"][0]["reason"] = evil
+    failed = document("train_failed")
+    for key in ("name", "dataset_name", "target", "detail", "text", "hint", "message"):
+        failed["job"][key] = evil
+    good = document("train")
+    good["job"].update(name=evil, dataset_name=evil, target=evil)
+    good["metrics"]["verdict"] = evil
+    good["model"]["name"] = evil
+    lines = cards.plan_card(plan, 80) + cards.result_card(failed, None, 80) + cards.result_card(good, None, 80)
+    lines.append(cards.progress_line({"job": failed["job"]}))
+    assert not any("\x1b" in line or "\x07" in line or "\n" in line for line in lines)
+
+
+def test_a_plan_whose_machine_cannot_end_itself_says_so() -> None:
+    plan = document("plan")
+    plan["plan"]["self_termination"] = "unproven"
+    plan["budget_left_usd"] = None
+    plan["plan"]["offers"][0].update(gpu="RTX A5000", cpus=None, memory_gb=None, reason="")
+    plan["plan"]["estimate"].update(runtime_s_high=20, cost_usd_high="0.001500")
+    shown = "\n".join(cards.plan_card(plan, 80))
+    assert "bounded only while Lastcall runs" in shown
+    assert "budget" not in shown
+    assert "RTX A5000" in shown
+    assert "expected  20 s · $0.002" in shown
+
+
+def test_other_metrics_than_ours_are_shown_plainly() -> None:
+    assert cards.metric_lines({"accuracy": 0.5, "note": "x"}, 80) == ["accuracy 0.500"]
+    assert cards.metric_lines({}, 80) == []
+    assert cards.metric_lines({"headline": {"name": "r2", "value": 0.5}}, 80) == ["r2 0.500"]
+
+
+def test_a_model_left_by_a_stopped_job_is_shown() -> None:
+    found = document("train")
+    found["job"].update(outcome="cancelled", code=None)
+    lines = cards.result_card(found, document("machines"), 80)
+    assert "A model was left and kept: churn-7fa" in lines
+    assert lines[-1] == found["job"]["id"]
+
+
+@pytest.mark.parametrize("state", ["queued", "starting", "confirming"])
+def test_progress_says_what_a_job_waits_for(state: str) -> None:
+    found = document("train_running")
+    found["job"].update(state=state, attempt=2, message="soon", percent=None)
+    line = cards.progress_line(found)
+    assert "attempt 2" in line
+    assert ("$" in line) is (state != "queued")
+    assert cards.model_words("auto") == "the best model"
