@@ -7,6 +7,9 @@ import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import apsw
+
+from actors.journal.interface import Recorded
 from messages.events import CommandAccepted, DaemonStarted, Event, JobClosed, JobParked
 from messages.ids import CommandId
 from messages.jobs import Outcome
@@ -56,3 +59,23 @@ def command(number: int) -> CommandAccepted:
 
 def closed() -> Event:
     return JobClosed(outcome=Outcome.SUCCEEDED, cost_usd="0.1", at=START)
+
+
+class Starts:
+    """Counts the starts of the daemon; fails, on order, like a faulty or an unlucky read model."""
+
+    name = "starts"
+    kinds = frozenset({"node.started"})
+
+    def __init__(self, version: int = 1, table: str = "starts", error: Exception | None = None) -> None:
+        self.version = version
+        self.tables = (table,)
+        self.ddl = f"CREATE TABLE {table} (run TEXT NOT NULL) STRICT"
+        self.error = error
+        self.applied = 0
+
+    def apply(self, connection: apsw.Connection, recorded: Recorded) -> None:
+        self.applied += 1
+        connection.execute(f"INSERT INTO {self.tables[0]} VALUES (?)", (recorded.event.run,))  # type: ignore[attr-defined]
+        if self.error is not None:
+            raise self.error

@@ -13,8 +13,7 @@ from pathlib import Path
 
 from actors.journal.interface import ANY
 from actors.journal.sqlite import SqliteJournal
-from tests.support.journal_kit import HandClock, note, started
-from tests.unit.journal.test_journal_readmodels import Starts
+from tests.support.journal_kit import HandClock, Starts, note, started
 
 WRITERS = 64
 

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import pytest
 
-from tests.unit.journal.test_journal_readmodels import Starts
+from tests.support.journal_kit import Starts
 
 KILLS = 30
 EVENTS_PER_APPEND = 3

@@ -14,8 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from actors.journal.interface import ANY, NEW, Expected, Position, Version, WrongVersion
 from actors.journal.sqlite import SqliteJournal
 from messages.events import Event
-from tests.support.journal_kit import HandClock, counting_entropy, note, started
-from tests.unit.journal.test_journal_readmodels import Starts
+from tests.support.journal_kit import HandClock, Starts, counting_entropy, note, started
 
 STREAMS = st.sampled_from(["job/1", "job/2", "jobs", "ledger", "node"])
 EXPECTED = st.one_of(st.just(NEW), st.just(ANY), st.integers(0, 6).map(Version))

@@ -10,7 +10,7 @@ from typing import Any
 import apsw
 import pytest
 
-from actors.journal.interface import ANY, NEW, JournalUnavailable, Recorded
+from actors.journal.interface import ANY, NEW, JournalUnavailable, Position, Recorded, Version
 from actors.journal.rows import to_micros
 from actors.journal.sqlite import SqliteJournal
 from actors.journal.tables import standard
@@ -28,29 +28,9 @@ from messages.events import (
 from messages.ids import DatasetId, JobId, ModelId, PredictionId, UserId
 from messages.storage import DatasetInfo, ModelInfo, Profile
 from tests.support.faulty_vfs import FaultyVFS
-from tests.support.journal_kit import START, HandClock, command, counting_entropy, note, started
+from tests.support.journal_kit import START, HandClock, Starts, command, counting_entropy, note, started
 
 USER = UserId.derived("u")
-
-
-class Starts:
-    """Counts the starts of the daemon; fails, on order, like a faulty or an unlucky read model."""
-
-    name = "starts"
-    kinds = frozenset({"node.started"})
-
-    def __init__(self, version: int = 1, table: str = "starts", error: Exception | None = None) -> None:
-        self.version = version
-        self.tables = (table,)
-        self.ddl = f"CREATE TABLE {table} (run TEXT NOT NULL) STRICT"
-        self.error = error
-        self.applied = 0
-
-    def apply(self, connection: apsw.Connection, recorded: Recorded) -> None:
-        self.applied += 1
-        connection.execute(f"INSERT INTO {self.tables[0]} VALUES (?)", (recorded.event.run,))  # type: ignore[attr-defined]
-        if self.error is not None:
-            raise self.error
 
 
 def dataset() -> DatasetInfo:
@@ -232,8 +212,6 @@ async def test_rebuilding_what_is_not_there_does_nothing(journal: SqliteJournal)
 
 def test_the_standard_tables_pass_over_what_they_do_not_want() -> None:
     connection = apsw.Connection(":memory:")
-    from actors.journal.interface import Position, Version
-
     other = Recorded(note(), "e", "s", Version(1), Position(1), START, None, "a")
     for projection in standard():
         connection.execute(projection.ddl)

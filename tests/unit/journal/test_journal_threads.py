@@ -17,8 +17,7 @@ from actors.journal.sqlite import SqliteJournal
 from actors.journal.store import EventStore
 from actors.journal.worker import tell
 from tests.support.faulty_vfs import FaultyVFS
-from tests.support.journal_kit import HandClock, counting_entropy, note, started
-from tests.unit.journal.test_journal_readmodels import Starts
+from tests.support.journal_kit import HandClock, Starts, counting_entropy, note, started
 
 
 def count_batches(journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch) -> list[int]:
