@@ -19,9 +19,9 @@ from messages.money import HOUR_SECONDS, accrued
 from providers.interface import Ambiguous, BilledLine, NoCapacity, NotFound, ProviderClock, Refused, Unavailable
 from providers.local import launch as launching
 from providers.local.identity import Identity
-from providers.local.killing import end_all
+from providers.local.killing import Quarry, end_all
 from providers.local.membership import members
-from providers.local.processes import ProcessKey, ProcessTable
+from providers.local.processes import Process, ProcessKey, ProcessTable
 from providers.local.registry import Entry, MachineRecord, Registry, check_name
 from providers.local.settings import LocalSettings
 
@@ -132,9 +132,15 @@ class Machines:
         if entry is not None:
             entry.ending = True
         wrapper = entry.record.wrapper if entry is not None else None
-        left = end_all(self._table, lambda: self._find(machine_id), wrapper, self._pause)
+        quarry = Quarry(
+            find=lambda: self._find(machine_id),
+            belongs=lambda process: self._belongs(process, machine_id),
+            settled=lambda: self._scan_complete and (entry is None or entry.lock_is_free()),
+            wrapper=wrapper,
+        )
+        left = end_all(self._table, quarry, self._pause)
         if left:
-            raise Unavailable(f"{left} processes of {machine_id} are still there", retry_after_s=1.0)
+            raise Unavailable(f"at least {left} process of {machine_id} is still there", retry_after_s=1.0)
 
     def look(self, name: str) -> Look:
         """Look through the whole table for one machine."""
@@ -251,9 +257,18 @@ class Machines:
         self._look()
         entry = self._registry.entries.get(name)
         if entry is not None:
-            return {key for key in entry.members if self._table.alive(key)}
+            return set(entry.members)
         stray = self._strays.get(name)
         return set(stray.keys) if stray is not None else set()
+
+    def _belongs(self, process: Process, name: str) -> bool:
+        if process.pid == os.getpid():
+            return False
+        if process.marker == name:
+            return True
+        entry = self._registry.entries.get(name)
+        parents = [key for key in entry.members if key.pid == process.parent] if entry is not None else []
+        return any(process.start >= key.start and self._table.alive(key) for key in parents)
 
     def _verdict(self, name: str) -> tuple[str, str, bool]:
         entry = self._registry.entries.get(name)

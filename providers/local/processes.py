@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -18,6 +19,9 @@ MARKER = "LASTCALL_MACHINE"
 _MARKER_ENTRY = f"{MARKER}=".encode()
 ENVIRON_BYTES_MAX = 8 << 20
 """The kernel allows about a quarter of the stack limit; more is not read."""
+
+PASSES_MAX = 30
+"""Listings of the table in one look, as long as processes end before they are read."""
 
 _DEAD_STATES = frozenset("ZXx")
 
@@ -64,6 +68,10 @@ class ProcessTable(Protocol):
         """Look at every process, with markers."""
         ...
 
+    def newcomers(self, seen: set[int]) -> Iterator[Process]:
+        """Yield each process whose pid is not in ``seen`` as soon as it is read, and add the pid."""
+        ...
+
     def alive(self, key: ProcessKey) -> bool:
         """Return whether exactly this process lives."""
         ...
@@ -102,25 +110,40 @@ class ProcFs:
         self._uid = os.getuid() if uid is None else uid
 
     def scan(self) -> Scan:
-        """Look at every process. Incomplete when the table could not be read; a process that just ended is not."""
-        try:
-            names = os.listdir(self._root)  # noqa: PTH208 (hot path)
-        except OSError:
-            return Scan({}, complete=False)
+        """Look at every process. Incomplete when the table could not be read, or moved too fast to be read.
+
+        The kernel lists pids upwards and gives out higher ones to the young, so of a chain of processes that fork
+        and end each listing shows one. If that is gone before it is read, what is new is listed again, and read
+        faster as there is less of it; a chain that outruns that makes the look incomplete, never empty.
+        """
         found: dict[int, Process] = {}
-        complete = True
-        for name in names:
-            if not name.isdecimal():
-                continue
+        seen: set[int] = set()
+        try:
+            for _ in range(PASSES_MAX):
+                if not self._pass(found, seen):
+                    return Scan(found, complete=os.getpid() in seen)
+        except (OSError, ValueError, IndexError):
+            pass
+        return Scan(found, complete=False)
+
+    def _pass(self, found: dict[int, Process], seen: set[int]) -> bool:
+        """Read what is new; return whether something ended before it could be read."""
+        outrun = False
+        for pid in self._new_pids(seen):
             try:
-                process = self._read(name)
+                process = self._read(str(pid))
             except (FileNotFoundError, ProcessLookupError):
+                outrun = True
                 continue
-            except (OSError, ValueError, IndexError):
-                complete = False
-                continue
-            found[process.pid] = process
-        return Scan(found, complete and str(os.getpid()) in names)
+            outrun = outrun or not process.living
+            found[pid] = process
+        return outrun
+
+    def newcomers(self, seen: set[int]) -> Iterator[Process]:
+        """Yield what is new since ``seen``, the highest pids first: mostly the youngest."""
+        for pid in self._new_pids(seen):
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                yield self._read(str(pid))
 
     def alive(self, key: ProcessKey) -> bool:
         """Return whether exactly this process lives."""
@@ -146,14 +169,23 @@ class ProcFs:
             os.close(descriptor)
         return True
 
+    def _new_pids(self, seen: set[int]) -> list[int]:
+        pids = {int(name) for name in os.listdir(self._root) if name.isdecimal()} - seen  # noqa: PTH208 (hot path)
+        seen |= pids
+        return sorted(pids, reverse=True)
+
     def _read(self, pid: str) -> Process:
         process = parse_stat(self._bytes(f"{pid}/stat"))
-        marker = None
         # The directory belongs to root when the process may not be looked into; such a one is not ours to read.
-        if process.living and os.stat(f"{self._root}/{pid}").st_uid == self._uid:  # noqa: PTH116 (hot path)
-            with contextlib.suppress(PermissionError):
-                marker = find_marker(self._bytes(f"{pid}/environ", ENVIRON_BYTES_MAX))
-        return process._replace(marker=marker)
+        if not process.living or os.stat(f"{self._root}/{pid}").st_uid != self._uid:  # noqa: PTH116 (hot path)
+            return process
+        try:
+            environ = self._bytes(f"{pid}/environ", ENVIRON_BYTES_MAX)
+        except PermissionError:
+            return process
+        if not environ:  # it has none, or it just ended
+            process = parse_stat(self._bytes(f"{pid}/stat"))
+        return process._replace(marker=find_marker(environ))
 
     def _bytes(self, name: str, limit: int = 1 << 16) -> bytes:
         with open(f"{self._root}/{name}", "rb", buffering=0) as file:  # noqa: PTH123 (hot path: Path costs 3 ×)

@@ -9,7 +9,7 @@ import pytest
 
 from messages.machines import Alive, Gone, LaunchRequest, Machine, MachineState, Unknown
 from providers.interface import Ambiguous, Need, NotFound, Refused, Unavailable
-from tests.support.providers.subjects import Subject, exits
+from tests.support.providers.subjects import Subject, exits, proven
 
 FOREIGN = "somebody-elses-machine"
 
@@ -20,10 +20,7 @@ async def launched(subject: Subject, number: int = 1) -> tuple[LaunchRequest, Ma
 
 
 async def ended(subject: Subject, machine: Machine) -> Gone:
-    await subject.run(subject.provider.training.terminate(machine.id))
-    proof = await subject.run(subject.provider.training.prove_gone(machine))
-    assert isinstance(proof, Gone), proof
-    return proof
+    return await subject.run(proven(subject.provider, machine))
 
 
 async def test_the_fingerprint_stays_the_same(provider_under_test: Subject) -> None:
@@ -122,8 +119,7 @@ async def test_a_gone_machine_is_not_listed_and_not_described_as_alive(provider_
 async def test_a_proof_can_be_asked_for_again(provider_under_test: Subject) -> None:
     _, machine = await launched(provider_under_test)
     first = await ended(provider_under_test, machine)
-    again = await provider_under_test.run(provider_under_test.provider.training.prove_gone(machine))
-    assert isinstance(again, Gone)
+    again = await ended(provider_under_test, machine)
     assert again.listing_began >= first.listing_began
 
 
@@ -169,8 +165,7 @@ async def test_a_machine_that_ends_by_itself_is_told_and_proven(provider_under_t
     request, machine = await launched(provider_under_test)
     await provider_under_test.end_by_itself(request)
     assert await provider_under_test.run(exits(provider_under_test.provider).next_exit()) == machine.id
-    proof = await provider_under_test.run(provider_under_test.provider.training.prove_gone(machine))
-    assert isinstance(proof, Gone)
+    await ended(provider_under_test, machine)
 
 
 async def test_a_machine_outlives_the_daemon(provider_under_test: Subject) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -21,6 +24,15 @@ def marked(name: str) -> set[int]:
         except OSError:
             continue
     return found
+
+
+def ended(name: str) -> bool:
+    """Kill what still carries the marker; return whether there was nothing."""
+    found = marked(name)
+    for pid in found:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return not found
 
 
 def running(pid: int) -> bool:

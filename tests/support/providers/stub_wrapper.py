@@ -1,3 +1,4 @@
+# ruff: noqa: PTH105, PTH103, PTH109, PTH110, PTH115, PTH118, PTH123, PTH208
 """A machine's first process for provider tests; ``STUB_PLAN`` says what it does. Standard library only.
 
 Whatever it is, it ends when ``exit`` appears in its job folder, after reaping all that is below it.
@@ -13,13 +14,13 @@ FOLDER = os.environ["LASTCALL_JOB_FOLDER"]
 MACHINE_DIR = os.environ["LASTCALL_MACHINE_DIR"]
 
 
-def say(name, text):
+def say(name: str, text: str) -> None:
     with open(os.path.join(FOLDER, name + ".new"), "w") as file:
         file.write(text)
     os.replace(os.path.join(FOLDER, name + ".new"), os.path.join(FOLDER, name))
 
 
-def hide(forks):
+def hide(forks: bool) -> None:
     """Leave a process that is nobody's child, in its own session, without environment, deaf to SIGTERM."""
     if os.fork() == 0:
         os.setsid()
@@ -34,7 +35,7 @@ def hide(forks):
         os._exit(0)
 
 
-def hop():
+def hop() -> None:
     """Fork and end, over and over: no process of it lives longer than some milliseconds."""
     if os.fork() == 0:
         while True:
@@ -43,7 +44,7 @@ def hop():
             time.sleep(0.002)
 
 
-def facts():
+def facts() -> "dict[str, object]":
     with open("/proc/self/status") as file:
         status = dict(line.split(":", 1) for line in file)
     held = [fd for fd in os.listdir("/proc/self/fd") if os.path.lexists("/proc/self/fd/" + fd)]
@@ -59,7 +60,7 @@ def facts():
     }
 
 
-def reap():
+def reap() -> bool:
     while True:
         try:
             if os.waitpid(-1, os.WNOHANG)[0] == 0:
@@ -68,7 +69,7 @@ def reap():
             return True
 
 
-def main():
+def main() -> None:
     os.makedirs(FOLDER, exist_ok=True)
     plan = os.environ.get("STUB_PLAN", "")
     print("stub begins: \u00e4\u00f6\u00fc", flush=True)
@@ -82,9 +83,8 @@ def main():
         hop()
     say("facts.json", json.dumps(facts()))
     if plan == "leave":
-        while not any(name.startswith("hidden.") for name in os.listdir(FOLDER)):
+        while not os.path.exists(os.path.join(FOLDER, "exit")):
             time.sleep(0.005)
-        time.sleep(0.05)
         os._exit(0)
     while not os.path.exists(os.path.join(FOLDER, "exit")):
         reap()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from messages.ids import JobId
-from messages.machines import LaunchRequest, MachineName
+from messages.machines import Gone, LaunchRequest, Machine, MachineName
 from providers.fake.cloud import FakeCloud
 from providers.fake.prediction import FakePrediction
 from providers.fake.provider import build_fake
@@ -44,6 +43,8 @@ T = TypeVar("T")
 
 STUB = Path(__file__).with_name("stub_wrapper.py")
 NAME_KEY = b"contract suite"
+PATIENCE = 30
+"""A busy computer may make a look incomplete; the caller of terminate repeats."""
 RATE = Decimal("3.60")
 
 
@@ -258,10 +259,7 @@ class LocalSubject:
         for planted in self._planted:
             planted.kill()
             planted.wait()
-        for name in self.names:
-            for pid in audit.marked(name):
-                os.kill(pid, signal.SIGKILL)
-        audit.wait_until(lambda: not any(audit.marked(name) for name in self.names))
+        audit.wait_until(lambda: sum(not audit.ended(name) for name in self.names) == 0)
 
 
 class LossyWorker(Worker):
@@ -379,6 +377,19 @@ async def close_provider(provider: Provider) -> None:
     await provider.prediction.close()
     await provider.training.close()
     await provider.storage.close()
+
+
+async def proven(provider: Provider, machine: Machine) -> Gone:
+    """End a machine as its caller would: terminate and prove, again and again while nothing can be said."""
+    for _ in range(PATIENCE):
+        try:
+            await provider.training.terminate(machine.id)
+        except Unavailable:
+            continue
+        proof = await provider.training.prove_gone(machine)
+        if isinstance(proof, Gone):
+            return proof
+    raise TimeoutError(str(proof))
 
 
 async def chunks(*data: bytes) -> AsyncIterator[bytes]:
