@@ -156,8 +156,8 @@ async def disk(tmp_path: Path) -> AsyncIterator[Disk]:
     programs = Programs()
     prediction = LocalPrediction(settings, store, programs, clock)
 
-    async def nobody(dataset: DatasetId) -> list[JobId]:
-        return []
+    async def nobody(dataset: DatasetId) -> dict[JobId, bool]:
+        return {}
 
     parts = StorageParts(
         world=World(clock=clock, entropy=entropy, spawner=programs, run="run"),

@@ -126,8 +126,8 @@ async def on_sqlite(house: House) -> tuple[SqliteJournal, JournalCatalogue]:
     catalogue = JournalCatalogue(journal)
     parts = replace(house.services.parts, journal=journal, catalogue=catalogue)
 
-    async def nobody(dataset: DatasetId) -> list[JobId]:
-        return []
+    async def nobody(dataset: DatasetId) -> dict[JobId, bool]:
+        return {}
 
     house.services = StorageServices(parts, nobody)
     return journal, catalogue
