@@ -1,19 +1,22 @@
-"""What every command is given, and how commands are made: lazily, with ``--json``, examples first, docs path last."""
+"""What every command is given, and how commands are made: lazily, with ``--json``, examples first, docs path last.
+
+Only click is imported here. What talks to the daemon or to the terminal comes in when it is first used, so that help
+costs no more than click itself.
+"""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from importlib import import_module
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from lastcall.cli.client import Client
-from lastcall.cli.screen import Screen
-from lastcall.paths import Places, find
+if TYPE_CHECKING:
+    from lastcall.cli.client import Client
+    from lastcall.cli.screen import Screen
+    from lastcall.paths import Places
 
 DOCS = "docs/reference/cli.md"
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -28,16 +31,29 @@ class App:
         self.state_dir = state_dir
         self.config = config
         self.colour = colour
-        self.screen = Screen(colour=colour)
+
+    @cached_property
+    def screen(self) -> Screen:
+        """Where the words of this call go."""
+        from lastcall.cli.screen import Screen
+
+        return Screen(colour=self.colour)
 
     @cached_property
     def places(self) -> Places:
         """Where the daemon of this call lives."""
+        import os
+        from pathlib import Path
+
+        from lastcall.paths import find
+
         return find(os.environ, Path.cwd(), state_dir=self.state_dir, host=self.host, config=self.config)
 
     @cached_property
     def client(self) -> Client:
         """The daemon of this call."""
+        from lastcall.cli.client import Client
+
         return Client(self.places)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from lastcall.cli import cards, text
+from lastcall.cli import text
 from lastcall.cli.app import App, leaf, pass_app
 from lastcall.cli.client import Reply, segment
 from lastcall.cli.failures import Failure
@@ -104,6 +104,8 @@ def _closed(app: App, job: str, until: float | None) -> Reply:
 
 def show_result(app: App, document: dict[str, Any], expected: str = "") -> None:
     """Write how a job ended, with a listing of machines begun after its proof."""
+    from lastcall.cli import cards
+
     try:
         machines = app.client.get("/v1/machines").document
     except Failure:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
 
 import click
 
 from lastcall import __version__
 from lastcall.cli.app import App, Lazy, LazyGroup
-from lastcall.cli.failures import BrokenConnection, Failure
-from messages.errors import EXIT_FAILED, EXIT_SIGINT, EXIT_TEMPORARY, Refusal
 
-DEBUG = "LASTCALL_DEBUG"
 COMMANDS = {
     "train": Lazy("lastcall.cli.train", "train", "Plan, confirm, train and follow until the machine is gone."),
     "predict": Lazy("lastcall.cli.predict", "predict", "Run a file through a model."),
@@ -66,66 +61,13 @@ def cli(context: click.Context, host: str | None, state_dir: str | None, config:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Nothing a command raises reaches the user as a traceback."""
     try:
-        code = cli.main(
-            args=None if arguments is None else list(arguments), prog_name="lastcall", standalone_mode=False
-        )
-    except click.exceptions.Abort:
-        return _say("Nothing was started.", EXIT_SIGINT)
+        given = None if arguments is None else list(arguments)
+        code = cli.main(args=given, prog_name="lastcall", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except KeyboardInterrupt:
-        return _say("", EXIT_SIGINT)
-    except Failure as failure:
-        return _fail(failure)
-    except Refusal as refusal:
-        return _fail(Failure.of_refusal(refusal))
-    except BrokenConnection:
-        return _fail(_broken())
-    except BrokenPipeError:
-        # Whoever read our output has enough. What is still buffered goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_FAILED
-    except Exception as error:
-        return _fail(_fault(error))
+    except (Exception, KeyboardInterrupt) as error:
+        from lastcall.cli.endings import ending_of
+
+        return ending_of(error)
     return code if isinstance(code, int) else 0
-
-
-def _broken() -> Failure:
-    failure = Failure(
-        "E-BUSY",
-        "The connection to Lastcall broke",
-        money="Machines go on under their own limits.",
-        todo="Look: lastcall status",
-    )
-    failure.exit = EXIT_TEMPORARY
-    return failure
-
-
-def _fault(error: Exception) -> Failure:
-    if os.environ.get(DEBUG):
-        import traceback
-
-        traceback.print_exception(error)
-    return Failure(
-        "E-INTERNAL",
-        f"This command has a fault: {type(error).__name__}",
-        money="Machines go on under their own limits.",
-        todo=f"See what happened with {DEBUG}=1, and please report it",
-    )
-
-
-def _fail(failure: Failure) -> int:
-    from lastcall.cli.text import clean
-
-    lines = failure.lines()
-    for number, line in enumerate(lines):
-        red = number == 0 and sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-        shown = "\n".join(clean(part) for part in line.split("\n"))
-        sys.stderr.write(f"\x1b[31m{shown}\x1b[0m\n" if red else f"{shown}\n")
-    return failure.exit
-
-
-def _say(text: str, code: int) -> int:
-    sys.stderr.write(f"\n{text}\n" if text else "\n")
-    return code

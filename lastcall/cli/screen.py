@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import threading
 from typing import TextIO
@@ -31,12 +30,12 @@ class Screen:
     @property
     def columns(self) -> int | None:
         """Width of the terminal data goes to; ``None`` where there is none, so that nothing is cut for a pipe."""
-        return max(NARROWEST, shutil.get_terminal_size().columns) if self.out_tty else None
+        return _columns(sys.stdout) if self.out_tty else None
 
     @property
     def message_columns(self) -> int:
         """Width messages are laid out for."""
-        return max(NARROWEST, shutil.get_terminal_size().columns) if self.err_tty else 100
+        return _columns(sys.stderr) if self.err_tty else 100
 
     def out(self, text: str = "", style: str = "") -> None:
         """Write a line of data; text from outside goes through ``clean`` before, or through ``data``."""
@@ -89,6 +88,17 @@ class Screen:
 
     def _styled(self, text: str, style: str, *, tty: bool) -> str:
         return f"\x1b[{_SGR[style]}m{text}\x1b[0m" if style and tty and self._colour else text
+
+
+def _columns(stream: TextIO) -> int:
+    """Width of a terminal: COLUMNS if set, else as it says itself, else 80 (shutil's rule; shutil is slow to load)."""
+    chosen = os.environ.get("COLUMNS", "")
+    if chosen.isdecimal() and int(chosen):
+        return max(NARROWEST, int(chosen))
+    try:
+        return max(NARROWEST, os.get_terminal_size(stream.fileno()).columns or 80)
+    except (OSError, ValueError):
+        return 80
 
 
 def _write(stream: TextIO, text: str) -> None:
