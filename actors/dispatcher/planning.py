@@ -19,6 +19,10 @@ PER_MB_LOW_S, PER_MB_HIGH_S = 0.1, 6.0
 """Training time per megabyte of table, from the quickest to the slowest family."""
 SPREAD_LOW, SPREAD_HIGH = 0.7, 1.6
 """Range around the mean of past runs."""
+FLAT_MB = 1.0
+"""Files much smaller than this take about the same time: start and imports dominate."""
+SCALING = 0.8
+"""Time grows a little slower than the data."""
 PAST_RUNS_MIN = 3
 """Past runs of the same kind from which on they are believed."""
 
@@ -92,7 +96,8 @@ def estimate(size_mb: float, terms: Terms, limits: Limits, past: PastRuns) -> Es
     """Return the expected range of time and cost, from past runs where there are enough of them."""
     low_s, high_s = FIRST_LOW_S + PER_MB_LOW_S * size_mb, FIRST_HIGH_S + PER_MB_HIGH_S * size_mb
     if past.runs >= PAST_RUNS_MIN:
-        mean_s = past.seconds_mean * max(0.2, size_mb / max(past.megabytes_mean, 0.001)) ** 0.8
+        share = (size_mb + FLAT_MB) / (past.megabytes_mean + FLAT_MB)
+        mean_s = past.seconds_mean * share**SCALING
         low_s, high_s = mean_s * SPREAD_LOW, mean_s * SPREAD_HIGH
     low_s = min(low_s + terms.expected_start_s, limits.max_runtime_s)
     high_s = min(high_s + terms.expected_start_s, limits.max_runtime_s)

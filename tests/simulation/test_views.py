@@ -1,0 +1,322 @@
+"""What people see of a node: jobs, machines, money, status, events, logs; each only of their own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import pytest
+
+from actors.journal.interface import NEW
+from messages import events as ev
+from messages.admin import PlanTraining, TrainOrder
+from messages.errors import Refusal
+from messages.folder import PROGRESS, Heartbeat, Progress
+from messages.jobs import JobState, Outcome
+from messages.machines import MachineState
+from providers.fake.scripts import Script, Write, fixed
+from providers.interface import Unavailable
+from tests.support.node import ANA, ASK_S, BEN, NodeKit, good, virtually
+
+T = TypeVar("T")
+
+
+async def taken(stream: AsyncIterator[T]) -> list[T]:
+    return [one async for one in stream]
+
+
+def views(house: NodeKit) -> Any:
+    return house.node.services.views
+
+
+def test_a_job_is_shown_from_its_queue_to_the_proof() -> None:
+    async def story(house: NodeKit) -> None:
+        job_id = await house.train(name="My Churn!")
+        await house.until(job_id, JobState.RUNNING)
+        running = await views(house).job(ANA, job_id)
+        assert running.job.name.startswith("my-churn-")
+        assert running.machine.state is MachineState.RUNNING
+        assert running.machine.terminated_confirmed_at is None
+        await house.clock.sleep(10)
+        assert (await views(house).job(ANA, job_id)).job.cost_usd > 0
+        await house.closed(job_id)
+        done = await views(house).job(ANA, "@last")
+        assert done.job.outcome is Outcome.SUCCEEDED
+        assert done.job.hold_usd == 0
+        assert done.model.id is not None
+        assert done.metrics is not None
+        assert done.machine.state is MachineState.GONE
+        assert done.machine.terminated_confirmed_at is not None
+        assert done.machine.proof
+
+    virtually(story)
+
+
+def test_a_job_is_found_by_id_prefix_name_and_last_and_never_across_users() -> None:
+    async def story(house: NodeKit) -> None:
+        first, second = await house.train(name="one"), await house.train(name="two")
+        find = views(house).job
+        assert (await find(ANA, first[:9])).job.id == first
+        assert (await find(ANA, f"one-{first[4:7]}")).job.id == first
+        assert (await find(ANA, "@last")).job.id == second
+        for who, ref in ((ANA, "nothing"), (ANA, "job_"), (BEN, first), (BEN, "@last"), (BEN, first[:9])):
+            with pytest.raises(Refusal, match="E-NOTFOUND"):
+                await find(who, ref)
+        rows = await house.journal.query("SELECT name FROM jobs")
+        assert len(rows) == 2
+        for job_id in (first, second):
+            await house.halt(job_id)
+            await house.closed(job_id)
+
+    virtually(story)
+
+
+def test_two_jobs_of_one_name_are_ambiguous() -> None:
+    async def story(house: NodeKit) -> None:
+        queued = [r.event async for r in house.journal.scan("job/")]
+        assert queued == []
+        job_id = await house.train()
+        row = (await house.journal.read(f"job/{job_id}"))[0].event
+        assert isinstance(row, ev.JobQueued)
+        twin = row.model_copy(update={"job_id": type(job_id)("job_zzzzzzzzzz")})
+        await house.journal.append("job/job_zzzzzzzzzz", NEW, [twin], actor="test")
+        with pytest.raises(Refusal, match="E-AMBIGUOUS"):
+            await views(house).job(ANA, row.name)
+        await house.closed(job_id)
+
+    virtually(story)
+
+
+def test_ps_shows_pages_newest_first_and_why_a_job_waits() -> None:
+    async def story(house: NodeKit) -> None:
+        ids = [await house.train() for _ in range(3)]
+        await house.until(ids[0], JobState.RUNNING)
+        page = await views(house).ps(ANA, 2, None, False)
+        assert [row.id for row in page.jobs] == [ids[2], ids[1]]
+        assert "machine slots" in page.jobs[0].why
+        assert page.next is not None
+        rest = await views(house).ps(ANA, 2, page.next, False)
+        assert [row.id for row in rest.jobs] == [ids[0]]
+        assert rest.next is None
+        assert rest.jobs[0].runtime_s is not None
+        assert (await views(house).ps(BEN, 10, None, True)).jobs == ()
+        for job_id in ids:
+            await house.closed(job_id)
+        assert (await views(house).ps(ANA, 10, None, False)).jobs == ()
+        over = await views(house).ps(ANA, 10, None, True)
+        assert [row.outcome for row in over.jobs] == [Outcome.SUCCEEDED] * 3
+
+    virtually(story, settings={"limits": {"max_machines": 1}})
+
+
+def test_a_second_machine_of_one_user_waits_for_the_first() -> None:
+    async def story(house: NodeKit) -> None:
+        first, second = await house.train(), await house.train()
+        await house.until(first, JobState.RUNNING)
+        page = await views(house).ps(ANA, 9, None, False)
+        assert "1 machines already" in page.jobs[0].why
+        other = await house.train(BEN)
+        await house.until(other, JobState.RUNNING)
+        await house.closed(second)
+        await house.closed(other)
+
+    virtually(story, settings={"limits": {"max_machines": 3, "max_machines_per_user": 1}})
+
+
+def test_an_unanswered_create_and_a_machine_that_will_not_go_say_why() -> None:
+    async def story(house: NodeKit) -> None:
+        house.cloud.faults.fail_next("launch", after_effect=False)
+        job_id = await house.train()
+        await house.clock.sleep(5)
+        waiting = await views(house).job(ANA, job_id)
+        assert "did not answer" in waiting.job.detail
+        assert waiting.machine.state is MachineState.UNKNOWN
+        house.cloud.script_next(Script(starts_after_s=1, writes=good().writes, terminates_ignored=4))
+        await house.until(job_id, JobState.CONFIRMING)
+        assert "waiting for the proof" in (await views(house).job(ANA, job_id)).job.detail
+        assert (await views(house).job(ANA, job_id)).machine.state is MachineState.ENDING
+        assert (await views(house).ps(ANA, 5, None, False)).jobs[0].why
+        await house.closed(job_id)
+
+    virtually(story)
+
+
+def test_changes_end_with_the_closed_job_and_show_progress() -> None:
+    async def story(house: NodeKit) -> None:
+        half = Progress(stage="fit", percent=50, message="halfway").model_dump_json().encode()
+        writes = (*good(20).writes, Write(10, PROGRESS, fixed(half)))
+        house.cloud.script_next(Script(starts_after_s=1, ends_after_s=21.2, writes=writes))
+        job_id = await house.train()
+        seen = await taken(views(house).changes(ANA, job_id))
+        assert seen[-1].job.state is JobState.CLOSED
+        assert any(d.job.percent == 50 and d.job.stage == "fit" for d in seen)
+        states = [d.job.state for d in seen]
+        assert states == sorted(states, key=list(JobState).index)
+        page = await views(house).ps(ANA, 5, None, True)
+        assert page.jobs[0].percent is None
+
+    virtually(story)
+
+
+def test_a_heartbeat_shows_what_the_machine_uses() -> None:
+    async def story(house: NodeKit) -> None:
+        beat = Heartbeat(attempt=1, at=house.clock.now(), rss_bytes=123, gpu_use_percent=7).model_dump_json().encode()
+        writes = (*good().writes, Write(5, "heartbeat.json", fixed(beat)))
+        house.cloud.script_next(Script(starts_after_s=1, ends_after_s=31.2, writes=writes))
+        job_id = await house.train()
+        await house.clock.sleep(10)
+        shown = (await views(house).job(ANA, job_id)).machine
+        assert (shown.rss_bytes, shown.gpu_use_percent) == (123, 7)
+        await house.closed(job_id)
+
+    virtually(story)
+
+
+def line(text: str) -> bytes:
+    return json.dumps({"at": "2026-01-01T00:00:05Z", "stream": "stdout", "text": text}).encode() + b"\n"
+
+
+def test_the_log_is_whole_after_the_machine_is_gone_and_resumes_where_it_was() -> None:
+    async def story(house: NodeKit) -> None:
+        writes = (
+            *good(20).writes,
+            Write(5, "log/000001.ndjson", fixed(line("one") + line("two"))),
+            Write(15, "log/000002.ndjson", fixed(line("three"))),
+        )
+        house.cloud.script_next(Script(starts_after_s=1, ends_after_s=21.2, writes=writes))
+        job_id = await house.train()
+        assert await taken(views(house).log(ANA, job_id, 0, 0, False)) == []
+        followed = await taken(views(house).log(ANA, job_id, 0, 0, True))
+        assert [one.text for one in followed] == ["one", "two", "three"]
+        await house.closed(job_id)
+        rest = await taken(views(house).log(ANA, job_id, 1, 1, False))
+        assert [(one.file, one.line, one.text) for one in rest] == [(1, 2, "two"), (2, 1, "three")]
+
+    virtually(story)
+
+
+def test_a_job_that_never_had_a_machine_has_an_empty_log() -> None:
+    async def story(house: NodeKit) -> None:
+        first, second = await house.train(), await house.train()
+        await house.halt(second)
+        await house.closed(second)
+        assert await taken(views(house).log(ANA, second, 0, 0, True)) == []
+        shown = await views(house).job(ANA, second)
+        assert shown.machine.name is None
+        await house.closed(first)
+
+    virtually(story, settings={"limits": {"max_machines": 1}})
+
+
+def test_machines_are_told_apart_into_ours_orphans_and_foreign() -> None:
+    async def story(house: NodeKit) -> None:
+        house.cloud.plant("somebody-elses")
+        job_id = await house.train()
+        await house.until(job_id, JobState.RUNNING)
+        before = house.clock.now()
+        listed = await views(house).machines(ANA)
+        assert listed.listed_at >= before
+        assert listed.complete
+        assert {m.ours for m in listed.machines} == {"ours", "foreign"}
+        assert listed.running == 1
+        ours = next(m for m in listed.machines if m.ours == "ours")
+        assert ours.job_id == job_id
+        await house.closed(job_id)
+        assert (await views(house).machines(ANA)).running == 0
+
+    virtually(story)
+
+
+@pytest.mark.parametrize("by", ["day", "user", "model", "provider", "job"])
+def test_costs_are_grouped_and_add_up(by: str) -> None:
+    async def story(house: NodeKit) -> None:
+        spent = Decimal(0)
+        for _ in range(2):
+            job = await house.closed(await house.train())
+            assert job.closed is not None
+            spent += job.closed.cost_usd
+        await house.clock.sleep(1)
+        report = await views(house).costs(ANA, by)
+        assert report.total_usd == spent
+        assert sum(row.jobs for row in report.rows) == 2
+        assert report.running_usd == report.reserved_usd == 0
+        assert (await views(house).costs(BEN, by)).total_usd == 0
+        with pytest.raises(Refusal, match="E-BADREQUEST"):
+            await views(house).costs(ANA, "moon")
+
+    virtually(story)
+
+
+def test_status_is_one_screen_of_health_jobs_machines_and_money() -> None:
+    async def story(house: NodeKit) -> None:
+        job_id = await house.train()
+        await house.until(job_id, JobState.RUNNING)
+        await house.clock.sleep(5)
+        status = await views(house).status(ANA)
+        assert status.jobs == {"running": 1}
+        assert status.machines_running == 1
+        assert status.rate_usd_per_hour == Decimal("0.36")
+        assert status.reserved_usd > 0
+        assert status.last_complete_listing is not None
+        assert status.safe_mode is None
+        assert {"ledger", "storage", "fleet", "dispatcher"} <= {a.name for a in status.actors}
+        await house.closed(job_id)
+        await house.clock.sleep(1)
+        assert (await views(house).status(ANA)).spent_today_usd > 0
+        house.cloud.faults.fail_next("list_machines", error=Unavailable("gateway down"), times=50)
+        await house.clock.sleep(5)
+        assert any("gateway down" in alarm.detail for alarm in (await views(house).status(ANA)).alarms)
+        assert await views(house).config(ANA) == {}
+
+    virtually(story)
+
+
+def test_a_plan_shows_the_file_the_price_and_what_the_budget_has_left() -> None:
+    async def story(house: NodeKit) -> None:
+        for _ in range(4):
+            await house.closed(await house.train())
+        dataset = await house.upload()
+        order = TrainOrder.model_validate({"dataset": dataset, "target": "churn", "model": "logistic"})
+        plan = await house.node.dispatcher.ask(PlanTraining(requester=ANA, order=order), ASK_S)
+        shown = await views(house).plan(ANA, order, plan)
+        assert shown.rows == 20
+        assert shown.columns == 3
+        assert shown.budget_left_usd is not None
+        assert shown.budget_left_usd < 5
+        # Learned from the four runs before, which took half a minute each.
+        assert 15 < plan.estimate.runtime_s_low < 32 < plan.estimate.runtime_s_high < 60
+
+    virtually(story, settings={"budgets": {"per_day_usd": "5"}})
+
+
+def test_no_offer_of_the_kind_asked_for_is_said_before_anything_is_queued() -> None:
+    async def story(house: NodeKit) -> None:
+        with pytest.raises(Refusal, match="E-NOCAP"):
+            await house.train(machine="a machine nobody has")
+        house.cloud.faults.fail_next("offers", error=Unavailable("down"))
+        with pytest.raises(Refusal, match="E-NOCAP"):
+            await house.train()
+
+    virtually(story)
+
+
+def test_events_show_what_is_ones_own_and_end_at_the_newest() -> None:
+    async def story(house: NodeKit) -> None:
+        await house.closed(await house.train(ANA))
+        await house.closed(await house.train(BEN))
+        await house.clock.sleep(1)
+        lines = await taken(views(house).events(ANA, 0, False))
+        mine = [one for one in lines if one.stream.startswith("job/")]
+        assert len({one.stream for one in mine}) == 1
+        assert mine[-1].kind == "job.closed"
+        assert not any(BEN.user_id in json.dumps(one.body) for one in lines)
+        assert await taken(views(house).events(ANA, lines[-1].position + 10_000, False)) == []
+        following = views(house).events(ANA, lines[-1].position, True)
+        await house.train(ANA)
+        assert (await anext(following)).position > lines[-1].position
+        await following.aclose()
+        await house.closed((await views(house).job(ANA, "@last")).job.id)
+
+    virtually(story)
