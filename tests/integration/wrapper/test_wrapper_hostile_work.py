@@ -97,7 +97,7 @@ def test_memory_is_counted_over_the_whole_tree(machine: WrapperRun) -> None:
 
 
 def test_a_sigkill_that_is_not_ours_with_memory_all_but_full_reads_as_out_of_memory(machine: WrapperRun) -> None:
-    machine.spec("import os, time; held = bytearray(b'x' * (276 << 20)); print('running'); time.sleep(60)")
+    machine.spec("import os, time; held = b'x' * (276 << 20); print('running'); time.sleep(60)")
     process = machine.start(LASTCALL_MEMORY_LIMIT_BYTES=300 << 20)
     until(lambda: (machine.read("heartbeat.json") or {}).get("rss_bytes", 0) > 270 << 20)
     os.kill(next(seen.pid for seen in scan().values() if seen.parent == process.pid), signal.SIGKILL)
