@@ -55,10 +55,14 @@ class Seat:
     journal_is_new: bool
 
 
-def take_seat(environ: Mapping[str, str], working_directory: Path, flags: Mapping[str, Any]) -> Seat:
+def take_seat(
+    environ: Mapping[str, str], working_directory: Path, flags: Mapping[str, Any], config: str | None
+) -> Seat:
     """Read the configuration and take the state directory. Raises ConfigError, Refusal, StateLocked."""
-    loaded = load(environ, working_directory, flags=flags)
-    places = paths.find(environ, working_directory, state_dir=flags.get("state_dir"), host=flags.get("host"))
+    loaded = load(environ, working_directory, flags=flags, config=config)
+    places = paths.find(
+        environ, working_directory, state_dir=flags.get("state_dir"), host=flags.get("host"), config=config
+    )
     lock = StateLock.take(places.state_dir)
     try:
         new = not (places.state_dir / JOURNAL_FILE).exists()
@@ -219,10 +223,24 @@ class Daemon:
             )
 
 
-def main(flags: Mapping[str, Any] | None = None) -> int:
-    """Run the daemon in the foreground and return its exit status; errors are one line each."""
+def main(
+    *,
+    json_output: bool = False,
+    state_dir: str | None = None,
+    host: str | None = None,
+    config: str | None = None,
+    program: Program | None = None,
+) -> int:
+    """Run the daemon in the foreground and return its exit status; errors are one line each.
+
+    ``program`` is what machines run in place of the training program.
+    """
+    given = {"state_dir": state_dir, "host": host}
+    flags = {key: value for key, value in given.items() if value is not None}
+    if json_output:
+        flags["logging.format"] = "json"
     try:
-        seat = take_seat(os.environ, Path.cwd(), flags or {})
+        seat = take_seat(os.environ, Path.cwd(), flags, config)
     except ConfigError as error:
         return _refuse(error.lines, EXIT_CONFIG)
     except StateLocked as error:
@@ -232,16 +250,15 @@ def main(flags: Mapping[str, Any] | None = None) -> int:
     settings = seat.loaded.settings
     logs.configure(logs.Logs(level=settings.logging.level, format=settings.logging.format, secrets=settings.secrets()))
     try:
-        daemon_run = _run(seat)
-        return asyncio.run(daemon_run)
+        return asyncio.run(_run(seat, program or training_program()))
     except (JournalRefused, JournalUnavailable, ProviderError, Refusal) as error:
         return _refuse([str(error)], EXIT_FAILED)
     finally:
         seat.lock.release()
 
 
-async def _run(seat: Seat) -> int:
-    return await Daemon(seat, make_world(), training_program()).run()
+async def _run(seat: Seat, program: Program) -> int:
+    return await Daemon(seat, make_world(), program).run()
 
 
 def _refuse(lines: list[str] | tuple[str, ...], status: int) -> int:

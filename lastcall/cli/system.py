@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from importlib import import_module
 
+import click
+
 from lastcall import __version__
 from lastcall.cli.app import App, leaf, pass_app
 from lastcall.cli.failures import BrokenConnection, Failure
@@ -21,12 +23,13 @@ def daemon(app: App, as_json: bool) -> int:
     return int(run(json_output=as_json, host=app.host, state_dir=app.state_dir, config=app.config) or 0)
 
 
-@leaf("demo", "lastcall demo", json_help="Print one JSON document at the end.")
+@leaf("demo", "lastcall demo", "lastcall demo --keep ./demo", json_help="Print one JSON document at the end.")
+@click.option("--keep", metavar="DIR", help="Leave everything in this new directory.")
 @pass_app
-def demo(app: App, as_json: bool) -> int:
+def demo(app: App, keep: str | None, as_json: bool) -> int:
     """Train a real model on real data on this computer, watch it, and see the machine go."""
     run = import_module("lastcall.demo").main
-    return int(run(json_output=as_json, colour=app.colour) or 0)
+    return int(run(json_output=as_json, colour=app.colour, keep=keep) or 0)
 
 
 @leaf("version", "lastcall version", "lastcall version --json")
