@@ -244,13 +244,11 @@ class Machines:
         self._scan_complete = scan.complete
 
     def _note(self, entry: Entry, seen: set[ProcessKey], complete: bool) -> None:
-        if not complete:
-            seen = seen | {key for key in entry.members if self._table.alive(key)}
+        seen = seen | {key for key in entry.members if self._table.alive(key)}
+        entry.see(seen)
         if seen:
-            entry.see(seen)
             entry.absent_since = None
         elif complete and entry.lock_is_free():
-            entry.members = set()
             entry.absent_since = entry.absent_since or self._clock.now()
 
     def _find(self, name: str) -> set[ProcessKey]:

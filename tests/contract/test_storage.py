@@ -1,4 +1,4 @@
-"""What every store keeps (providers/interface.py). Faults 34–37 and 40–41 of the catalogue, as far as they are its own."""
+"""What every store keeps (providers/interface.py). Faults 34–36 of the catalogue, as far as they are its own."""
 
 from __future__ import annotations
 

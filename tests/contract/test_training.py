@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 
@@ -110,10 +111,8 @@ async def test_a_gone_machine_is_not_listed_and_not_described_as_alive(provider_
     await ended(provider_under_test, machine)
     training = provider_under_test.provider.training
     assert (await training.list_machines()).named(request.name) == ()
-    try:
+    with suppress(NotFound):
         assert (await training.describe(machine.id)).state is MachineState.GONE
-    except NotFound:
-        pass
 
 
 async def test_a_proof_can_be_asked_for_again(provider_under_test: Subject) -> None:

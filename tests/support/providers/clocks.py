@@ -49,10 +49,10 @@ class ManualClock:
         task = asyncio.create_task(work)
         await settle()
         while not task.done():
-            if not self._sleepers:
-                await asyncio.wait({task}, timeout=5)
-                break
-            await self._wake_next()
+            if self._sleepers:
+                await self._wake_next()
+            else:  # it waits for a thread
+                await asyncio.wait({task}, timeout=0.001)
         return await task
 
     async def _wake_next(self) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from providers.local.membership import members
-from providers.local.processes import ProcessKey
+from providers.local.processes import Process, ProcessKey
 from tests.support.providers.tables import process, table_of
 
 DAEMON = 7
@@ -13,7 +15,11 @@ def yes(key: ProcessKey) -> bool:
     return True
 
 
-def found(*processes, known=None, verify=yes):  # type: ignore[no-untyped-def]
+def found(
+    *processes: Process,
+    known: Mapping[str, set[ProcessKey]] | None = None,
+    verify: Callable[[ProcessKey], bool] = yes,
+) -> dict[str, set[int]]:
     result = members(table_of(*processes), known or {}, verify, DAEMON)
     return {name: {key.pid for key in keys} for name, keys in result.items()}
 
