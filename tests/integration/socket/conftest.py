@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -62,15 +62,21 @@ class Site:
     clock: HandClock
     path: Path
     http: aiohttp.ClientSession
+    answers: list[aiohttp.ClientResponse] = field(default_factory=list)
+    """Every answer, let go of at the end whether it was read or not."""
+
+    async def send(self, method: str, path: str, **options: Any) -> aiohttp.ClientResponse:
+        self.answers.append(await self.http.request(method, f"http://lastcall{path}", **options))
+        return self.answers[-1]
 
     async def get(self, path: str, **options: Any) -> aiohttp.ClientResponse:
-        return await self.http.get(f"http://lastcall{path}", **options)
+        return await self.send("GET", path, **options)
 
     async def post(self, path: str, **options: Any) -> aiohttp.ClientResponse:
-        return await self.http.post(f"http://lastcall{path}", **options)
+        return await self.send("POST", path, **options)
 
     async def delete(self, path: str, **options: Any) -> aiohttp.ClientResponse:
-        return await self.http.delete(f"http://lastcall{path}", **options)
+        return await self.send("DELETE", path, **options)
 
 
 MakeSite = Callable[..., Awaitable[Site]]
@@ -99,6 +105,8 @@ async def make_site(folder: Path) -> AsyncIterator[MakeSite]:
 
     yield make
     for site in sites:
+        for answer in site.answers:
+            answer.close()
         await site.http.close()
         await site.gateway.stop()
 

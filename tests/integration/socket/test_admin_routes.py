@@ -184,9 +184,7 @@ async def test_wait_ends_with_a_problem_when_its_time_is_over(site: Site) -> Non
     site.node.job_now = examples.running()
     site.node.release.clear()
     before = len(site.node.dispatcher.asked)
-    waiting = site.http.get("http://lastcall/v1/jobs/churn-7fa/wait?timeout_s=5")
-
-    task = asyncio.ensure_future(waiting)
+    task = asyncio.ensure_future(site.get("/v1/jobs/churn-7fa/wait?timeout_s=5"))
     await until(lambda: site.gateway.connections == 1)
     for _ in range(200):
         await asyncio.sleep(0.001)
@@ -258,7 +256,7 @@ async def test_a_stream_without_a_proper_name_is_refused(site: Site, path: str) 
 
 
 async def test_another_method_is_refused_with_the_ones_that_work(site: Site) -> None:
-    response = await site.http.put("http://lastcall/v1/jobs")
+    response = await site.send("PUT", "/v1/jobs")
     await problem(response, 405, "E-BADREQUEST")
     assert response.headers["Allow"] == "GET, POST"
 
