@@ -1,13 +1,17 @@
-"""What holds for every test: sockets stay on this computer."""
+"""What holds for every test: loopback only, none of the developer's own settings, nothing left behind."""
 
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
+from tests.support import processes
+from tests.support.leaks import _loop_tasks, no_task_left_behind  # noqa: F401
 
 _real_connect = socket.socket.connect
 _real_connect_ex = socket.socket.connect_ex
@@ -55,3 +59,39 @@ def loopback_only() -> Iterator[None]:
     patch.setattr(socket.socket, "sendto", _sendto)
     yield
     patch.undo()
+
+
+OURS = ("LASTCALL_", "RUNPOD_", "AWS_", "XDG_", "CLOUD_PROVIDER", "TELEGRAM_BOT_TOKEN", "DOCKER_USERNAME")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Take the developer's own settings, keys and home directory away for the whole run."""
+    patch = pytest.MonkeyPatch()
+    for name in [name for name in os.environ if name.startswith(OURS)]:
+        patch.delenv(name)
+    patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+    yield
+    patch.undo()
+
+
+@pytest.fixture(autouse=True)
+def no_child_left_behind() -> Iterator[None]:
+    """Fail a test that leaves a child process."""
+    before = processes.children()
+    yield
+    found = processes.left(processes.children, before)
+    if found:
+        pytest.fail(f"the test left processes behind: {found}", pytrace=False)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_machine_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fail a module after which anything, daemon or machine, still works in this run's temporary folders."""
+    folder = tmp_path_factory.getbasetemp()
+
+    before = processes.working_in(folder)
+    yield
+    found = processes.left(lambda: processes.working_in(folder), before)
+    if found:
+        pytest.fail(f"processes still work in {folder}: {found}", pytrace=False)

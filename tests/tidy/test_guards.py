@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import OutsideAddress
+from tests.support import processes
 
 
 @pytest.mark.parametrize("address", ["192.0.2.1", "10.0.0.1", "0.0.0.0", "example.invalid"])
@@ -44,3 +46,25 @@ def test_the_order_of_hashes_is_pinned_where_the_whole_suite_runs() -> None:
     """``./dev test`` sets it; a single pytest by hand may go without."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         assert sys.flags.hash_randomization == 0
+
+
+def test_a_child_that_is_left_is_seen() -> None:
+    before = processes.children()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        assert child.pid in processes.children()
+        assert "input()" in processes.left(processes.children, before)[child.pid]
+    assert processes.left(processes.children, before) == {}
+
+
+def test_a_process_that_works_in_a_folder_is_seen(tmp_path: Path) -> None:
+    for where, variables in ((tmp_path, {}), (Path("/"), {"X": str(tmp_path / "x")})):
+        environment = {"PATH": os.environ["PATH"], **variables}
+        with subprocess.Popen(["sleep", "60"], cwd=where, env=environment) as child:
+            assert child.pid in processes.working_in(tmp_path)
+            child.kill()
+    assert processes.working_in(tmp_path) == {}
+
+
+def test_the_developers_own_settings_are_out_of_reach() -> None:
+    assert not [name for name in os.environ if name.startswith(("LASTCALL_", "RUNPOD_", "AWS_"))]
+    assert "pytest" in os.environ["HOME"]
