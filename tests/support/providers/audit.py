@@ -35,6 +35,13 @@ def ended(name: str) -> bool:
     return not found
 
 
+def end_if_about(pid: int, words: str) -> None:
+    """Kill a process if its command line still has these words in it."""
+    with suppress(OSError):
+        if words.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+            os.kill(pid, signal.SIGKILL)
+
+
 def running(pid: int) -> bool:
     """Return whether a process exists and is no zombie."""
     try:

@@ -259,6 +259,8 @@ class LocalSubject:
         for planted in self._planted:
             planted.kill()
             planted.wait()
+        for path in self.root.glob("storage/**/hidden.*"):  # what a failed test did not end
+            audit.end_if_about(int(path.suffix[1:]), str(self.root))
         audit.wait_until(lambda: sum(not audit.ended(name) for name in self.names) == 0)
 
 
