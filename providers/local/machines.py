@@ -14,10 +14,11 @@ from datetime import datetime
 from typing import NamedTuple
 
 from messages.base import Instant
-from messages.machines import LaunchRequest, Listing, Machine, MachineState
+from messages.machines import LaunchRequest, Listing, Machine
 from messages.money import HOUR_SECONDS, accrued
 from providers.interface import Ambiguous, BilledLine, NoCapacity, NotFound, ProviderClock, Refused, Unavailable
 from providers.local import launch as launching
+from providers.local import views
 from providers.local.identity import Identity
 from providers.local.killing import Quarry, end_all
 from providers.local.membership import members
@@ -301,51 +302,14 @@ class Machines:
         return any(self._table.alive(key) for key in keys)
 
     def _machine(self, entry: Entry) -> Machine:
-        state, status = self._state(entry)
-        return Machine(
-            id=entry.name,
-            name=entry.name,
-            account=entry.record.account,
-            state=state,
-            rate_usd_per_hour=entry.record.rate_usd_per_hour,
-            first_seen=entry.record.began,
-            raw_status=status,
-        )
-
-    def _state(self, entry: Entry) -> tuple[MachineState, str]:
-        if not self._here(entry):
-            return MachineState.UNKNOWN, "in another pid namespace"
-        count = len(entry.members)
-        if entry.ending:
-            return MachineState.ENDING, f"{count} processes"
-        if not entry.members:
-            return MachineState.UNKNOWN, "its lock is held, its processes are not seen"
         wrapper = entry.record.wrapper
-        if wrapper is None or not self._table.alive(wrapper):
-            return MachineState.RUNNING, f"{count} processes without their wrapper"
-        return MachineState.RUNNING, f"{count} processes"
+        return views.running(
+            entry, here=self._here(entry), wrapper_alive=wrapper is not None and self._table.alive(wrapper)
+        )
 
     def _stray(self, name: str, stray: Stray) -> Machine:
-        return Machine(
-            id=name,
-            name=name,
-            account=self._identity.fingerprint,
-            state=MachineState.RUNNING,
-            rate_usd_per_hour=None,
-            first_seen=stray.first_seen,
-            raw_status=f"{len(stray.keys)} processes, not launched from this directory",
-        )
+        return views.stray(name, self._identity.fingerprint, stray.first_seen, len(stray.keys))
 
     def _ended(self, name: str) -> Machine | None:
         ended = self._registry.ended.get(name)
-        if ended is None:
-            return None
-        return Machine(
-            id=name,
-            name=name,
-            account=ended.account,
-            state=MachineState.GONE,
-            rate_usd_per_hour=ended.rate_usd_per_hour,
-            first_seen=ended.began,
-            raw_status=f"gone since {ended.ended:%Y-%m-%dT%H:%M:%SZ}",
-        )
+        return views.ended(ended) if ended is not None else None
