@@ -596,3 +596,72 @@ def test_a_document_from_a_stranger_is_not_understood_but_said_so(folder: Path, 
 def test_the_digest_of_what_was_sent_is_what_is_stored(live: LiveGateway, table: Path, capsys: Capture) -> None:
     _, out, _ = run(capsys, "data", "add", "customers.csv", "--json")
     assert json.loads(out)["dataset"]["sha256"] == hashlib.sha256(CSV).hexdigest()
+
+
+def test_watching_looks_again_until_ctrl_c(live: LiveGateway, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[float] = []
+
+    def pause(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("lastcall.cli.jobs.time.sleep", pause)
+    code, out, _ = run(capsys, "ps", "--watch", "--json")
+    assert code == 130
+    assert [json.loads(line)["schema"] for line in out.splitlines()] == ["ps/v1", "ps/v1"]
+    assert looks == [jobs.WATCH_S, jobs.WATCH_S]
+
+
+def test_a_page_that_is_not_the_last_says_how_to_see_more(
+    live: LiveGateway, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def page(*_: Any) -> Any:
+        return examples.ps().model_copy(update={"next": "cursor"})
+
+    monkeypatch.setattr(live.node, "ps", page)
+    assert "lastcall ps -n 4" in run(capsys, "ps")[2]
+
+    async def nothing(*_: Any) -> Any:
+        return examples.ps().model_copy(update={"jobs": ()})
+
+    monkeypatch.setattr(live.node, "ps", nothing)
+    assert "lastcall ps --all" in run(capsys, "ps")[2]
+    assert run(capsys, "ps", "--all")[2] == "No jobs.\n"
+
+
+def test_the_result_is_shown_also_when_machines_can_not_be_listed(
+    live: LiveGateway, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: Any) -> Any:
+        raise Refusal("E-BUSY")
+
+    monkeypatch.setattr(live.node, "machines", away)
+    code, out, _ = run(capsys, "wait", "@last")
+    assert code == 0
+    assert "confirmed · how many machines run is not known" in out
+
+
+def test_versions_are_shown_without_a_daemon_and_when_they_do_not_fit(
+    live: LiveGateway, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lastcall.cli.system.API", (2, 2))
+    assert "same version" in run(capsys, "version")[2]
+    live.close()
+    code, out, err = run(capsys, "version")
+    assert (code, out) == (0, "lastcall 0.1.0\n")
+    assert "No daemon" in err
+    assert json.loads(run(capsys, "version", "--json")[1])["api"] == [2, 2]
+
+
+def test_programs_are_run_and_their_exit_code_is_ours(fake_programs: None, capsys: Capture) -> None:
+    assert run(capsys, "daemon")[0] == 0
+    assert run(capsys, "demo")[0] == 0
+
+
+def test_safe_mode_and_parked_actors_are_on_the_status_screen(live: LiveGateway, capsys: Capture) -> None:
+    actor = examples.status().actors[0].model_copy(update={"parked": True})
+    live.node.status_now = examples.status(safe_mode="a second writer", actors=(actor,))
+    _, out, _ = run(capsys, "status")
+    assert "SAFE MODE, nothing is launched: a second writer" in out
+    assert "Parked: dispatcher" in out

@@ -12,7 +12,7 @@ import pytest
 
 from lastcall.cli.main import cli
 from lastcall.cli.manual import commands, page
-from lastcall.cli.schemas import PUBLISHED, schema_text
+from lastcall.cli.schemas import PUBLISHED, schema_text, write
 
 ROOT = Path(__file__).parents[3]
 FORBIDDEN = [
@@ -74,3 +74,9 @@ def test_the_manual_page_is_that_of_the_commands() -> None:
     written = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
     assert written == page()
     assert all(f"## {name}\n" in written for name, _ in commands(cli))
+
+
+def test_schemas_are_written_as_they_are_committed(tmp_path: Path) -> None:
+    write(tmp_path / "schemas")
+    for name in PUBLISHED:
+        assert (tmp_path / "schemas" / f"{name}.json").read_text(encoding="utf-8") == schema_text(name)
