@@ -100,7 +100,7 @@ class SystemSpawner:
         """Run to the end, or kill the whole group at ``timeout_s`` and raise TimeoutError.
 
         The environment is PATH, a HOME that does not exist, a UTF-8 locale, and ``environment`` over them. Output
-        beyond ``output_limit_bytes`` each is dropped. A program that cannot be started exits 127, one without limits 125.
+        beyond ``output_limit_bytes`` each is dropped. A program that cannot be started exits 127, without limits 125.
         """
         limits = [str(os.getpid()), str(memory_limit_bytes or 0)]
         command = [sys.executable, "-I", "-S", str(SANDBOX), *limits, "--", *argv]

@@ -151,7 +151,8 @@ class Beside(Mailbox):
         return key
 
     def _keep_timer(self, key: Hashable, timer: Timer) -> Timer:
-        (self.timers or {})[key] = timer
+        if self.timers is not None:
+            self.timers[key] = timer
         return timer
 
     def _fired(self, key: Hashable, msg: object) -> None:

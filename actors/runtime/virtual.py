@@ -7,6 +7,7 @@ subprocesses, sockets to another process) takes real time: it belongs under ``Vi
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import selectors
 from collections.abc import Callable, Iterator
@@ -53,6 +54,18 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._virtual = _VirtualSelector()
         super().__init__(self._virtual)
 
+    @property
+    def _clock_resolution(self) -> float:
+        """Step of the clock at its present value: asyncio runs what is due before now plus this.
+
+        The real clock's nanosecond would vanish beside a large virtual time, and nothing would ever be due.
+        """
+        return math.ulp(self._virtual.now)
+
+    @_clock_resolution.setter
+    def _clock_resolution(self, _: float) -> None:
+        """Ignore what asyncio measures of the real clock."""
+
     def time(self) -> float:
         """Return virtual seconds since the loop was made."""
         return self._virtual.now
@@ -74,6 +87,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         future = super().run_in_executor(executor, func, *args)
         future.add_done_callback(self._thread_done)
         return future
+
+    async def shutdown_default_executor(self) -> None:
+        """Wait, really, for the threads to end."""
+        with self.real_work():
+            await super().shutdown_default_executor()
 
     def _thread_done(self, _: asyncio.Future[Any]) -> None:
         self._virtual.real_work -= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import os
 import signal
@@ -55,7 +56,7 @@ async def test_nothing_of_our_environment_reaches_it(monkeypatch: pytest.MonkeyP
         python("import os; print(sorted(os.environ.items()))"), timeout_s=FAST_S, environment={"HOME": "/somewhere"}
     )
     assert b"canary" not in result.stdout
-    names = {name for name, _ in eval(result.stdout)}
+    names = {name for name, _ in ast.literal_eval(result.stdout.decode())}
     assert names - {"LC_CTYPE"} == {"PATH", "HOME", "LANG"}
     assert b"/somewhere" in result.stdout
 
