@@ -1,4 +1,4 @@
-"""Run the benches: ``python -m bench [NAME [ARGS…]]``. A bench is ``bench/<name>/bench.py``; each prints its own report.
+"""Run the benches: ``python -m bench [NAME [ARGS…]]``. A bench is ``bench/<name>/bench.py`` and prints a report.
 
 Every bench measures a baseline in the same run, so read its ratios, not its absolutes. ARGS replace the default ones.
 """

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from lastcall.cli import manual, schemas
 from lastcall.config.render import config_toml, env_example
 from tools import reference
 
@@ -28,8 +29,9 @@ def pages() -> Mapping[str, str]:
         "docs/reference/errors.md": reference.errors(),
         "docs/reference/events.md": reference.events(),
         "docs/reference/messages.md": reference.messages(),
-        "docs/reference/cli.md": reference.command_line(),
+        "docs/reference/cli.md": manual.page(),
     }
+    made.update({f"docs/schemas/{name}.json": schemas.schema_text(name) for name in schemas.PUBLISHED})
     made.update({f"{ERROR_PAGES}{code}.md": text for code, text in reference.error_pages().items()})
     return made
 

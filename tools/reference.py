@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
 import pkgutil
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-import click
 from pydantic import BaseModel
 
 import messages as messages_package
@@ -21,7 +19,6 @@ from messages.base import Message
 from messages.events import EVENTS, Event
 
 MADE = "<!-- Made by ./dev docs; edit the source named below, not this page. -->"
-CLI_MODULE = "lastcall.cli.main"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -213,29 +210,3 @@ def _lane(cls: type[BaseModel]) -> str:
         if arguments:
             return f"{cls.lane} → {getattr(arguments[0], '__name__', None) or arguments[0]}"
     return cls.lane
-
-
-# ------------------------------------------------------------------------------------------------ command line
-
-
-def command_line() -> str:
-    """Every command with its help, as the command line prints it."""
-    parts: list[list[str]] = []
-    if importlib.util.find_spec(CLI_MODULE):
-        module = importlib.import_module(CLI_MODULE)
-        root = next(thing for thing in vars(module).values() if isinstance(thing, click.Group))
-        for path, command in walk(root, "lastcall"):
-            context = click.Context(command, info_name=path, terminal_width=100, max_content_width=100)
-            parts += [[f"## `{path}`"], ["```text", *command.get_help(context).rstrip().splitlines(), "```"]]
-    return page("Command line", CLI_MODULE.replace(".", "/") + ".py", *parts)
-
-
-def walk(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
-    """Yield every command below and including ``command`` with what to type."""
-    yield path, command
-    if isinstance(command, click.Group):
-        context = click.Context(command, info_name=path)
-        for name in command.list_commands(context):
-            inner = command.get_command(context, name)
-            if inner is not None and not inner.hidden:
-                yield from walk(inner, f"{path} {name}")
