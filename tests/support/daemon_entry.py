@@ -1,0 +1,53 @@
+"""The daemon as tests run it: the real one, with the test programs in place of the training.
+
+``CRASH_AT=7 CRASH_WHEN=before`` kills the process with SIGKILL at its seventh journal append: before it is written, or
+right after it is durable. ``COUNT_FILE`` receives the number of appends at the end.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from actors.journal.interface import Appended, Expected, Version
+from actors.journal.sqlite import SqliteJournal
+from actors.supervisor.work import Program
+from lastcall.daemon import main, training_program
+from messages.events import Event
+
+PROGRAMS = Path(__file__).with_name("programs.py")
+
+_sound = SqliteJournal.append
+_count = 0
+
+
+async def _append(
+    self: SqliteJournal,
+    stream: str,
+    expected: Version | Expected,
+    events: Sequence[Event],
+    *,
+    actor: str,
+    cause: str | None = None,
+) -> Appended:
+    global _count
+    _count += 1
+    here = _count == int(os.environ.get("CRASH_AT", "0"))
+    if here and os.environ["CRASH_WHEN"] == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    appended = await _sound(self, stream, expected, events, actor=actor, cause=cause)
+    if here:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if "COUNT_FILE" in os.environ:
+        Path(os.environ["COUNT_FILE"]).write_text(str(_count))
+    return appended
+
+
+if __name__ == "__main__":
+    SqliteJournal.append = _append  # type: ignore[method-assign]
+    real = os.environ.get("REAL_TRAINING")
+    program = training_program() if real else Program(argv=(sys.executable, str(PROGRAMS), "work.json", "out"))
+    sys.exit(main(program=program))
