@@ -126,7 +126,8 @@ class Cell(Beside):
         cost every idle actor a tenth of its memory. Nothing is called in it that is not needed for every message:
         what is rare hides behind ``self.special``.
         """
-        loop, requests, turn = self.system.loop, self.requests, self.bounds.receive_limit
+        loop, time = self.system.loop, self.system.loop_time
+        requests, turn = self.requests, self.bounds.receive_limit
         take, alive, left = requests.popleft, await self._start(None), turn
         while alive and not self._over():
             receive = self.actor.receive
@@ -160,7 +161,7 @@ class Cell(Beside):
                     if self.senders:
                         self.admit()
                     if left == 0:
-                        self._mark(loop.time())
+                        self._mark(time())
                         await _turn()
                     elif self.special and self.finishing:
                         break
@@ -168,7 +169,7 @@ class Cell(Beside):
                         msg = reply = answer = envelope = None  # an idle actor keeps no message alive
                         self.waiter = asyncio.Future(loop=loop)
                         await self.waiter
-                        self.busy_since = loop.time()
+                        self.busy_since = time()
             except (Exception, asyncio.CancelledError) as error:
                 self.handled += turn - left
                 if self._ends(error):

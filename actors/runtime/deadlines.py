@@ -9,6 +9,8 @@ from __future__ import annotations
 from asyncio import AbstractEventLoop, Future
 from typing import Any
 
+from actors.runtime.clock import time_of
+
 BUCKET_S = 0.05
 """Width of a bucket, seconds."""
 
@@ -22,15 +24,16 @@ class Expired(Exception):  # never leaves the runtime: ask turns it into AskTime
 class Deadlines:
     """The buckets of one event loop. A bucket lives until its time, also when every ask in it was answered."""
 
-    __slots__ = ("_buckets", "_loop")
+    __slots__ = ("_buckets", "_loop", "_time")
 
     def __init__(self, loop: AbstractEventLoop) -> None:
         self._loop = loop
+        self._time = time_of(loop)
         self._buckets: dict[int, Bucket] = {}
 
     def bucket(self, timeout_s: float) -> Bucket:
         """Return the bucket of a deadline ``timeout_s`` seconds away: put the reply in, take it out when answered."""
-        number = int((self._loop.time() + timeout_s) / BUCKET_S) + 1
+        number = int((self._time() + timeout_s) / BUCKET_S) + 1
         bucket = self._buckets.get(number)
         if bucket is None:
             bucket = self._buckets[number] = {}

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from actors.runtime.actor import Actor, Ref
 from actors.runtime.cell import Cell
+from actors.runtime.clock import time_of
 from actors.runtime.deadlines import Deadlines
 from actors.runtime.supervision import RestartPolicy
 from actors.runtime.timers import TimerQueue
@@ -80,6 +81,7 @@ class ActorSystem:
         self.entropy = entropy
         self.report = report
         self.loop = asyncio.get_running_loop()
+        self.loop_time = time_of(self.loop)
         self.deadlines = Deadlines(self.loop)
         self.timers = TimerQueue(clock, self.loop)
         self.dead_letters_total = 0
