@@ -244,13 +244,14 @@ class NodeViews:
 
     async def _concerns(self, requester: Requester, recorded: Recorded, mine: dict[str, bool]) -> bool:
         """Tell whether an event is the requester's: their jobs, data, models, and what they did."""
-        kind, _, _ = recorded.stream.partition("/")
-        if kind == "job":
-            if recorded.stream not in mine:
+        kind, _, job_id = recorded.stream.partition("/")
+        if kind == "ledger":
+            job_id = str(getattr(recorded.event, "reservation", "")).partition("/")[0]
+        if kind == "job" or (kind == "ledger" and job_id):
+            if job_id not in mine:
                 sql = "SELECT 1 FROM jobs WHERE job_id = ? AND user_id = ?"
-                found = await self._journal.query(sql, (recorded.stream[4:], requester.user_id))
-                mine[recorded.stream] = bool(found)
-            return mine[recorded.stream]
+                mine[job_id] = bool(await self._journal.query(sql, (job_id, requester.user_id)))
+            return mine[job_id]
         if kind in ("node", "fleet"):
             return True
         body = recorded.event.model_dump_json()

@@ -311,6 +311,8 @@ def test_events_show_what_is_ones_own_and_end_at_the_newest() -> None:
         mine = [one for one in lines if one.stream.startswith("job/")]
         assert len({one.stream for one in mine}) == 1
         assert mine[-1].kind == "job.closed"
+        money = [one.kind for one in lines if one.stream == "ledger"]
+        assert money == ["ledger.reserved", "ledger.accrual_started", "ledger.released", "ledger.settled"]
         assert not any(BEN.user_id in json.dumps(one.body) for one in lines)
         assert await taken(views(house).events(ANA, lines[-1].position + 10_000, False)) == []
         following = views(house).events(ANA, lines[-1].position, True)
