@@ -25,9 +25,13 @@ from typing import Any, NamedTuple
 
 from lastcall.cli.client import Client
 from lastcall.cli.failures import BrokenConnection, Failure
-from lastcall.paths import UNIX_SCHEME, Places, default_socket
+from lastcall.paths import SOCKET_PATH_BYTES_MAX, UNIX_SCHEME, Places, default_socket
 from messages.errors import EXIT_FAILED, EXIT_OK, EXIT_SIGINT, Refusal
 
+PREFIX = "lastcall-demo-"
+STATE = "state"
+SHORT_FOLDER = "/tmp"  # noqa: S108 (mkdtemp makes a private one inside)
+"""Where the demo lives when the temporary folder's own name is too long for a socket path."""
 DATA_PACKAGE, DATA_FILE = "palmerpenguins", "palmerpenguins/data/penguins.csv"
 TARGET = "species"
 HELD_BACK_EVERY = 10
@@ -83,7 +87,7 @@ class House:
 
     def __init__(self, root: Path, stage: Stage) -> None:
         self.root = root
-        self.state = root / "state"
+        self.state = root / STATE
         self.stage = stage
         self.daemon: subprocess.Popen[bytes] | None = None
         socket = default_socket(self.state)
@@ -181,7 +185,10 @@ def _root(keep: str | None) -> Iterator[Path]:
             raise DemoFailed(f"{root} cannot be made: {error.strerror}") from error
         yield root
         return
-    root = Path(tempfile.mkdtemp(prefix="lastcall-demo-"))
+    root = Path(tempfile.mkdtemp(prefix=PREFIX))
+    if len(os.fsencode(default_socket(root / STATE))) > SOCKET_PATH_BYTES_MAX:
+        root.rmdir()
+        root = Path(tempfile.mkdtemp(prefix=PREFIX, dir=SHORT_FOLDER))
     try:
         yield root
     finally:

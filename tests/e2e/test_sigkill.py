@@ -44,7 +44,7 @@ def appends(tmp_path_factory: pytest.TempPathFactory) -> int:
 def one_kill(root: Path, at: int, when: str) -> None:
     house = House(root)
     try:
-        house.start(wait=False, CRASH_AT=str(at), CRASH_WHEN=when)
+        house.start(wait_ready=False, CRASH_AT=str(at), CRASH_WHEN=when)
         job_id = ""
         try:
             house.until(house.answers, "the daemon to answer")

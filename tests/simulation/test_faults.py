@@ -19,7 +19,7 @@ from messages.events import Event
 from messages.jobs import JobState, Outcome
 from messages.machines import MachineName
 from providers.fake.scripts import Script
-from providers.interface import NoCapacity, Refused, Unavailable
+from providers.interface import Ambiguous, NoCapacity, ProviderError, Refused, Unavailable
 from tests.support.node import ANA, ASK_S, BEN, KEY, NodeKit, good, virtually
 
 SILENT = Script(starts_after_s=1)
@@ -50,7 +50,7 @@ def test_a_lost_create_answer_never_leaves_a_machine_running() -> None:
 
 def test_a_create_that_never_happened_is_made_again_only_after_the_quiet_time() -> None:
     async def story(house: NodeKit) -> None:
-        house.cloud.faults.fail_next("launch", after_effect=False, error=TimeoutError("no answer"))
+        house.cloud.faults.fail_next("launch", after_effect=False, error=Ambiguous("no answer"))
         job_id = await house.train()
         await house.clock.sleep(house.provider.training.timings.quiet_s - 2)
         assert house.cloud.launches == 0
@@ -100,7 +100,7 @@ def test_a_surplus_twin_is_ended_and_the_job_goes_on() -> None:
 @pytest.mark.parametrize(
     ("error", "expected"), [(NoCapacity("none"), Outcome.NO_CAPACITY), (Refused("no"), Outcome.REFUSED)]
 )
-def test_a_walk_over_refusing_offers_ends_and_costs_nothing(error: Exception, expected: Outcome) -> None:
+def test_a_walk_over_refusing_offers_ends_and_costs_nothing(error: ProviderError, expected: Outcome) -> None:
     """Fault 11."""
 
     async def story(house: NodeKit) -> None:

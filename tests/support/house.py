@@ -50,7 +50,7 @@ class House:
             "PYTHONPATH": str(CHECKOUT),
         }
 
-    def start(self, wait: bool = True, **environment: str) -> House:
+    def start(self, *, wait_ready: bool = True, **environment: str) -> House:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.support.daemon_entry"],
@@ -60,7 +60,7 @@ class House:
                 stdout=log,
                 stderr=log,
             )
-        if wait:
+        if wait_ready:
             self.until(self.answers, "the daemon to answer", READY_S)
         return self
 
@@ -211,7 +211,7 @@ def a_house(root: Path, **environment: str) -> Iterator[House]:
     """A daemon that is ended afterwards, with every machine of it."""
     house = House(root)
     try:
-        house.start(**environment)
+        house.start(wait_ready=True, **environment)
         yield house
     finally:
         if house.process is not None and house.process.poll() is None:

@@ -100,6 +100,9 @@ class Story:
     def phase(self) -> JobState:
         return self.job.phase
 
+    def is_in(self, phase: JobState) -> bool:
+        return self.phase is phase
+
     @property
     def attempt(self) -> Attempt:
         last = self.job.last
@@ -175,7 +178,7 @@ class Story:
 
     def refused(self, reason: str = "no_capacity") -> Story:
         self.reserved() if self.job.current is None else None
-        self.observe(ev.LaunchRefused(attempt=self.number, reason=reason, detail="none free", at=self.now))  # type: ignore[arg-type]
+        self.observe(ev.LaunchRefused(attempt=self.number, reason=reason, detail="none free", at=self.now))
         return self
 
     def started(self) -> Story:
@@ -190,7 +193,7 @@ class Story:
         return ResultMarker(
             attempt=self.number,
             nonce="n1",
-            outcome=outcome,  # type: ignore[arg-type]
+            outcome=outcome,
             code=code,
             ended_at=self.now,
             **more,

@@ -17,6 +17,7 @@ from actors.ledger.state import LedgerState, fold, reservation_id
 from messages import events as ev
 from messages.errors import Refusal
 from messages.ids import JobId, UserId
+from messages.jobs import Outcome
 from messages.money import ZERO
 from tests.support.jobs import JOB, START, TIMINGS, USER, Story, machine, offer
 
@@ -77,7 +78,7 @@ def test_closing_gives_back_whatever_the_job_still_holds() -> None:
     state = books(
         reserve(books(), Budgets(), asked(1), TIMINGS, START), reserve(books(), Budgets(), asked(2), TIMINGS, START)
     )
-    closed = ev.JobClosed(outcome="cancelled", cost_usd=ZERO, at=START)  # type: ignore[arg-type]
+    closed = ev.JobClosed(outcome=Outcome.CANCELLED, cost_usd=ZERO, at=START)
     kinds = [event.kind for event in entries(state, JOB, FACTS, closed, START)]
     assert kinds == ["ledger.released", "ledger.released", "ledger.settled"]
 

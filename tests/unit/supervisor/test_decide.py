@@ -12,7 +12,7 @@ import pytest
 from actors.supervisor import decide as module
 from actors.supervisor.decide import Undecided, decide, next_wake
 from actors.supervisor.inputs import FolderSeen, Granted, Sighted, StopAsked, Vanished, Woke
-from actors.supervisor.rules import DEADLINE_GRACE_S
+from actors.supervisor.rules import DEADLINE_GRACE_S, Rules
 from actors.supervisor.state import UnknownJob, evolve, fold
 from messages import events as ev
 from messages.folder import Started
@@ -104,7 +104,7 @@ def test_stop_while_queued_closes_at_once_and_nothing_was_rented() -> None:
 def test_stop_while_the_create_is_out_ends_the_machine_the_moment_it_is_known() -> None:
     """Fault 20."""
     story = Story().reserved().stop()
-    assert story.phase is JobState.LAUNCHING
+    assert story.is_in(JobState.LAUNCHING)
     story.created()
     assert story.attempt.end is not None
     assert story.attempt.end.reason is StopReason.STOP
@@ -114,9 +114,9 @@ def test_stop_while_the_create_is_out_ends_the_machine_the_moment_it_is_known() 
 
 def test_stop_while_the_create_is_ambiguous_waits_for_the_machine_or_its_absence() -> None:
     found = Story().reserved().ambiguous().stop().listed(machine("x"))
-    assert found.phase is JobState.LAUNCHING  # another name
+    assert found.is_in(JobState.LAUNCHING)  # another name
     found.listed(machine(found.name))
-    assert found.phase is JobState.ENDING
+    assert found.is_in(JobState.ENDING)
     absent = Story().reserved().ambiguous().stop()
     absent.after(TIMINGS.quiet_s).listed()
     assert absent.closed.outcome is Outcome.CANCELLED
@@ -127,7 +127,7 @@ def test_stop_ends_a_machine_at_once(chapter: str) -> None:
     story = Story()
     CHAPTERS[chapter](story)
     story.stop()
-    assert story.phase is JobState.ENDING
+    assert story.is_in(JobState.ENDING)
     assert story.ended().closed.outcome is Outcome.CANCELLED
     assert story.closed.code == "E-CANCELLED"
 
@@ -171,7 +171,7 @@ def test_no_start_within_the_allowance_ends_the_machine_and_tries_the_next_offer
     story = Story().created()
     assert next_wake(story.job, RULES) == START + timedelta(seconds=TIMINGS.start_allowance_s)
     story.after(TIMINGS.start_allowance_s - 1).hear()
-    assert story.phase is JobState.STARTING
+    assert story.is_in(JobState.STARTING)
     story.after(1).hear()
     assert story.attempt.end is not None
     assert story.attempt.end.reason is StopReason.NO_START
@@ -226,7 +226,7 @@ def test_absence_counts_only_past_the_minimum_age_and_for_the_same_machine(machi
     """Faults 3 and 4."""
     story = Story().running()
     story.after(TIMINGS.min_age_s - 1 if machine_id == "m1" else 999).vanished(machine_id)
-    assert story.phase is JobState.RUNNING
+    assert story.is_in(JobState.RUNNING)
 
 
 def test_absence_of_a_machine_that_is_not_there_means_nothing() -> None:
@@ -266,7 +266,7 @@ def test_an_intent_of_another_run_is_ambiguous_and_never_sent() -> None:
     assert story.due() == ()
 
 
-def replace_run(run: str) -> module.Rules:
+def replace_run(run: str) -> Rules:
     return RULES._replace(run=run)
 
 
@@ -283,25 +283,25 @@ def test_an_ambiguous_create_is_adopted_by_name_and_every_other_one_is_surplus()
     assert len(story.attempt.surplus) == 1
     story.observe(ev.SurplusGone(attempt=1, machine_id="m9", proof=gone(story.now)))
     story.listed(late, early)
-    assert story.attempt.surplus == ()
+    assert not story.attempt.surplus
 
 
 def test_an_attempt_is_not_over_while_a_surplus_machine_lives() -> None:
     story = Story().running().listed(machine(Story().reserved().name, "m1"), machine(Story().reserved().name, "m2"))
     story.marked().accepted().proved().collected()
-    assert story.phase is JobState.CONFIRMING
+    assert story.is_in(JobState.CONFIRMING)
     story.observe(ev.SurplusGone(attempt=1, machine_id="m2", proof=gone(story.now)))
-    assert story.phase is JobState.CLOSED
+    assert story.is_in(JobState.CLOSED)
 
 
 def test_never_seen_needs_the_quiet_time_a_complete_listing_and_an_empty_folder() -> None:
     story = Story().ambiguous()
     story.after(TIMINGS.quiet_s - 1).listed()
-    assert story.phase is JobState.LAUNCHING
+    assert story.is_in(JobState.LAUNCHING)
     story.after(1).listed(complete=False)
     story.listed(empty=False)
     story.listed(account="somebody else")
-    assert story.phase is JobState.LAUNCHING
+    assert story.is_in(JobState.LAUNCHING)
     story.listed()
     assert story.attempt.never_seen
     assert story.effects() == ["reserve/2"]
@@ -333,11 +333,11 @@ def test_a_machine_that_started_and_ended_while_nobody_looked_is_known_from_its_
     story = Story().ambiguous()
     begun = Started(attempt=1, nonce="n1", started_at=START, machine=story.name)
     story.hear(FolderSeen(attempt=1, started=begun, marker=story.marker()))
-    assert story.phase is JobState.LAUNCHING  # it may still be listed under an id we do not know
+    assert story.is_in(JobState.LAUNCHING)  # it may still be listed under an id we do not know
     story.after(TIMINGS.quiet_s).listed(empty=False)
     assert story.attempt.machine is not None
     assert story.attempt.machine.id == story.name
-    assert story.phase is JobState.ENDING
+    assert story.is_in(JobState.ENDING)
     assert story.ended().closed.outcome is Outcome.SUCCEEDED
 
 
@@ -347,7 +347,7 @@ def test_a_started_file_outweighs_an_empty_listing() -> None:
     story.hear(FolderSeen(attempt=1, started=begun))
     story.ambiguous().after(999).listed()
     assert not story.attempt.never_seen
-    assert story.phase is JobState.RUNNING
+    assert story.is_in(JobState.RUNNING)
 
 
 def test_a_machine_that_started_before_it_was_listed_is_adopted_under_its_real_id() -> None:
@@ -357,7 +357,7 @@ def test_a_machine_that_started_before_it_was_listed_is_adopted_under_its_real_i
     story.listed(machine(story.name, "real"))
     assert story.attempt.machine is not None
     assert story.attempt.machine.id == "real"
-    assert story.attempt.surplus == ()
+    assert not story.attempt.surplus
 
 
 @pytest.mark.parametrize("number", [0, 2])
