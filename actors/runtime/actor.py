@@ -52,15 +52,21 @@ class Deferred:
 class Actor(Generic[M_contra]):
     """Base of every actor. ``M_contra`` is the union of messages it takes.
 
-    ``ctx`` is set after ``__init__`` and before ``on_start``. After a failure a fresh instance is made by the factory,
-    so whatever must survive is in the journal.
+    ``ctx`` can be used from ``on_start`` on, not yet in ``__init__``. After a failure a fresh instance is made by the
+    factory, so whatever must survive is in the journal.
     """
 
     bounds: ClassVar[Bounds] = Bounds()
     answers: ClassVar[tuple[type[Exception], ...]] = (Refusal, ProviderError)
     """Exceptions which, raised while an ask is served, are its answer and no failure. Any other is both."""
 
-    ctx: Context[M_contra]
+    _cell: Cell
+    """Set by the runtime between ``__init__`` and ``on_start``."""
+
+    @property
+    def ctx(self) -> Context[M_contra]:
+        """What this actor may do. Made anew each time: one kept for each idle actor would cost memory for nothing."""
+        return Context(self._cell)
 
     async def on_start(self) -> None:
         """Run before the first message; a failure here counts like one in ``receive``."""

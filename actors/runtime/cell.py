@@ -13,7 +13,7 @@ import types
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
-from actors.runtime.actor import Actor, Context, Deferred, Ref
+from actors.runtime.actor import Actor, Deferred, Ref
 from actors.runtime.beside import Beside
 from actors.runtime.errors import ActorError, ActorParked, ActorStopped, ActorStuck, Busy
 from actors.runtime.mailbox import CONTROL, LANES, OBSERVATION, Envelope, Reply, learn_lane
@@ -58,7 +58,7 @@ class Cell(Beside):
     ) -> None:
         actor = factory()
         super().__init__(system, name, actor)
-        actor.ctx = Context(self)
+        actor._cell = self
         self.factory = factory
         self.policy = policy
         self.on_park = on_park
@@ -126,7 +126,7 @@ class Cell(Beside):
         cost every idle actor a tenth of its memory. Nothing is called in it that is not needed for every message:
         what is rare hides behind ``self.special``.
         """
-        loop, time = self.system.loop, self.system.loop_time
+        system, loop = self.system, self.system.loop
         requests, turn = self.requests, self.bounds.receive_limit
         take, alive, left = requests.popleft, await self._start(None), turn
         while alive and not self._over():
@@ -161,7 +161,7 @@ class Cell(Beside):
                     if self.senders:
                         self.admit()
                     if left == 0:
-                        self._mark(time())
+                        self._mark(system.loop_time())
                         await _turn()
                     elif self.special and self.finishing:
                         break
@@ -169,7 +169,7 @@ class Cell(Beside):
                         msg = reply = answer = envelope = None  # an idle actor keeps no message alive
                         self.waiter = asyncio.Future(loop=loop)
                         await self.waiter
-                        self.busy_since = time()
+                        self.busy_since = system.stamp or system.new_stamp()
             except (Exception, asyncio.CancelledError) as error:
                 self.handled += turn - left
                 if self._ends(error):
@@ -267,7 +267,7 @@ class Cell(Beside):
             except Exception as again:  # a factory may fail like an actor
                 error = again
                 continue
-            actor.ctx = Context(self)
+            actor._cell = self
             self.actor, self.running = actor, True
             return
 

@@ -82,6 +82,8 @@ class ActorSystem:
         self.report = report
         self.loop = asyncio.get_running_loop()
         self.loop_time = time_of(self.loop)
+        self.stamp = 0.0
+        """Loop time, read once in each turn of the loop in which an actor wakes; 0 = not yet read in this turn."""
         self.deadlines = Deadlines(self.loop)
         self.timers = TimerQueue(clock, self.loop)
         self.dead_letters_total = 0
@@ -137,6 +139,15 @@ class ActorSystem:
             self._parked[cell.name] = cell
             if len(self._parked) > PARKED_KEPT:
                 del self._parked[next(iter(self._parked))]
+
+    def new_stamp(self) -> float:
+        """Read the time for all actors that wake in this turn of the loop. For the cell."""
+        self.stamp = self.loop_time()
+        self.loop.call_soon(self._forget_stamp)
+        return self.stamp
+
+    def _forget_stamp(self) -> None:
+        self.stamp = 0.0
 
     def dead_letter(self, actor: str, msg: object, reason: str) -> None:
         """Count a message that nobody will handle. For the cell."""
