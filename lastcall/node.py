@@ -115,7 +115,9 @@ class Node:
         limits = budgets.model_dump(exclude={"timezone"})
         training = self.parts.provider.training
         timings = {training.kind: training.timings}
-        return CostLedger(self.parts.journal, self.world.clock, Budgets.model_validate(limits), budgets.zone, timings)
+        return CostLedger(
+            self.parts.journal, self.world.clock, Budgets.model_validate(limits), budgets.zone, timings, training.kind
+        )
 
     def _storage(self) -> Callable[[], StorageActor]:
         settings, provider, journal = self.parts.settings, self.parts.provider, self.parts.journal

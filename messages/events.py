@@ -403,6 +403,21 @@ class Settled(Event):
     at: Instant
 
 
+class Spent(Event):
+    """Something cost money without a reservation: a prediction."""
+
+    kind = "ledger.spent"
+    stream = "ledger"
+    writer = "CostLedger"
+
+    prediction_id: PredictionId
+    user_id: UserId
+    provider: str
+    model_id: ModelId
+    amount_usd: Usd
+    at: Instant
+
+
 class Corrected(Event):
     """What the provider billed differs from what was observed."""
 
@@ -572,7 +587,7 @@ JobEvent = (
     | JobParked
 )
 
-LedgerEvent = Reserved | AccrualStarted | Released | Settled | Corrected
+LedgerEvent = Reserved | AccrualStarted | Released | Settled | Spent | Corrected
 
 
 def _catalogue(base: type[Event]) -> dict[str, type[Event]]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import shutil
 import socket
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,9 +15,24 @@ import pytest
 from tests.support import processes
 from tests.support.leaks import _loop_tasks, no_task_left_behind  # noqa: F401
 
+SHORT_FOLDER = "/tmp"
+"""Where the run's temporary folder is: its name must leave room for the path of a Unix socket (107 bytes)."""
 _real_connect = socket.socket.connect
 _real_connect_ex = socket.socket.connect_ex
 _real_sendto = socket.socket.sendto
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose a short temporary folder, unless one was asked for; workers get a part of it."""
+    if not hasattr(config, "workerinput") and config.option.basetemp is None:
+        config.option.basetemp = tempfile.mkdtemp(prefix="lc-", dir=SHORT_FOLDER)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Take the folder away again."""
+    chosen = session.config.option.basetemp
+    if not hasattr(session.config, "workerinput") and str(chosen).startswith(f"{SHORT_FOLDER}/lc-"):
+        shutil.rmtree(chosen, ignore_errors=True)
 
 
 class OutsideAddress(RuntimeError):

@@ -234,7 +234,10 @@ class Dispatcher(Actor[DispatcherMessage]):
     # ------------------------------------------------------------------------------------------- stopping
 
     async def _stop(self, msg: StopJob | StopAll) -> StopAnswer:
-        """Tell supervisors to end their jobs. A disk that cannot note the command does not keep it from acting."""
+        """Tell supervisors to end their jobs. A disk that cannot note the command does not keep it from acting.
+
+        Raises ``Refusal`` E-JOURNAL after it acted, when the stop would be forgotten by a restart.
+        """
         jobs = await self._open_jobs(msg.requester.user_id)
         if isinstance(msg, StopJob):
             if msg.job_id not in await self._jobs_of(msg.requester.user_id, msg.job_id):
@@ -247,14 +250,18 @@ class Dispatcher(Actor[DispatcherMessage]):
             answer={"stopped": list(jobs)},
             body={"jobs": list(jobs), "by": msg.requester.via},
         )
+        unwritten: Exception | None = None
         try:
             await accept(self._journal, accepted)
-            for resource in [*map(str, jobs)] or ["all"]:
-                await self._audit(msg.requester, "job.stop", resource, None)
         except (JournalError, Refusal) as error:
-            self._log("stop_not_journaled", error=str(error))
+            unwritten = error
         for job_id in jobs:
             self._tell(job_id, StopAsked(by=msg.requester.via, command_id=msg.command_id))
+        for resource in [*map(str, jobs)] or ["all"]:
+            await self._audit(msg.requester, "job.stop", resource, None)
+        if isinstance(unwritten, JournalError):
+            detail = "The machines are being ended, but the stop could not be written down: ask again when it can."
+            raise Refusal("E-JOURNAL", detail) from unwritten
         return StopAnswer(stopped=tuple(jobs))
 
     async def _redo_stops(self) -> None:

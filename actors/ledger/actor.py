@@ -12,7 +12,7 @@ from typing import Literal
 
 from actors.journal.interface import ANY, START, Journal, Position, Recorded
 from actors.ledger import budgets as rules
-from actors.ledger.entries import JobFacts, entries, reserve
+from actors.ledger.entries import JobFacts, entries, prediction_entry, reserve
 from actors.ledger.requests import (
     BudgetsLeft,
     CostReport,
@@ -20,6 +20,7 @@ from actors.ledger.requests import (
     JobFact,
     MoneyFact,
     MoneyTotals,
+    PredictionFact,
     ReserveMoney,
     Totals,
 )
@@ -33,7 +34,7 @@ from messages.machines import ProviderKind, Timings
 from messages.money import ZERO, from_micro
 
 STREAM = "ledger"
-LedgerMessage = ReserveMoney | JobFact | CostReport | BudgetsLeft | MoneyTotals
+LedgerMessage = ReserveMoney | JobFact | PredictionFact | CostReport | BudgetsLeft | MoneyTotals
 
 _KEYS = {
     "day": "day",
@@ -54,11 +55,13 @@ class CostLedger(Actor[LedgerMessage]):
         budgets: rules.Budgets,
         zone: tzinfo,
         timings: dict[ProviderKind, Timings],
+        provider: ProviderKind,
     ) -> None:
         self._journal = journal
         self._clock = clock
         self._budgets = budgets
         self._timings = timings
+        self._provider = provider
         self._state = LedgerState(zone)
 
     async def on_start(self) -> None:
@@ -76,11 +79,14 @@ class CostLedger(Actor[LedgerMessage]):
             case JobFact():
                 await self._book(msg.job_id, msg.fact)
                 return None
+            case PredictionFact():
+                await self._append(prediction_entry(self._state, msg.fact, self._provider, msg.at))
+                return None
             case CostReport():
                 return await self._report(msg.user_id, msg.by)
             case BudgetsLeft():
                 return self._budget_rows(msg.user_id)
-            case MoneyTotals():
+            case _:
                 return self._totals()
 
     # ------------------------------------------------------------------------------------------- writing
@@ -119,11 +125,17 @@ class CostLedger(Actor[LedgerMessage]):
             for recorded in await self._journal.read(f"job/{job_id}"):
                 if isinstance(recorded.event, MoneyFact):
                     await self._book(job_id, recorded.event)
+        for (prediction_id,) in await self._journal.query("SELECT id FROM predictions"):
+            if prediction_id not in self._state.predictions:
+                stream = await self._journal.read(f"prediction/{prediction_id}")
+                facts = [fact for fact in map(_fact, stream) if isinstance(fact, PredictionFact)]
+                for made in facts:
+                    await self._append(prediction_entry(self._state, made.fact, self._provider, made.at))
         return Position(last[0][0]) if last else START
 
     async def _follow(self, after: Position) -> None:
         async for recorded in self._journal.follow(after):
-            fact = _money_fact(recorded)
+            fact = _fact(recorded)
             if fact is not None:
                 await self.ctx.ref.send(fact)
 
@@ -175,7 +187,9 @@ class CostLedger(Actor[LedgerMessage]):
         )
 
 
-def _money_fact(recorded: Recorded) -> JobFact | None:
+def _fact(recorded: Recorded) -> JobFact | PredictionFact | None:
+    if isinstance(recorded.event, ev.PredictionMade):
+        return PredictionFact(fact=recorded.event, at=recorded.at)
     if not recorded.stream.startswith("job/") or not isinstance(recorded.event, MoneyFact):
         return None
     return JobFact(job_id=JobId(recorded.stream.removeprefix("job/")), fact=recorded.event)

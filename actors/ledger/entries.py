@@ -40,8 +40,23 @@ def entries(state: LedgerState, job_id: JobId, job: JobFacts, fact: MoneyFact, n
         case ev.AttemptEnded():
             reservation = reservation_id(job_id, fact.attempt)
             return [_released(reservation, fact.cost_usd, now)] if reservation in state.open else []
-        case ev.JobClosed():
+        case _:
             return _closed(state, job_id, job, fact, now)
+
+
+def prediction_entry(state: LedgerState, fact: ev.PredictionMade, provider: str, at: datetime) -> list[ev.LedgerEvent]:
+    """Return what to append for a prediction; nothing when it was booked before or cost nothing."""
+    if fact.prediction_id in state.predictions or fact.cost_usd == 0:
+        return []
+    spent = ev.Spent(
+        prediction_id=fact.prediction_id,
+        user_id=fact.user_id,
+        provider=provider,
+        model_id=fact.model_id,
+        amount_usd=fact.cost_usd,
+        at=at,
+    )
+    return [spent]
 
 
 def _accrual(state: LedgerState, reservation: str, fact: ev.MachineCreated | ev.MachineFound) -> list[ev.LedgerEvent]:

@@ -41,6 +41,13 @@ class JobFact(Control):
     fact: MoneyFact
 
 
+class PredictionFact(Control):
+    """A prediction was made."""
+
+    fact: ev.PredictionMade
+    at: Instant
+
+
 class CostReport(Request[CostDocument]):
     """What was spent, is running and is held."""
 

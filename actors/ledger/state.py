@@ -8,7 +8,7 @@ from datetime import date, datetime, tzinfo
 from decimal import Decimal
 
 from messages import events as ev
-from messages.ids import JobId, UserId
+from messages.ids import JobId, PredictionId, UserId
 from messages.money import ZERO, accrued
 
 
@@ -44,6 +44,8 @@ class LedgerState:
     open: dict[str, Reservation] = field(default_factory=dict)
     spent: dict[tuple[UserId, date], Decimal] = field(default_factory=dict)
     settled: set[JobId] = field(default_factory=set)
+    predictions: set[PredictionId] = field(default_factory=set)
+    """Predictions that are booked."""
     reserved_usd: Decimal = ZERO
     total_usd: Decimal = ZERO
 
@@ -66,7 +68,10 @@ class LedgerState:
                 self._release(event)
             case ev.Settled():
                 self.settled.add(event.job_id)
-            case ev.Corrected():
+            case ev.Spent():
+                self.predictions.add(event.prediction_id)
+                self._spend(event.user_id, event.at, event.amount_usd)
+            case _:
                 self._spend(event.user_id, event.at, event.delta_usd)
 
     def _release(self, event: ev.Released) -> None:

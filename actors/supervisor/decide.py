@@ -169,7 +169,7 @@ def _next(job: Job, now: datetime, rules: Rules) -> ev.Event | None:
         detail = "Lastcall was restarted before the provider's answer was written down."
         return ev.CreateAmbiguous(attempt=attempt.number, detail=detail, call_ended=now)
     if attempt.machine and not attempt.end:
-        return _running(job, attempt, now, rules)
+        return _running(job, attempt, attempt.machine, attempt.intent.request, now, rules)
     if attempt.resolved and attempt.read_out:
         return _attempt_ended(attempt)
     return None
@@ -213,13 +213,13 @@ def _reserved(job: Job, attempt: Attempt, now: datetime, rules: Rules) -> ev.Eve
     )
 
 
-def _running(job: Job, attempt: Attempt, now: datetime, rules: Rules) -> ev.Event | None:
+def _running(
+    job: Job, attempt: Attempt, machine: Machine, request: LaunchRequest, now: datetime, rules: Rules
+) -> ev.Event | None:
     """The reasons to end a machine, in order; the first that holds is journaled."""
-    if attempt.machine is None or attempt.request is None:
-        return None
     wake = next_wake(job, rules)
-    overdue = now >= attempt.request.soft_deadline + seconds(DEADLINE_GRACE_S)
-    rate, agreed = attempt.machine.rate_usd_per_hour, attempt.request.offer.rate_usd_per_hour
+    overdue = now >= request.soft_deadline + seconds(DEADLINE_GRACE_S)
+    rate, agreed = machine.rate_usd_per_hour, request.offer.rate_usd_per_hour
     if job.parked:
         return _end(attempt, StopReason.PARKED, job.parked.detail, now)
     if attempt.marker and attempt.marker_first:

@@ -18,7 +18,7 @@ from actors.supervisor.inputs import Input, StopAsked, Woke
 from actors.supervisor.pending import EndMachine, pending
 from actors.supervisor.rules import Rules
 from actors.supervisor.runner import EffectRunner
-from actors.supervisor.state import Job, fold
+from actors.supervisor.state import Job, evolve, fold
 from messages import events as ev
 from messages.ids import JobId
 
@@ -111,10 +111,11 @@ class JobDriver:
 
     def _end_from_memory(self, events: list[ev.Event]) -> None:
         """Start only what ends a machine: everything else needs its decision on disk first."""
-        imagined = fold(events, self._job)
-        if imagined is not None:
-            due = pending(imagined, self._rules.run, granted=False)
-            self._runner.ensure(imagined, (effect for effect in due if isinstance(effect, EndMachine)))
+        imagined = self.job
+        for event in events:
+            imagined = evolve(imagined, event)
+        due = pending(imagined, self._rules.run, granted=False)
+        self._runner.ensure(imagined, (effect for effect in due if isinstance(effect, EndMachine)))
 
     def next_wake(self) -> datetime | None:
         """Return when the job must be looked at again although nothing happened."""

@@ -41,10 +41,7 @@ async def reserve(tools: Tools, job: Job, effect: Reserve) -> None:
 
 async def launch(tools: Tools, job: Job, effect: Launch) -> None:
     """Send the create of an intended attempt and append what is known of it afterwards."""
-    attempt = job.attempts[effect.attempt - 1]
-    if attempt.intent is None:
-        return
-    await tools.append(job.id, await create(tools, job, attempt.intent))
+    await tools.append(job.id, await create(tools, job, effect.intent))
 
 
 async def create(tools: Tools, job: Job, intent: ev.LaunchIntended) -> ev.Event:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from actors.supervisor.outcome import next_offer, try_again
 from actors.supervisor.state import Attempt, Job
-from messages.jobs import JobState
+from messages.events import LaunchIntended
+from messages.jobs import JobState, ResultMarker
 from messages.machines import Machine, Offer
 
 
@@ -31,12 +32,12 @@ class Reserve:
 class Launch:
     """Send the one create call of an attempt."""
 
-    attempt: int
+    intent: LaunchIntended
 
     @property
     def key(self) -> str:
         """Identity of the effect within its job."""
-        return f"launch/{self.attempt}"
+        return f"launch/{self.intent.attempt}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,9 @@ class Collect:
     """Verify the artifacts the marker names and store the model."""
 
     attempt: int
+    marker: ResultMarker
+    folder: str
+    """Storage key of the job folder."""
 
     @property
     def key(self) -> str:
@@ -105,7 +109,7 @@ def _reserve(job: Job, granted: bool) -> tuple[Effect, ...]:
 
 def _launch(attempt: Attempt, run: str) -> tuple[Effect, ...]:
     if attempt.unanswered and attempt.intent and attempt.intent.run == run:
-        return (Launch(attempt.number),)
+        return (Launch(attempt.intent),)
     return ()
 
 
@@ -118,8 +122,8 @@ def _ends(attempt: Attempt) -> tuple[Effect, ...]:
 
 
 def _reads(attempt: Attempt) -> tuple[Effect, ...]:
-    if attempt.marker and attempt.end and not attempt.collected:
-        return (Collect(attempt.number),)
+    if attempt.marker and attempt.end and attempt.request and not attempt.collected:
+        return (Collect(attempt.number, attempt.marker, attempt.request.folder),)
     if attempt.gone and not attempt.marker and not attempt.read_out:
         return (SeekMarker(attempt.number),)
     return ()

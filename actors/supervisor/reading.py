@@ -21,10 +21,7 @@ T = TypeVar("T")
 
 async def collect(tools: Tools, job: Job, effect: Collect) -> None:
     """Have the artifacts the marker names verified and the model stored, and append what was found."""
-    attempt = job.attempts[effect.attempt - 1]
-    marker = attempt.marker
-    if marker is None or attempt.request is None:
-        return
+    marker = effect.marker
     if not marker.artifacts:
         code = "E-NORESULT" if marker.outcome == "succeeded" else None
         await tools.append(job.id, ev.ResultCollected(attempt=effect.attempt, code=code))
@@ -33,7 +30,7 @@ async def collect(tools: Tools, job: Job, effect: Collect) -> None:
         requester=Requester(user_id=job.user_id, via=job.via),
         job_id=job.id,
         attempt=effect.attempt,
-        folder=attempt.request.folder,
+        folder=effect.folder,
         name=job.name,
         dataset_id=job.plan.spec.dataset_id,
         dataset_name=job.dataset_name,

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Iterable
 
 from actors.supervisor import ending, launching, reading
-from actors.supervisor.pending import Collect, Effect, EndMachine, Launch, Reserve, SeekMarker
+from actors.supervisor.pending import Collect, Effect, EndMachine, Launch, Reserve
 from actors.supervisor.state import Job
 from actors.supervisor.tools import BACKOFF_FIRST_S, Tools
 from messages.ids import JobId
@@ -24,11 +24,6 @@ class EffectRunner:
         self._tools = tools
         self._flying: dict[tuple[JobId, str], asyncio.Task[None]] = {}
         self._closing = False
-
-    @property
-    def in_flight(self) -> int:
-        """How many effects run now."""
-        return len(self._flying)
 
     def creates_in_flight(self) -> list[asyncio.Task[None]]:
         """Return the create calls that are out: an orderly stop waits for their answers."""
@@ -76,5 +71,5 @@ class EffectRunner:
                 await ending.end(self._tools, job, effect)
             case Collect():
                 await reading.collect(self._tools, job, effect)
-            case SeekMarker():
+            case _:
                 await reading.seek(self._tools, job, effect)

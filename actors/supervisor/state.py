@@ -207,5 +207,5 @@ def _after_work(a: Attempt, event: ev.Event) -> Attempt:
             return replace(a, marker_absent=True)
         case ev.StorageUnreadable():
             return replace(a, storage_unreadable=True)
-        case _:
+        case _:  # an event of another stream, or of a writer newer than this
             return a

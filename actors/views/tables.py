@@ -136,11 +136,11 @@ def _columns(connection: apsw.Connection, job_id: str, event: ev.Event) -> None:
 
 
 class CostsTable:
-    """What was spent: a row for every settlement and every correction. ``day`` is UTC."""
+    """What was spent: a row for every settled job, prediction and correction. ``day`` is UTC."""
 
     name = "costs"
-    version = 1
-    kinds = frozenset({"ledger.settled", "ledger.corrected"})
+    version = 2
+    kinds = frozenset({"ledger.settled", "ledger.spent", "ledger.corrected"})
     tables = ("costs",)
     ddl = """
         CREATE TABLE costs (
@@ -153,23 +153,24 @@ class CostsTable:
     def apply(self, connection: apsw.Connection, recorded: Recorded) -> None:
         """Write one amount."""
         event = recorded.event
-        if isinstance(event, ev.Settled):
-            row = (event.provider, event.model_id and str(event.model_id), event.observed_usd, "settled")
-        elif isinstance(event, ev.Corrected):
-            row = ("", None, event.delta_usd, event.reason)
-        else:
+        if not isinstance(event, ev.Settled | ev.Spent | ev.Corrected):
             return
-        provider, model_id, amount, reason = row
+        row = (*_booked(event), str(event.user_id), event.at.date().isoformat())
         connection.execute(
-            "INSERT INTO costs (job_id, user_id, day, provider, model_id, usd_micro, reason)"
+            "INSERT INTO costs (job_id, provider, model_id, usd_micro, reason, user_id, day)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                str(event.job_id),
-                str(event.user_id),
-                event.at.date().isoformat(),
-                provider,
-                model_id,
-                to_micro(amount),
-                reason,
-            ),
+            row,
         )
+
+
+def _booked(event: ev.Settled | ev.Spent | ev.Corrected) -> tuple[str, str, str | None, int, str]:
+    """Return what cost, where, for which model, how much, and why."""
+    match event:
+        case ev.Settled():
+            model_id = str(event.model_id) if event.model_id else None
+            return str(event.job_id), event.provider, model_id, to_micro(event.observed_usd), "settled"
+        case ev.Spent():
+            amount = to_micro(event.amount_usd)
+            return str(event.prediction_id), event.provider, str(event.model_id), amount, "prediction"
+        case ev.Corrected():
+            return str(event.job_id), "", None, to_micro(event.delta_usd), event.reason

@@ -476,7 +476,8 @@ def test_a_full_disk_launches_nothing_and_still_ends_running_machines() -> None:
         job_id = await house.train(dataset=dataset)
         await house.until(job_id, JobState.RUNNING)
         disk[-1].full, house.degraded = True, "the disk is full"
-        await house.halt(job_id)
+        with pytest.raises(Refusal, match=r"E-JOURNAL.*are being ended"):
+            await house.halt(job_id)
         await house.clock.sleep(10)
         assert house.billing() == 0
         with pytest.raises(Refusal, match="E-JOURNAL"):

@@ -133,6 +133,7 @@ class NodeKit:
         self.cloud.default_script = GOOD
         self.degraded: str | None = None
         self._folded: dict[JobId, tuple[Job, Version]] = {}
+        self.open_journal: Callable[[], Awaitable[SqliteJournal]] = self._in_memory
         self.journal: SqliteJournal
         self.node: Node
 
@@ -143,12 +144,7 @@ class NodeKit:
     async def start(self, wrap: Callable[[SqliteJournal], Any] | None = None) -> NodeKit:
         """Boot a node; ``wrap`` may put something around the journal."""
         self.runs += 1
-        self.journal = SqliteJournal.memory(
-            clock=self.clock,
-            entropy=self.entropy.bytes,
-            projections=(*standard(), JobsTable(), CostsTable()),
-            connection=self.disk,
-        )
+        self.journal = journal = await self.open_journal()
         world = World(self.clock, self.entropy, self.spawner, f"run-{self.runs}")
         parts = Parts(
             settings=self.settings,
@@ -159,13 +155,22 @@ class NodeKit:
             program=Program(argv=("python", "-m", "containers.training", "work.json", "out")),
             version="test",
             safe_mode=None,
-            degraded=lambda: self.degraded,
-            probe=_nothing,
+            degraded=lambda: self.degraded or journal.degraded,
+            probe=journal.probe,
             config=dict,
             log=lambda event, **more: self.logged.append((event, more)),
         )
         self.node = boot(world, parts)
+        self.node.start_housekeeping()
         return self
+
+    async def _in_memory(self) -> SqliteJournal:
+        return SqliteJournal.memory(
+            clock=self.clock,
+            entropy=self.entropy.bytes,
+            projections=(*standard(), JobsTable(), CostsTable()),
+            connection=self.disk,
+        )
 
     async def stop(self) -> None:
         """End the node in order; machines keep running."""
@@ -245,10 +250,6 @@ class NodeKit:
     def billing(self) -> int:
         """Machines that bill now, from the cloud's own books."""
         return len(self.cloud.billing())
-
-
-async def _nothing() -> None:
-    return None
 
 
 def virtually(story: Callable[[NodeKit], Awaitable[T]], **kit: Any) -> T:

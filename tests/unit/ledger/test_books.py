@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.ledger.budgets import Budgets, Window, left, refuse, windows
-from actors.ledger.entries import JobFacts, entries, reserve
+from actors.ledger.entries import JobFacts, entries, prediction_entry, reserve
 from actors.ledger.requests import ReserveMoney
 from actors.ledger.state import LedgerState, fold, reservation_id
 from messages import events as ev
 from messages.errors import Refusal
-from messages.ids import JobId, UserId
+from messages.ids import JobId, ModelId, PredictionId, UserId
 from messages.jobs import Outcome
 from messages.money import ZERO
 from tests.support.jobs import JOB, START, TIMINGS, USER, Story, machine, offer
@@ -186,3 +186,21 @@ def test_spent_and_reserved_never_pass_the_budget_whatever_the_order(steps: list
                 state.apply(event)
         assert state.total_usd + state.reserved_usd <= 1
         assert state.reserved_usd == sum((h.hold_usd for h in state.open.values()), ZERO)
+
+
+def test_a_prediction_is_booked_once_and_a_free_one_not_at_all() -> None:
+    state = books()
+    made = ev.PredictionMade(
+        prediction_id=PredictionId("prd_pppppppppp"),
+        user_id=USER,
+        model_id=ModelId("mdl_mmmmmmmmmm"),
+        key="k",
+        rows=3,
+        cost_usd=Decimal("0.01"),
+    )
+    for event in prediction_entry(state, made, "local", START):
+        state.apply(event)
+    assert state.total_usd == Decimal("0.01")
+    assert prediction_entry(state, made, "local", START) == []
+    free = made.model_copy(update={"prediction_id": PredictionId("prd_qqqqqqqqqq"), "cost_usd": ZERO})
+    assert prediction_entry(state, free, "local", START) == []

@@ -431,10 +431,18 @@ def test_a_stream_that_does_not_begin_with_a_queued_job_is_refused() -> None:
     assert fold([queued()]) is not None
 
 
+def reserved_elsewhere() -> ev.Reserved:
+    """An event with an attempt that belongs into another stream."""
+    return ev.Reserved(
+        reservation="r", job_id=JOB, user_id=Story().job.user_id, attempt=1, hold_usd=Decimal(1), at=START
+    )
+
+
 def test_facts_that_fit_no_attempt_change_nothing() -> None:
     job = Story().job
     assert evolve(job, ev.MarkerAbsent(attempt=7, at=START)) == job
     story = Story().running()
+    assert evolve(story.job, reserved_elsewhere()) == story.job
     assert evolve(story.job, ev.ReservationRefused(attempt=1, code="E-BUDGET", detail="")).reservation_refused
     assert evolve(story.job, ev.DatasetRemoved(dataset_id=story.job.plan.spec.dataset_id, by=story.job.user_id))
 

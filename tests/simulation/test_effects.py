@@ -1,0 +1,291 @@
+"""What the effect runner does when its calls, its storage, its disk or its own code fail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from actors.journal.interface import NEW, Appended, Expected, Version, WrongVersion
+from actors.journal.sqlite import SqliteJournal
+from actors.supervisor import launching, reading
+from actors.supervisor.driver import CONFLICTS_MAX, WOKE, Contended
+from actors.supervisor.inputs import StopAsked
+from actors.supervisor.pending import Launch
+from messages import events as ev
+from messages.events import Event
+from messages.ids import CommandId, PredictionId
+from messages.jobs import JobState, Outcome
+from providers.fake.scripts import Script, Write, result
+from providers.interface import Unavailable
+from tests.support.node import ANA, NodeKit, good, virtually
+
+
+def outcome_of(job: Any) -> tuple[Outcome, str | None]:
+    return job.closed.outcome, job.closed.code
+
+
+def test_storage_that_stays_silent_for_an_hour_after_the_marker_closes_the_job_as_lost() -> None:
+    async def story(house: NodeKit) -> None:
+        job_id = await house.train()
+        job = await house.until(job_id, JobState.RUNNING)
+        await house.clock.sleep(28)
+        house.cloud.faults.fail_next("copy", error=Unavailable("down"), times=100_000)
+        began = house.clock.now()
+        job = await house.closed(job_id)
+        assert outcome_of(job) == (Outcome.LOST, "E-LOST")
+        assert job.attempts[0].gone is not None
+        assert job.attempts[0].gone.at - began < timedelta(minutes=1)  # the end did not wait for storage
+        assert house.clock.now() - began > timedelta(hours=1)
+
+    virtually(story)
+
+
+def test_storage_that_stays_silent_after_a_machine_vanished_closes_the_job_as_lost() -> None:
+    async def story(house: NodeKit) -> None:
+        house.cloud.script_next(Script(starts_after_s=1, writes=good().writes[:1]))
+        job_id = await house.train()
+        await house.until(job_id, JobState.RUNNING)
+        await house.clock.sleep(10)
+        house.cloud.faults.fail_next("get", error=Unavailable("down"), times=100_000)
+        house.cloud.faults.fail_next("stat", error=Unavailable("down"), times=100_000)
+        house.cloud.end("fake-1")
+        assert outcome_of(await house.closed(job_id)) == (Outcome.LOST, "E-LOST")
+        assert house.billing() == 0
+
+    virtually(story)
+
+
+def test_a_result_that_names_no_file_is_no_result() -> None:
+    async def story(house: NodeKit) -> None:
+        house.cloud.script_next(
+            Script(starts_after_s=1, ends_after_s=20, writes=(*good().writes[:1], Write(19, "result.json", result())))
+        )
+        assert outcome_of(await house.closed(await house.train())) == (Outcome.FAILED, "E-NORESULT")
+
+    virtually(story)
+
+
+def test_an_intent_that_grew_old_is_not_sent() -> None:
+    """A process that was paused between commit and call must not launch yesterday's intent."""
+
+    async def story(house: NodeKit) -> None:
+        job_id = await house.train()
+        job = await house.until(job_id, JobState.RUNNING)
+        intent = job.attempts[0].intent
+        assert intent is not None
+        tools = house.node.runner._tools
+        for changed in (
+            {"at": house.clock.now() - timedelta(seconds=11)},
+            {"at": house.clock.now() + timedelta(seconds=5)},
+            {"run": "another", "at": house.clock.now()},
+        ):
+            seen = await launching.create(tools, job, intent.model_copy(update=changed))
+            assert isinstance(seen, ev.LaunchRefused)
+            assert seen.reason == "not_sent"
+        assert house.cloud.launches == 1
+        await house.closed(job_id)
+
+    virtually(story)
+
+
+def test_any_failure_of_a_create_that_is_no_clean_answer_is_ambiguous(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(house: NodeKit) -> None:
+        async def broken(request: object) -> None:
+            raise KeyError("a fault of ours, after the bytes went out")
+
+        monkeypatch.setattr(house.provider.training, "launch", broken)
+        job_id = await house.train()
+        await house.clock.sleep(2)
+        assert "job.create_ambiguous" in await house.kinds(f"job/{job_id}")
+        monkeypatch.undo()
+        assert outcome_of(await house.closed(job_id))[0] is Outcome.SUCCEEDED
+
+    virtually(story)
+
+
+def test_a_control_file_that_cannot_be_written_delays_no_end() -> None:
+    async def story(house: NodeKit) -> None:
+        house.cloud.script_next(good(1000))
+        job_id = await house.train()
+        await house.until(job_id, JobState.RUNNING)
+        house.cloud.faults.fail_next("put", error=Unavailable("down"), times=3)
+        await house.halt(job_id)
+        await house.closed(job_id, within_s=30)
+        assert any(event == "control_not_written" for event, _ in house.logged)
+
+    virtually(story)
+
+
+def test_a_stop_is_written_to_the_machine_as_well() -> None:
+    async def story(house: NodeKit) -> None:
+        house.cloud.script_next(good(1000))
+        job_id = await house.train()
+        job = await house.until(job_id, JobState.RUNNING)
+        request = job.attempts[0].request
+        assert request is not None
+        await house.halt(job_id)
+        await house.closed(job_id)
+        assert b'"stop_requested":true' in house.cloud.objects[f"{request.folder}/control.json"].data
+
+    virtually(story)
+
+
+def test_an_effect_with_a_fault_of_ours_is_logged_and_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(house: NodeKit) -> None:
+        sound, faults = reading.collect, [3]
+
+        async def faulty(*arguments: Any) -> None:
+            if faults[0]:
+                faults[0] -= 1
+                raise ZeroDivisionError
+            await sound(*arguments)
+
+        monkeypatch.setattr(reading, "collect", faulty)
+        assert outcome_of(await house.closed(await house.train()))[0] is Outcome.SUCCEEDED
+        assert [event for event, _ in house.logged].count("effect_failed") == 3
+
+    virtually(story)
+
+
+def test_an_orderly_stop_waits_for_creates_that_are_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fault 44."""
+
+    async def story(house: NodeKit) -> None:
+        sound = house.provider.training.launch
+
+        async def slow(request: Any) -> Any:
+            await house.clock.sleep(20)
+            return await sound(request)
+
+        monkeypatch.setattr(house.provider.training, "launch", slow)
+        job_id = await house.train()
+        await house.until(job_id, JobState.LAUNCHING)
+        await house.node.drain()
+        assert (await house.job(job_id)).phase is JobState.STARTING
+        await house.restart()
+        monkeypatch.undo()
+        assert outcome_of(await house.closed(job_id))[0] is Outcome.SUCCEEDED
+        assert house.cloud.launches == 1
+
+    virtually(story)
+
+
+class Contending:
+    """A journal in which somebody else's observation always comes first."""
+
+    def __init__(self, inner: SqliteJournal, times: int) -> None:
+        self.inner = inner
+        self.times = times
+
+    async def append(
+        self,
+        stream: str,
+        expected: Version | Expected,
+        events: Sequence[Event],
+        *,
+        actor: str,
+        cause: str | None = None,
+    ) -> Appended:
+        if actor == "PodSupervisor" and self.times:
+            self.times -= 1
+            raise WrongVersion(stream, expected, 99)
+        return await self.inner.append(stream, expected, events, actor=actor, cause=cause)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+def test_a_decision_that_came_too_late_is_made_again() -> None:
+    async def story(house: NodeKit) -> None:
+        await house.restart(wrap=lambda inner: Contending(inner, 3))
+        assert outcome_of(await house.closed(await house.train()))[0] is Outcome.SUCCEEDED
+
+    virtually(story)
+
+
+def test_a_stream_that_never_rests_is_a_fault_and_not_an_endless_loop() -> None:
+    async def story(house: NodeKit) -> None:
+        await house.restart(wrap=lambda inner: Contending(inner, CONFLICTS_MAX + 1))
+        job_id = await house.train()
+        await house.clock.sleep(1)
+        driver = house.node._driver(job_id)
+        with pytest.raises(LookupError):
+            _ = driver.job
+        house.node.parts.journal.times = 10_000  # type: ignore[attr-defined]
+        await house.halt(job_id)
+        with pytest.raises(Contended):
+            await driver.hear(_stop())
+        house.node.parts.journal.times = 0  # type: ignore[attr-defined]
+        await driver.hear(WOKE)
+        await house.closed(job_id)
+
+    virtually(story)
+
+
+def _stop() -> Any:
+    return StopAsked(by="test", command_id=CommandId("sys:test"))
+
+
+def test_the_runner_starts_nothing_while_it_closes() -> None:
+    async def story(house: NodeKit) -> None:
+        job_id = await house.train()
+        job = await house.until(job_id, JobState.RUNNING)
+        intent = job.attempts[0].intent
+        assert intent is not None
+        await house.node.runner.close()
+        house.node.runner.ensure(job, [Launch(intent)])
+        assert house.node.runner.creates_in_flight() == []
+        await house.restart()
+        await house.closed(job_id)
+
+    virtually(story)
+
+
+def test_predictions_are_booked_once_also_when_the_ledger_was_not_there() -> None:
+    async def story(house: NodeKit) -> None:
+        job = await house.closed(await house.train())
+        assert job.closed is not None
+        made = ev.PredictionMade(
+            prediction_id=_prediction("prd_aaaaaaaaaa"),
+            user_id=ANA.user_id,
+            model_id=job.closed.model_id,
+            key="k",
+            rows=2,
+            cost_usd=job.closed.cost_usd,
+        )
+        await house.node.system.find("ledger").stop()  # type: ignore[union-attr]
+        await house.journal.append("prediction/prd_aaaaaaaaaa", NEW, [made], actor="test")
+        await house.restart()
+        await house.clock.sleep(1)
+        again = made.model_copy(update={"prediction_id": _prediction("prd_bbbbbbbbbb")})
+        await house.journal.append("prediction/prd_bbbbbbbbbb", NEW, [again], actor="test")
+        await house.clock.sleep(1)
+        await house.restart()
+        await house.clock.sleep(1)
+        assert (await house.kinds("ledger")).count("ledger.spent") == 2
+        report = await house.node.services.views.costs(ANA, "day")
+        assert report.total_usd == 3 * job.closed.cost_usd
+
+    virtually(story)
+
+
+def _prediction(text: str) -> Any:
+    return PredictionId(text)
+
+
+def test_a_settlement_that_a_crash_left_out_is_made_at_the_next_start() -> None:
+    async def story(house: NodeKit) -> None:
+        await house.node.system.find("ledger").stop()  # type: ignore[union-attr]
+        job_id = await house.train()
+        await house.clock.sleep(2)
+        await house.restart()
+        job = await house.closed(job_id)
+        await house.clock.sleep(1)
+        ledger = await house.kinds("ledger")
+        assert ledger.count("ledger.settled") == 1
+        assert job.closed is not None
+
+    virtually(story)
