@@ -18,8 +18,8 @@ from actors.audit import audited
 from actors.dispatcher.actor import Dispatcher, House, JobOver, SupervisorParked
 from actors.dispatcher.planning import Defaults
 from actors.dispatcher.slots import Slots
-from actors.fleet.actor import FleetWatch
-from actors.fleet.messages import Adopt, Watched
+from actors.fleet.actor import FleetWatch, Kept
+from actors.fleet.messages import Adopt
 from actors.fleet.watcher import FleetWatcher
 from actors.journal.interface import ANY, Journal, JournalUnavailable
 from actors.ledger.actor import CostLedger
@@ -95,7 +95,7 @@ class Node:
         self.safe_mode = parts.safe_mode
         self.system = ActorSystem(world.clock, world.entropy)
         self.supervisors: dict[JobId, Ref[Input]] = {}
-        self._watched: dict[JobId, Watched] = {}
+        self._fleet_kept = Kept()
         self._housekeeping: asyncio.Task[None] | None = None
         self._noted: set[asyncio.Task[None]] = set()
         self._rules = Rules(parts.naming, parts.provider.training.timings, world.run, parts.settings.storage.jobs)
@@ -147,7 +147,7 @@ class Node:
             self.parts.provider,
             self.parts.journal,
             self.parts.naming,
-            self._watched,
+            self._fleet_kept,
             self._deliver,
             self._driver,
             self._suspect,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from actors.audit import audited
 from actors.dispatcher import planning
@@ -11,6 +11,7 @@ from actors.dispatcher.commands import accept, answered, digest
 from actors.dispatcher.slots import Slots
 from actors.journal.interface import ANY, NEW, Journal, JournalError, JournalUnavailable, WrongVersion
 from actors.runtime.actor import Actor, Ref
+from actors.runtime.mailbox import Bounds
 from actors.supervisor.inputs import Granted, Input, StopAsked
 from messages import events as ev
 from messages.admin import (
@@ -35,6 +36,8 @@ from providers.interface import Need, Provider, ProviderError
 STORAGE_ASK_S = 120.0
 """Longest wait for the inspection of a data set."""
 
+JOBS_MAX = 20_000
+"""Supervisors that may be ending at once."""
 REGRANT_S = 5.0
 """How often waiting jobs are looked at without any news."""
 
@@ -77,6 +80,9 @@ class House(NamedTuple):
 class Dispatcher(Actor[DispatcherMessage]):
     """One per node."""
 
+    bounds: ClassVar[Bounds] = Bounds(tasks_max=JOBS_MAX)
+    answers: ClassVar[tuple[type[Exception], ...]] = (*Actor.answers, JournalUnavailable)
+
     def __init__(
         self,
         journal: Journal,
@@ -103,15 +109,14 @@ class Dispatcher(Actor[DispatcherMessage]):
         return self._provider.training.kind
 
     async def on_start(self) -> None:
-        """Do what was accepted and not done, then start a supervisor for every open job."""
-        await self._redo_trainings()
+        """Start a supervisor for every open job, then do what was accepted and not done."""
         rows = await self._journal.query(
             "SELECT job_id, user_id, state FROM jobs WHERE state != 'closed' ORDER BY position"
         )
         for job_id, user_id, state in rows:
             self._open(JobId(job_id), UserId(user_id), queued=state == "queued")
         await self._redo_stops()
-        self._regrant()
+        await self._regrant()
 
     async def receive(self, msg: DispatcherMessage) -> object | None:
         """Handle one message."""
@@ -127,7 +132,7 @@ class Dispatcher(Actor[DispatcherMessage]):
             case SupervisorParked():
                 await self._parked(msg)
             case Regrant():
-                self._regrant()
+                await self._regrant()
             case WhyQueued():
                 return {job_id: self._slots.why(job_id) for job_id in self._slots.waiting}
         return None
@@ -298,7 +303,11 @@ class Dispatcher(Actor[DispatcherMessage]):
             for job_id in self._slots.grant():
                 self._tell(job_id, Granted())
 
-    def _regrant(self) -> None:
+    async def _regrant(self) -> None:
+        try:
+            await self._redo_trainings()
+        except Refusal as error:
+            self._log("accepted_commands_wait", error=str(error))
         self._grant()
         self.ctx.after(REGRANT_S, Regrant(), key="regrant")
 

@@ -7,8 +7,9 @@ and takes over the jobs whose supervisor is parked. A listing that is cut, forei
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from actors.fleet import messages as fm
 from actors.fleet.adoption import Parked
@@ -19,6 +20,7 @@ from actors.fleet.sightings import findings
 from actors.fleet.watcher import watched_of
 from actors.journal.interface import Journal
 from actors.runtime.actor import Actor
+from actors.runtime.mailbox import Bounds
 from actors.storage.folder import FolderView, JobFolder
 from actors.supervisor.driver import JobDriver
 from actors.supervisor.inputs import FolderSeen, Input, Sighted, Vanished
@@ -32,6 +34,10 @@ from providers.interface import ExitEvents, NotFound, Provider, ProviderError
 ROUND_S_MIN = 0.1
 ROUND_S_MAX = 1.0
 """Between two rounds of folder looks."""
+TASKS_MAX = 4_096
+"""Looks, closer looks and reaps under way at once; what does not fit comes with the next round or listing."""
+TASKS_OWN = 8
+"""Tasks that run as long as the actor does."""
 FAILED_WAIT_S_MAX = 30.0
 """Longest pause after a listing that failed; provider quotas ask for patience, machines for haste."""
 
@@ -57,15 +63,25 @@ class Delivery(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class Kept:
+    """What outlives a restart of this actor, so that it forgets no machine and no parked job."""
+
+    watched: dict[JobId, fm.Watched] = field(default_factory=dict)
+    adopted: set[JobId] = field(default_factory=set)
+
+
 class FleetWatch(Actor[FleetMessage]):
     """Watches the machines of one provider account."""
+
+    bounds: ClassVar[Bounds] = Bounds(tasks_max=TASKS_MAX)
 
     def __init__(
         self,
         provider: Provider,
         journal: Journal,
         naming: Naming,
-        watched: dict[JobId, fm.Watched],
+        kept: Kept,
         deliver: Delivery,
         drive: Callable[[JobId], JobDriver],
         suspect: Callable[[str], None],
@@ -78,13 +94,13 @@ class FleetWatch(Actor[FleetMessage]):
         self._drive = drive
         self._suspect = suspect
         self._log = log
-        self._watched = watched  # comes from outside, so that a restart of this actor forgets no machine
+        self._watched = kept.watched
+        self._adopted = kept.adopted
         self._live: dict[JobId, fm.Live] = {}
         self._told: dict[str, frozenset[str]] = {}
         self._looks = Looks(provider.training.timings.marker_interval_s)
         self._parked: dict[JobId, Parked] = {}
         self._busy: set[str] = set()
-        self._reaping: set[str] = set()
         self._account = ""
         self._last_complete: datetime | None = None
         self._failed: str | None = None
@@ -94,6 +110,8 @@ class FleetWatch(Actor[FleetMessage]):
         """Begin to list, to look, and to hear of exits."""
         for watched in self._watched.values():
             self._looks.keep(watched, self.ctx.clock.monotonic())
+        for job_id in sorted(self._adopted):
+            self._adopt(fm.Adopt(job_id=job_id))
         self.ctx.start(self._patrol(), "patrol")
         if isinstance(self._provider.training, ExitEvents):
             self.ctx.start(self._exits(self._provider.training), "exits")
@@ -107,7 +125,7 @@ class FleetWatch(Actor[FleetMessage]):
             case fm.Unwatch():
                 self._unwatch(msg.job_id)
             case fm.Adopt():
-                self._adopt(msg.job_id)
+                self._adopt(msg)
             case fm.Listed():
                 await self._listed(msg.listing)
             case fm.ListingFailed():
@@ -140,15 +158,17 @@ class FleetWatch(Actor[FleetMessage]):
         if watched is not None:
             self._forget_name(watched.name)
 
-    def _adopt(self, job_id: JobId) -> None:
+    def _adopt(self, msg: fm.Adopt) -> None:
         """Drive a job whose supervisor is parked; what is seen of it goes to its driver from now on."""
-        if job_id not in self._parked:
-            self._parked[job_id] = parked = Parked(self._drive(job_id), self._keep)
-            self.ctx.start(self._drive_parked(job_id, parked), f"parked {job_id}")
+        self._adopted.add(msg.job_id)
+        parked = self._parked.setdefault(msg.job_id, Parked(self._drive(msg.job_id), self._keep))
+        if not self._once(f"parked {msg.job_id}", self._drive_parked(msg.job_id, parked)):
+            self.ctx.after(ROUND_S_MAX, msg)
 
     async def _drive_parked(self, job_id: JobId, parked: Parked) -> None:
         await parked.drive(self.ctx.clock, self._log)
         del self._parked[job_id]
+        self._adopted.discard(job_id)
 
     def _keep(self, job: Job) -> None:
         watched = watched_of(job)
@@ -172,16 +192,20 @@ class FleetWatch(Actor[FleetMessage]):
             last_complete=self._last_complete,
             listing_failed=self._failed,
             second_writer=self._second_writer,
-            reaping=len(self._reaping),
+            reaping=sum(1 for key in self._busy if key.startswith("reap ")),
         )
 
-    def _once(self, key: str, work: Coroutine[Any, Any, None]) -> None:
-        """Start ``work`` unless it runs already."""
+    def _once(self, key: str, work: Coroutine[Any, Any, None]) -> bool:
+        """Start ``work`` unless it runs already; return False when too much is under way."""
         if key in self._busy:
             work.close()
-            return
+            return True
+        if len(self._busy) >= TASKS_MAX - TASKS_OWN:
+            work.close()
+            return False
         self._busy.add(key)
         self.ctx.start(self._release(key, work), key)
+        return True
 
     async def _release(self, key: str, work: Coroutine[Any, Any, None]) -> None:
         try:
@@ -271,15 +295,11 @@ class FleetWatch(Actor[FleetMessage]):
             if verdict.whose is Whose.SECOND_WRITER:
                 self._second_writer = machine.name
                 self._suspect(machine.name)
-            elif verdict.whose is Whose.ORPHAN and machine.id not in self._reaping:
-                self._reaping.add(machine.id)
-                self.ctx.start(self._reap(machine, verdict.reason), f"reap {machine.id}")
+            elif verdict.whose is Whose.ORPHAN:
+                self._once(f"reap {machine.id}", self._reap(machine, verdict.reason))
 
     async def _reap(self, machine: Machine, reason: str) -> None:
-        try:
-            await reap(self._provider, self._journal, self.ctx.clock, machine, reason, self._log)
-        finally:
-            self._reaping.discard(machine.id)
+        await reap(self._provider, self._journal, self.ctx.clock, machine, reason, self._log)
 
     # ------------------------------------------------------------------------------------------- folders
 

@@ -6,14 +6,16 @@ was booked before is not booked again, so a crash between a job's event and its 
 
 from __future__ import annotations
 
+from collections import deque
 from datetime import tzinfo
 from decimal import Decimal
-from typing import Literal
+from typing import ClassVar, Literal
 
-from actors.journal.interface import ANY, START, Journal, Position, Recorded
+from actors.journal.interface import ANY, START, Journal, JournalUnavailable, Position, Recorded
 from actors.ledger import budgets as rules
 from actors.ledger.entries import JobFacts, entries, prediction_entry, reserve
 from actors.ledger.requests import (
+    BookNow,
     BudgetsLeft,
     CostReport,
     Held,
@@ -34,7 +36,8 @@ from messages.machines import ProviderKind, Timings
 from messages.money import ZERO, from_micro
 
 STREAM = "ledger"
-LedgerMessage = ReserveMoney | JobFact | PredictionFact | CostReport | BudgetsLeft | MoneyTotals
+DISK_RETRY_S = 1.0
+LedgerMessage = ReserveMoney | JobFact | PredictionFact | BookNow | CostReport | BudgetsLeft | MoneyTotals
 
 _KEYS = {
     "day": "day",
@@ -47,6 +50,9 @@ _KEYS = {
 
 class CostLedger(Actor[LedgerMessage]):
     """Prices, budgets, reservations, accruals and settlement of one node."""
+
+    answers: ClassVar[tuple[type[Exception], ...]] = (*Actor.answers, JournalUnavailable)
+    """A disk that takes nothing is an answer to who asks, no fault of the ledger."""
 
     def __init__(
         self,
@@ -63,6 +69,8 @@ class CostLedger(Actor[LedgerMessage]):
         self._timings = timings
         self._provider = provider
         self._state = LedgerState(zone)
+        self._facts: deque[JobFact | PredictionFact] = deque()
+        """What is not booked yet, in order; grows only while the disk takes nothing, and the jobs with it."""
 
     async def on_start(self) -> None:
         """Fold the ledger, catch up with what jobs did while nobody booked, then follow."""
@@ -76,11 +84,12 @@ class CostLedger(Actor[LedgerMessage]):
         match msg:
             case ReserveMoney():
                 return await self._reserve(msg)
-            case JobFact():
-                await self._book(msg.job_id, msg.fact)
+            case JobFact() | PredictionFact():
+                self._facts.append(msg)
+                await self._book_all()
                 return None
-            case PredictionFact():
-                await self._append(prediction_entry(self._state, msg.fact, self._provider, msg.at))
+            case BookNow():
+                await self._book_all()
                 return None
             case CostReport():
                 return await self._report(msg.user_id, msg.by)
@@ -107,7 +116,23 @@ class CostLedger(Actor[LedgerMessage]):
             held = self._state.open[event.reservation]
         return Held(reservation=held.id, hold_usd=held.hold_usd, at=held.at)
 
-    async def _book(self, job_id: JobId, fact: MoneyFact) -> None:
+    async def _book_all(self) -> None:
+        """Book what waits, in order. A disk that takes nothing is asked again; nothing is skipped."""
+        while self._facts:
+            try:
+                await self._book(self._facts[0])
+            except JournalUnavailable:
+                self.ctx.after(DISK_RETRY_S, BookNow(), key="book")
+                return
+            self._facts.popleft()
+
+    async def _book(self, msg: JobFact | PredictionFact) -> None:
+        if isinstance(msg, PredictionFact):
+            await self._append(prediction_entry(self._state, msg.fact, self._provider, msg.at))
+        else:
+            await self._book_job(msg.job_id, msg.fact)
+
+    async def _book_job(self, job_id: JobId, fact: MoneyFact) -> None:
         rows = await self._journal.query("SELECT user_id, provider, state FROM jobs WHERE job_id = ?", (job_id,))
         for user_id, provider, state in rows:
             job = JobFacts(UserId(user_id), provider, state == "closed")
@@ -122,16 +147,15 @@ class CostLedger(Actor[LedgerMessage]):
         closed = await self._journal.query("SELECT job_id FROM jobs WHERE state = 'closed'")
         missing = {JobId(row[0]) for row in closed} - self._state.settled
         for job_id in sorted(open_jobs | missing):
-            for recorded in await self._journal.read(f"job/{job_id}"):
-                if isinstance(recorded.event, MoneyFact):
-                    await self._book(job_id, recorded.event)
+            self._take(await self._journal.read(f"job/{job_id}"))
         for (prediction_id,) in await self._journal.query("SELECT id FROM predictions"):
             if prediction_id not in self._state.predictions:
-                stream = await self._journal.read(f"prediction/{prediction_id}")
-                facts = [fact for fact in map(_fact, stream) if isinstance(fact, PredictionFact)]
-                for made in facts:
-                    await self._append(prediction_entry(self._state, made.fact, self._provider, made.at))
+                self._take(await self._journal.read(f"prediction/{prediction_id}"))
+        await self._book_all()
         return Position(last[0][0]) if last else START
+
+    def _take(self, stream: list[Recorded]) -> None:
+        self._facts.extend(fact for fact in map(_fact, stream) if fact is not None)
 
     async def _follow(self, after: Position) -> None:
         async for recorded in self._journal.follow(after):

@@ -48,6 +48,10 @@ class PredictionFact(Control):
     at: Instant
 
 
+class BookNow(Control):
+    """Try again what the disk did not take."""
+
+
 class CostReport(Request[CostDocument]):
     """What was spent, is running and is held."""
 

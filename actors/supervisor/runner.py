@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from actors.supervisor import ending, launching, reading
 from actors.supervisor.pending import Collect, Effect, EndMachine, Launch, Reserve
 from actors.supervisor.state import Job
-from actors.supervisor.tools import BACKOFF_FIRST_S, Tools
+from actors.supervisor.tools import BACKOFF_FIRST_S, BACKOFF_MAX_S, Tools
 from messages.ids import JobId
 
 
@@ -23,6 +23,7 @@ class EffectRunner:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._flying: dict[tuple[JobId, str], asyncio.Task[None]] = {}
+        self._failures: dict[tuple[JobId, str], int] = {}
         self._closing = False
 
     def creates_in_flight(self) -> list[asyncio.Task[None]]:
@@ -51,11 +52,12 @@ class EffectRunner:
     async def _fly(self, job: Job, effect: Effect) -> None:
         try:
             await self._run(job, effect)
-        except asyncio.CancelledError:
-            raise
+            self._failures.pop((job.id, effect.key), None)
         except Exception as error:
             self._tools.log("effect_failed", job_id=job.id, effect=effect.key, error=repr(error))
-            await self._tools.world.clock.sleep(BACKOFF_FIRST_S)
+            failed = self._failures.get((job.id, effect.key), 0)
+            self._failures[job.id, effect.key] = failed + 1
+            await self._tools.world.clock.sleep(min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2.0 ** min(failed, 16)))
         finally:
             self._flying.pop((job.id, effect.key), None)
             if not self._closing:

@@ -68,6 +68,8 @@ def test_a_failing_disk_launches_nothing_and_still_ends_what_runs(tmp_path: Path
             await house.halt(job_id)
         await house.clock.sleep(15)
         assert house.billing() == 0
+        await house.clock.sleep(600)
+        assert not [actor for actor in house.node.system.inspect() if actor.parked]
         with pytest.raises(Refusal, match="E-JOURNAL"):
             await house.train(dataset=dataset)
         assert house.cloud.launches == 1

@@ -9,8 +9,12 @@ from typing import Any
 
 import pytest
 
+from actors.dispatcher.actor import Dispatcher
+from actors.fleet.actor import FleetWatch
 from actors.journal.interface import Appended, Expected, JournalUnavailable, Version
 from actors.journal.sqlite import SqliteJournal
+from actors.ledger.actor import CostLedger
+from actors.storage.actor import StorageActor
 from actors.supervisor.driver import WOKE, JobDriver
 from actors.supervisor.rules import Naming
 from messages.admin import PlanTraining, RemoveDataset, TrainOrder
@@ -325,6 +329,56 @@ def test_a_supervisor_that_fails_again_and_again_is_parked_and_its_machine_ended
         assert job.closed.code == "E-PARKED"
         assert house.billing() == 0
         assert outcome(await house.closed(await house.train())) is Outcome.SUCCEEDED
+
+    virtually(story)
+
+
+def test_a_watch_that_fails_and_comes_back_forgets_no_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(house: NodeKit) -> None:
+        house.cloud.script_next(good(60))
+        job_id = await house.train()
+        await house.until(job_id, JobState.RUNNING)
+
+        def poison(*_: object) -> None:
+            monkeypatch.undo()
+            raise ValueError("a fault of ours")
+
+        monkeypatch.setattr(FleetWatch, "_round", poison)
+        await house.clock.sleep(5)
+        restarts = [a.restarts for a in house.node.system.inspect() if a.name == "fleet"]
+        assert restarts == [1]
+        assert outcome(await house.closed(job_id)) is Outcome.SUCCEEDED
+        assert house.cloud.launches == 1
+
+    virtually(story)
+
+
+@pytest.mark.parametrize("actor", [Dispatcher, CostLedger, StorageActor], ids=["dispatcher", "ledger", "storage"])
+def test_any_actor_that_fails_and_comes_back_changes_nothing_of_the_end(
+    monkeypatch: pytest.MonkeyPatch, actor: type[Any]
+) -> None:
+    """Fault 56."""
+
+    async def story(house: NodeKit) -> None:
+        house.cloud.script_next(good(60))
+        first = await house.train()
+        await house.until(first, JobState.RUNNING)
+        second = await house.train()
+
+        async def poison(*_: object) -> None:
+            monkeypatch.undo()
+            raise ValueError("a fault of ours")
+
+        monkeypatch.setattr(actor, "receive", poison)
+        for name in ("dispatcher", "ledger", "storage"):
+            found = house.node.system.find(name)
+            assert found is not None
+            found.tell(WOKE)
+        await house.clock.sleep(2)
+        assert sum(a.restarts for a in house.node.system.inspect()) == 1
+        for job_id in (first, second):
+            assert outcome(await house.closed(job_id)) is Outcome.SUCCEEDED
+        assert (await house.kinds("ledger")).count("ledger.settled") == 2
 
     virtually(story)
 

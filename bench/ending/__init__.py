@@ -1,0 +1,1 @@
+"""How soon a machine is ended once its work is over."""

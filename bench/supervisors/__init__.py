@@ -1,0 +1,1 @@
+"""What a supervised job costs in memory."""
