@@ -19,7 +19,7 @@ from actors.supervisor.driver import WOKE, JobDriver
 from actors.supervisor.rules import Naming
 from messages.admin import PlanTraining, RemoveDataset, TrainOrder
 from messages.errors import Refusal
-from messages.events import Event
+from messages.events import Event, Settled
 from messages.jobs import JobState, Outcome
 from messages.machines import MachineName
 from providers.fake.scripts import Script
@@ -247,7 +247,35 @@ def test_an_outage_kills_no_healthy_job_and_everything_closes_after_it() -> None
         await house.clock.sleep(3600)
         assert house.cloud.launches == 1
         house.heal()
-        assert outcome(await house.closed(job_id)) is Outcome.SUCCEEDED
+        healed = house.clock.now()
+        job = await house.closed(job_id)
+        assert outcome(job) is Outcome.SUCCEEDED
+        assert job.closed is not None
+        assert job.closed.at - healed < timedelta(seconds=300)
+        assert house.billing() == 0
+
+    virtually(story)
+
+
+@pytest.mark.parametrize("life", ["good", "silent", "taken", "ignores"])
+def test_the_ledger_agrees_with_the_auditors_books(life: str) -> None:
+    """I8: within one cent or one per cent, whichever is more, judged by who really billed when."""
+    lives = {
+        "good": good(3000),
+        "silent": Script(starts_after_s=None),
+        "taken": Script(starts_after_s=1, ends_after_s=2000, writes=good().writes[:1]),
+        "ignores": Script(starts_after_s=1, writes=good(2000).writes, terminates_ignored=3),
+    }
+
+    async def story(house: NodeKit) -> None:
+        house.cloud.script_next(lives[life], good(2000))
+        job = await house.closed(await house.train(), within_s=20_000)
+        now = house.clock.now()
+        billed = sum((line.amount(now) for line in house.cloud.books()), Decimal(0))
+        assert job.closed is not None
+        assert abs(job.closed.cost_usd - billed) <= max(Decimal("0.01"), billed / 100)
+        settled = [r.event for r in await house.journal.read("ledger") if isinstance(r.event, Settled)]
+        assert [event.observed_usd for event in settled] == [job.closed.cost_usd]
 
     virtually(story)
 
