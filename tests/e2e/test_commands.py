@@ -1,0 +1,103 @@
+"""The command line against a real daemon and the real training: what a script gets to read."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from tests.support.house import CHECKOUT, House, a_house
+
+COMMAND_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """One daemon with the real training for the whole module."""
+    with a_house(tmp_path_factory.mktemp("real"), REAL_TRAINING="1") as house:
+        yield house
+
+
+@pytest.fixture(scope="module")
+def penguins() -> Path:
+    files = metadata.files("palmerpenguins") or []
+    return Path(str(next(f for f in files if str(f).endswith("data/penguins.csv")).locate()))
+
+
+def run(house: House, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "lastcall", *arguments],
+        cwd=house.root,
+        env=house.environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_S,
+        check=False,
+    )
+    assert done.returncode == status, (done.stdout, done.stderr)
+    return done
+
+
+def schema(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((CHECKOUT / "docs" / "schemas" / f"{name}.json").read_text())
+    return found
+
+
+def test_one_line_trains_and_prints_one_document(real: House, penguins: Path) -> None:
+    done = run(real, "train", str(penguins), "--target", "species", "-y", "--json")
+    assert len(done.stdout.splitlines()) == 1
+    document = json.loads(done.stdout)
+    jsonschema.validate(document, schema("train"))
+    assert document["job"]["id"].startswith("job_")
+    assert document["job"]["outcome"] == "succeeded"
+    assert 0 < float(document["job"]["cost_usd"]) < 0.01
+    assert document["machine"]["terminated_confirmed_at"]
+    assert document["model"]["id"].startswith("mdl_")
+    assert document["metrics"]["headline"]["value"] > document["metrics"]["headline"]["baseline"]
+    assert real.job(document["job"]["id"])["machine"] == document["machine"]
+    for name, arguments in (("ps", ("ps", "-a")), ("cost", ("cost",))):
+        jsonschema.validate(json.loads(run(real, *arguments, "--json").stdout), schema(name))
+    assert json.loads(run(real, "machines", "ls", "--json").stdout)["running"] == 0
+
+
+def test_a_job_can_be_waited_for_stopped_and_read(real: House, penguins: Path) -> None:
+    left = run(real, "train", str(penguins), "--target", "sex", "-y", "--no-follow", "--json")
+    name = json.loads(left.stdout)["name"]
+    run(real, "stop", name)
+    assert run(real, "wait", name, status=11).returncode == 11
+    assert "cancelled" in run(real, "ps", "-a").stdout
+
+
+def test_a_model_predicts_travels_and_goes(real: House, penguins: Path) -> None:
+    run(real, "train", str(penguins), "--target", "body_mass_g", "--model", "ridge", "-y")
+    out = real.root / "answers.csv"
+    run(real, "predict", "@last", str(penguins), "-o", str(out))
+    assert out.read_text().splitlines()[0].endswith(",prediction")
+    assert len(out.read_text().splitlines()) == 345
+    shown = json.loads(run(real, "models", "show", "@last", "--json").stdout)
+    assert {"model.skops", "metadata.json", "metrics.json", "schema.json"} <= {f["name"] for f in shown["files"]}
+    run(real, "models", "get", "@last", "-o", str(real.root / "bundle"))
+    assert (real.root / "bundle" / "model.skops").stat().st_size > 0
+    run(real, "models", "rm", shown["model"]["id"])
+    run(real, "models", "show", shown["model"]["id"], status=5)
+    data = json.loads(run(real, "data", "ls", "--json").stdout)["datasets"]
+    assert len(data) == 1
+    run(real, "data", "get", data[0]["id"], "-o", str(real.root / "copy.csv"))
+    assert (real.root / "copy.csv").read_bytes() == penguins.read_bytes()
+    run(real, "data", "rm", data[0]["id"])
+
+
+def test_the_training_of_the_same_file_is_the_same_again(real: House, penguins: Path) -> None:
+    metrics = []
+    for _ in range(2):
+        done = run(real, "train", str(penguins), "--target", "island", "--model", "random_forest", "-y", "--json")
+        metrics.append(json.loads(done.stdout)["metrics"])
+    assert metrics[0] == metrics[1]
