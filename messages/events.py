@@ -561,32 +561,6 @@ class DaemonStopped(Event):
     at: Instant
 
 
-JobEvent = (
-    JobQueued
-    | MoneyReserved
-    | ReservationRefused
-    | LaunchIntended
-    | MachineCreated
-    | LaunchRefused
-    | CreateAmbiguous
-    | MachineFound
-    | SurplusFound
-    | SurplusGone
-    | NeverSeen
-    | WorkStarted
-    | MarkerSeen
-    | StopAccepted
-    | EndDecided
-    | TerminateAccepted
-    | GoneProved
-    | ResultCollected
-    | MarkerAbsent
-    | StorageUnreadable
-    | AttemptEnded
-    | JobClosed
-    | JobParked
-)
-
 LedgerEvent = Reserved | AccrualStarted | Released | Settled | Spent | Corrected
 
 

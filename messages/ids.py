@@ -83,13 +83,6 @@ class DatasetId(Id):
     prefix = "ds"
 
 
-class MachineKey(Id):
-    """Our id of a machine; the provider's own id is ``Machine.id``."""
-
-    __slots__ = ()
-    prefix = "mch"
-
-
 class UserId(Id):
     """A person. A command line uid and a Telegram id can link to the same one."""
 

@@ -147,13 +147,6 @@ class StopReason(StrEnum):
     SURPLUS = "surplus"
 
 
-class JobLimitsView(Record):
-    """Deadlines of the current attempt."""
-
-    soft_deadline: Instant
-    hard_deadline: Instant
-
-
 class Requester(Record):
     """Who asked: a user and where from."""
 

@@ -14,7 +14,7 @@ from actors.supervisor.rules import DEADLINE_GRACE_S, RESERVATION_FRESH_S, Rules
 from actors.supervisor.state import Attempt, Job, evolve
 from messages import events as ev
 from messages.base import seconds
-from messages.jobs import JobState, StopReason
+from messages.jobs import StopReason
 from messages.machines import LaunchRequest, Machine, MachineState
 from messages.money import ZERO, accrued
 
@@ -256,8 +256,3 @@ def _attempt_ended(attempt: Attempt) -> ev.AttemptEnded:
         fixed_usd=offer.fixed_usd,
         cost_usd=cost,
     )
-
-
-def waits_for_slot(job: Job) -> bool:
-    """Tell whether the job is queued and only needs a free slot."""
-    return job.phase is JobState.QUEUED and not job.stop and not job.reservation_refused

@@ -15,7 +15,7 @@ from actors.journal.interface import Journal, JournalUnavailable, Version, Wrong
 from actors.runtime.world import Clock
 from actors.supervisor.decide import decide, next_wake
 from actors.supervisor.inputs import Input, StopAsked, Woke
-from actors.supervisor.pending import EndMachine, pending
+from actors.supervisor.pending import End, pending
 from actors.supervisor.rules import Rules
 from actors.supervisor.runner import EffectRunner
 from actors.supervisor.state import Job, evolve, fold
@@ -115,7 +115,7 @@ class JobDriver:
         for event in events:
             imagined = evolve(imagined, event)
         due = pending(imagined, self._rules.run, granted=False)
-        self._runner.ensure(imagined, (effect for effect in due if isinstance(effect, EndMachine)))
+        self._runner.ensure(imagined, (effect for effect in due if isinstance(effect, End)))
 
     def next_wake(self) -> datetime | None:
         """Return when the job must be looked at again although nothing happened."""

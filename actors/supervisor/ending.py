@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable
 
 from actors.supervisor import work
-from actors.supervisor.pending import EndMachine
+from actors.supervisor.pending import End
 from actors.supervisor.state import Attempt, Job
 from actors.supervisor.tools import BACKOFF_FIRST_S, BACKOFF_MAX_S, Tools
 from messages import events as ev
@@ -16,7 +16,7 @@ from messages.machines import Gone, Machine
 from providers.interface import ProviderError
 
 
-async def end(tools: Tools, job: Job, effect: EndMachine) -> None:
+async def end(tools: Tools, job: Job, effect: End) -> None:
     """Terminate and prove, for ever: only a proof ends this."""
     attempt = job.attempts[effect.attempt - 1]
     told = asyncio.create_task(_tell_machine(tools, job, attempt))
@@ -27,7 +27,7 @@ async def end(tools: Tools, job: Job, effect: EndMachine) -> None:
         await asyncio.gather(told, return_exceptions=True)
 
 
-async def end_machine(tools: Tools, job: Job, effect: EndMachine) -> None:
+async def end_machine(tools: Tools, job: Job, effect: End) -> None:
     """Ask for the end until the provider accepts and the proof is complete, then append it."""
     clock = tools.world.clock
     accepted: asyncio.Task[None] | None = None
@@ -81,6 +81,6 @@ async def _quietly(tools: Tools, job: Job, doing: Awaitable[None]) -> None:
         tools.log("control_not_written", job_id=job.id, error=str(error))
 
 
-def _gone(effect: EndMachine, proof: Gone) -> ev.Event:
+def _gone(effect: End, proof: Gone) -> ev.Event:
     kind = ev.SurplusGone if effect.surplus else ev.GoneProved
     return kind(attempt=effect.attempt, machine_id=effect.machine.id, proof=proof)

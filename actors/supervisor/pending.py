@@ -16,72 +16,59 @@ from messages.machines import Machine, Offer
 
 
 @dataclass(frozen=True, slots=True)
-class Reserve:
-    """Hold money for the next attempt and write its job folder."""
+class _OfAttempt:
+    """An effect of one attempt. ``key`` is its identity within the job: one of a key runs at a time."""
 
     attempt: int
-    offer: Offer
 
     @property
     def key(self) -> str:
-        """Identity of the effect within its job."""
-        return f"reserve/{self.attempt}"
+        """Kind of the effect and number of its attempt."""
+        return f"{type(self).__name__.lower()}/{self.attempt}"
 
 
 @dataclass(frozen=True, slots=True)
-class Launch:
+class Reserve(_OfAttempt):
+    """Hold money for the next attempt and write its job folder."""
+
+    offer: Offer
+
+
+@dataclass(frozen=True, slots=True)
+class Launch(_OfAttempt):
     """Send the one create call of an attempt."""
 
     intent: LaunchIntended
 
-    @property
-    def key(self) -> str:
-        """Identity of the effect within its job."""
-        return f"launch/{self.intent.attempt}"
-
 
 @dataclass(frozen=True, slots=True)
-class EndMachine:
+class End(_OfAttempt):
     """Terminate a machine and prove it gone, for as long as it takes."""
 
-    attempt: int
     machine: Machine
     surplus: bool = False
 
     @property
     def key(self) -> str:
-        """Identity of the effect within its job."""
+        """An attempt can have surplus machines, so the machine's id is part of it."""
         return f"end/{self.attempt}/{self.machine.id}"
 
 
 @dataclass(frozen=True, slots=True)
-class Collect:
+class Collect(_OfAttempt):
     """Verify the artifacts the marker names and store the model."""
 
-    attempt: int
     marker: ResultMarker
     folder: str
     """Storage key of the job folder."""
 
-    @property
-    def key(self) -> str:
-        """Identity of the effect within its job."""
-        return f"collect/{self.attempt}"
-
 
 @dataclass(frozen=True, slots=True)
-class SeekMarker:
+class Seek(_OfAttempt):
     """The machine is gone without a known marker: look twice whether it left one."""
 
-    attempt: int
 
-    @property
-    def key(self) -> str:
-        """Identity of the effect within its job."""
-        return f"seek/{self.attempt}"
-
-
-Effect = Reserve | Launch | EndMachine | Collect | SeekMarker
+Effect = Reserve | Launch | End | Collect | Seek
 
 
 def pending(job: Job, run: str, *, granted: bool) -> tuple[Effect, ...]:
@@ -109,15 +96,15 @@ def _reserve(job: Job, granted: bool) -> tuple[Effect, ...]:
 
 def _launch(attempt: Attempt, run: str) -> tuple[Effect, ...]:
     if attempt.unanswered and attempt.intent and attempt.intent.run == run:
-        return (Launch(attempt.intent),)
+        return (Launch(attempt.number, attempt.intent),)
     return ()
 
 
 def _ends(attempt: Attempt) -> tuple[Effect, ...]:
     ends: list[Effect] = []
     if attempt.end and attempt.machine and not attempt.gone:
-        ends.append(EndMachine(attempt.number, attempt.machine))
-    ends.extend(EndMachine(attempt.number, machine, surplus=True) for machine in attempt.surplus)
+        ends.append(End(attempt.number, attempt.machine))
+    ends.extend(End(attempt.number, machine, surplus=True) for machine in attempt.surplus)
     return tuple(ends)
 
 
@@ -125,5 +112,5 @@ def _reads(attempt: Attempt) -> tuple[Effect, ...]:
     if attempt.marker and attempt.end and attempt.request and not attempt.collected:
         return (Collect(attempt.number, attempt.marker, attempt.request.folder),)
     if attempt.gone and not attempt.marker and not attempt.read_out:
-        return (SeekMarker(attempt.number),)
+        return (Seek(attempt.number),)
     return ()

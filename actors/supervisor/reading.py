@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from actors.supervisor.pending import Collect, SeekMarker
+from actors.supervisor.pending import Collect, Seek
 from actors.supervisor.state import Job
 from actors.supervisor.tools import BACKOFF_FIRST_S, BACKOFF_MAX_S, Tools
 from messages import events as ev
@@ -51,7 +51,7 @@ async def collect(tools: Tools, job: Job, effect: Collect) -> None:
     await tools.append(job.id, collected)
 
 
-async def seek(tools: Tools, job: Job, effect: SeekMarker) -> None:
+async def seek(tools: Tools, job: Job, effect: Seek) -> None:
     """Two reads, begun after Gone and far enough apart, must both say that there is no marker."""
     clock = tools.world.clock
     folder = tools.folder_of(job, effect.attempt)

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Iterable
 
 from actors.supervisor import ending, launching, reading
-from actors.supervisor.pending import Collect, Effect, EndMachine, Launch, Reserve
+from actors.supervisor.pending import Collect, Effect, End, Launch, Reserve
 from actors.supervisor.state import Job
 from actors.supervisor.tools import BACKOFF_FIRST_S, BACKOFF_MAX_S, Tools
 from messages.ids import JobId
@@ -69,7 +69,7 @@ class EffectRunner:
                 await launching.reserve(self._tools, job, effect)
             case Launch():
                 await launching.launch(self._tools, job, effect)
-            case EndMachine():
+            case End():
                 await ending.end(self._tools, job, effect)
             case Collect():
                 await reading.collect(self._tools, job, effect)

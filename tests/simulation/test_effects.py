@@ -236,7 +236,7 @@ def test_the_runner_starts_nothing_while_it_closes() -> None:
         intent = job.attempts[0].intent
         assert intent is not None
         await house.node.runner.close()
-        house.node.runner.ensure(job, [Launch(intent)])
+        house.node.runner.ensure(job, [Launch(1, intent)])
         assert house.node.runner.creates_in_flight() == []
         await house.restart()
         await house.closed(job_id)

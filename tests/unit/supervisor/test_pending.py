@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from actors.supervisor.decide import waits_for_slot
 from actors.supervisor.pending import pending
 from messages import events as ev
 from tests.support.jobs import START, Story
@@ -14,8 +13,7 @@ def test_a_queued_job_waits_for_its_slot() -> None:
     story = Story()
     assert story.effects(granted=False) == []
     assert story.effects(granted=True) == ["reserve/1"]
-    assert waits_for_slot(story.job)
-    assert not waits_for_slot(story.stop().job)
+    assert story.stop().effects() == []
 
 
 def test_a_job_that_had_a_machine_keeps_its_slot() -> None:
