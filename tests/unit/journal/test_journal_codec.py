@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from actors.journal.codec import check_known, decode, encode
 from actors.journal.interface import JournalRefused
-from messages.events import EVENTS, Event, JobEvent, MarkerSeen, OrphanReaped, ResultCollected
+from messages.events import EVENTS, Event, LedgerEvent, MarkerSeen, OrphanReaped, ResultCollected
 from messages.jobs import ResultMarker
 from messages.machines import Machine, MachineState
 from tests.support.journal_kit import note
@@ -53,7 +53,7 @@ def test_aliases_enumerations_money_and_microseconds_survive(event: Event) -> No
 
 
 def test_every_job_event_can_be_stored() -> None:
-    assert {cls.kind for cls in get_args(JobEvent)} <= set(EVENTS)
+    assert {cls.kind for cls in get_args(LedgerEvent)} <= set(EVENTS)
 
 
 def test_a_class_that_is_not_in_the_catalogue_is_refused() -> None:
