@@ -41,6 +41,7 @@ from actors.supervisor.driver import JobDriver
 from actors.supervisor.inputs import Input, Woke
 from actors.supervisor.rules import Naming, Rules
 from actors.supervisor.runner import EffectRunner
+from actors.supervisor.state import Job
 from actors.supervisor.tools import Tools
 from actors.supervisor.work import Program
 from actors.views.jobs import JobViews
@@ -209,7 +210,7 @@ class Node:
                 return PodSupervisor(
                     self._driver(job_id),
                     FleetWatcher(self.fleet),
-                    lambda job: self.dispatcher.tell(JobOver(job_id=job.id)),
+                    self._closed,
                 )
 
             def parked(_name: str, error: BaseException) -> None:
@@ -220,6 +221,11 @@ class Node:
                 supervisor, str(job_id), policy=SUPERVISOR_RESTARTS, on_park=parked
             )
         return self.supervisors[job_id]
+
+    def _closed(self, job: Job) -> None:
+        self.supervisors.pop(job.id, None)
+        self.runner.forget(job.id)
+        self.dispatcher.tell(JobOver(job_id=job.id))
 
     def _deliver(self, job_id: JobId, heard: Input) -> None:
         if (ref := self.supervisors.get(job_id)) is not None:

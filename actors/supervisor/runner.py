@@ -38,6 +38,11 @@ class EffectRunner:
                 continue
             self._flying[where] = asyncio.create_task(self._fly(job, effect), name=f"effect {job.id} {effect.key}")
 
+    def forget(self, job_id: JobId) -> None:
+        """Drop what is remembered of a job that is over."""
+        for where in [where for where in self._failures if where[0] == job_id]:
+            del self._failures[where]
+
     async def close(self) -> None:
         """Stop running effects. Machines keep running; what was not observed is reconciled at the next start."""
         self._closing = True

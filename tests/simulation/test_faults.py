@@ -482,6 +482,29 @@ def test_bad_data_is_refused_before_anything_is_held_or_rented() -> None:
     virtually(story)
 
 
+def test_a_node_keeps_nothing_of_jobs_that_are_over() -> None:
+    """I14: memory does not grow with the number of jobs that were."""
+
+    async def story(house: NodeKit) -> None:
+        dataset = await house.upload()
+        for _ in range(3):
+            job_id = await house.train(dataset=dataset)
+            await house.until(job_id, JobState.RUNNING)
+            house.cloud.faults.fail_next("copy", error=Unavailable("down"))
+            await house.closed(job_id)
+        await house.clock.sleep(5)
+        node = house.node
+        assert node.supervisors == {}
+        assert node._fleet_kept.watched == {}
+        assert node._slots.waiting == ()
+        assert not node._slots._holding
+        assert not node.runner._flying
+        assert not node.runner._failures
+        assert {a.name for a in node.system.inspect()} == {"ledger", "storage", "fleet", "dispatcher"}
+
+    virtually(story)
+
+
 # ---------------------------------------------------------------------------------------------- money
 
 
