@@ -152,6 +152,7 @@ class Node:
             self._deliver,
             self._driver,
             self._suspect,
+            self._closed,
             self.parts.log,
         )
 
@@ -179,6 +180,7 @@ class Node:
             folder=JobFolder,
             folder_prefix=self.parts.settings.storage.jobs,
             log=self.parts.log,
+            may_launch=lambda: self._refuse_new() is None,
             observed=lambda job_id: self._deliver(job_id, Woke()),
         )
 

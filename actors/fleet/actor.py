@@ -18,7 +18,7 @@ from actors.fleet.orphans import Whose, claim, parse
 from actors.fleet.reaping import reap
 from actors.fleet.sightings import findings
 from actors.fleet.watcher import watched_of
-from actors.journal.interface import Journal
+from actors.journal.interface import Journal, JournalUnavailable
 from actors.runtime.actor import Actor
 from actors.runtime.mailbox import Bounds
 from actors.storage.folder import FolderView, JobFolder
@@ -85,6 +85,7 @@ class FleetWatch(Actor[FleetMessage]):
         deliver: Delivery,
         drive: Callable[[JobId], JobDriver],
         suspect: Callable[[str], None],
+        over: Callable[[Job], None],
         log: Callable[..., Any],
     ) -> None:
         self._provider = provider
@@ -93,11 +94,11 @@ class FleetWatch(Actor[FleetMessage]):
         self._deliver = deliver
         self._drive = drive
         self._suspect = suspect
+        self._over = over
         self._log = log
         self._watched = kept.watched
         self._adopted = kept.adopted
         self._live: dict[JobId, fm.Live] = {}
-        self._told: dict[str, frozenset[str]] = {}
         self._looks = Looks(provider.training.timings.marker_interval_s)
         self._parked: dict[JobId, Parked] = {}
         self._busy: set[str] = set()
@@ -145,18 +146,13 @@ class FleetWatch(Actor[FleetMessage]):
     # ------------------------------------------------------------------------------------------- watching
 
     def _watch(self, watched: fm.Watched) -> None:
-        before = self._watched.get(watched.job_id)
         self._watched[watched.job_id] = watched
-        if before is not None and before.name != watched.name:
-            self._forget_name(before.name)
         self._looks.keep(watched, self.ctx.clock.monotonic())
 
     def _unwatch(self, job_id: JobId) -> None:
-        watched = self._watched.pop(job_id, None)
+        self._watched.pop(job_id, None)
         self._live.pop(job_id, None)
         self._looks.drop(job_id)
-        if watched is not None:
-            self._forget_name(watched.name)
 
     def _adopt(self, msg: fm.Adopt) -> None:
         """Drive a job whose supervisor is parked; what is seen of it goes to its driver from now on."""
@@ -169,6 +165,7 @@ class FleetWatch(Actor[FleetMessage]):
         await parked.drive(self.ctx.clock, self._log)
         del self._parked[job_id]
         self._adopted.discard(job_id)
+        self._over(parked.driver.job)
 
     def _keep(self, job: Job) -> None:
         watched = watched_of(job)
@@ -182,9 +179,6 @@ class FleetWatch(Actor[FleetMessage]):
             parked.heard.append(heard)
         else:
             self._deliver(job_id, heard)
-
-    def _forget_name(self, name: str) -> None:
-        self._told.pop(name, None)
 
     def _facts(self) -> fm.FleetFacts:
         return fm.FleetFacts(
@@ -234,7 +228,7 @@ class FleetWatch(Actor[FleetMessage]):
         self._account = listing.account
         if listing.complete:
             self._last_complete, self._failed = listing.began, None
-        found = findings(listing, self._watched.values(), self._told)
+        found = findings(listing, self._watched.values())
         for watched, machines in found.sighted:
             if watched.ambiguous and listing.complete:
                 self._once(f"ambiguous {watched.name}", self._look_then_tell(watched, listing, machines))
@@ -290,7 +284,11 @@ class FleetWatch(Actor[FleetMessage]):
             name = parse(machine, self._naming)
             if name is None or (machine.name in names and now < name.hard_deadline):
                 continue
-            recorded = await self._journal.read(f"job/{name.job_id}")
+            try:
+                recorded = await self._journal.read(f"job/{name.job_id}")
+            except JournalUnavailable as error:
+                self._log("orphans_not_judged", error=str(error))
+                return
             verdict = claim(machine, listing, self._naming, fold(r.event for r in recorded), now)
             if verdict.whose is Whose.SECOND_WRITER:
                 self._second_writer = machine.name

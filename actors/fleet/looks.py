@@ -34,11 +34,6 @@ class Looks:
         """Forget a job."""
         self._due.pop(job_id, None)
 
-    def soon(self, job_id: JobId, now_s: float) -> None:
-        """Have a job looked at in the next round."""
-        if job_id in self._due:
-            self._due[job_id] = now_s
-
     def take(self, watched: dict[JobId, Watched], now_s: float, round_s: float) -> list[JobId]:
         """Return the jobs to look at now, nearest deadline first, and set their next time."""
         due = [job_id for job_id, at in self._due.items() if at <= now_s and job_id in watched]

@@ -20,7 +20,11 @@ class Watched(Record):
     account: str
     phase: JobState
     machine_id: str | None = None
+    known_ids: tuple[str, ...] = ()
+    """Ids the supervisor has journaled under this name: its machine and its surplus."""
     ambiguous: bool = False
+    unanswered: bool = False
+    """The create is out: nothing listed means anything yet."""
     soft_deadline: Instant
 
 

@@ -21,11 +21,11 @@ class Findings(NamedTuple):
     """Jobs whose machine a complete listing no longer shows."""
 
 
-def findings(listing: Listing, watched: Iterable[Watched], told: dict[str, frozenset[str]]) -> Findings:
+def findings(listing: Listing, watched: Iterable[Watched]) -> Findings:
     """Compare a listing with what is watched.
 
-    ``told`` remembers which machine ids were reported under which name, so that a supervisor is woken only by news;
-    an ambiguous create hears of every listing, because absence is its news.
+    A supervisor is told of machines it has not journaled yet, at every listing until it has; an ambiguous create
+    hears of every listing, because absence is its news.
     """
     by_name: dict[str, list[Machine]] = {}
     for machine in listing.machines:
@@ -36,8 +36,7 @@ def findings(listing: Listing, watched: Iterable[Watched], told: dict[str, froze
     for one in watched:
         machines = tuple(by_name.get(one.name, ()))
         ids = frozenset(m.id for m in machines)
-        if one.ambiguous or ids - told.get(one.name, frozenset()):
-            told[one.name] = told.get(one.name, frozenset()) | ids
+        if one.ambiguous or (ids.difference(one.known_ids) and not one.unanswered):
             sighted.append((one, machines))
         if _is_missing(one, ids, listing):
             missing.append(one)

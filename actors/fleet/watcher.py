@@ -21,6 +21,8 @@ def watched_of(job: Job) -> Watched | None:
         account=job.binding.account,
         phase=job.phase,
         machine_id=attempt.machine.id if attempt.machine else None,
+        known_ids=tuple(sorted({*attempt.surplus_seen, *([attempt.machine.id] if attempt.machine else [])})),
+        unanswered=attempt.unanswered,
         ambiguous=attempt.ambiguous is not None and attempt.machine is None and not attempt.never_seen,
         soft_deadline=attempt.request.soft_deadline,
     )

@@ -104,7 +104,16 @@ def _numbers(value: Any) -> int:
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) and len(value) <= 1000 else ""
+    return value if isinstance(value, str) and len(value) <= 1000 and _is_unicode(value) else ""
+
+
+def _is_unicode(value: str) -> bool:
+    """Lone surrogates can be written in JSON and nowhere else."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _names(value: object) -> tuple[str, ...]:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+
+from actors.journal.interface import JournalRefused
 from actors.ledger.requests import ReserveMoney
 from actors.supervisor import work
 from actors.supervisor.pending import Launch, Reserve
 from actors.supervisor.rules import SEND_WITHIN_S
 from actors.supervisor.state import Job
-from actors.supervisor.tools import Tools
+from actors.supervisor.tools import Tools, plain
 from messages import events as ev
 from messages.errors import Refusal
 from messages.machines import LaunchRequest
 from providers.interface import NoCapacity, Refused
+
+FINAL_REFUSALS = ("E-BUDGET", "E-CAPTOOSMALL")
+"""What the ledger says of money. Any other refusal (busy, no answer, no disk) is asked again."""
 
 
 async def reserve(tools: Tools, job: Job, effect: Reserve) -> None:
@@ -28,6 +34,8 @@ async def reserve(tools: Tools, job: Job, effect: Reserve) -> None:
     try:
         held = await tools.ask.reserve(asked)
     except Refusal as no:
+        if no.code not in FINAL_REFUSALS:
+            raise
         refused = ev.ReservationRefused(attempt=effect.attempt, code=no.code, detail=no.detail)
         await tools.append(job.id, refused)
         return
@@ -41,7 +49,11 @@ async def reserve(tools: Tools, job: Job, effect: Reserve) -> None:
 
 async def launch(tools: Tools, job: Job, effect: Launch) -> None:
     """Send the create of an intended attempt and append what is known of it afterwards."""
-    await tools.append(job.id, await create(tools, job, effect.intent))
+    seen = await create(tools, job, effect.intent)
+    try:
+        await tools.append(job.id, seen)
+    except JournalRefused as error:  # the answer cannot be written, so nothing is known of it
+        await tools.append(job.id, _ambiguous(tools, effect.intent, error))
 
 
 async def create(tools: Tools, job: Job, intent: ev.LaunchIntended) -> ev.Event:
@@ -49,18 +61,28 @@ async def create(tools: Tools, job: Job, intent: ev.LaunchIntended) -> ev.Event:
     clock = tools.world.clock
     number = intent.attempt
     age = (clock.now() - intent.at).total_seconds()
-    if not 0 <= age <= SEND_WITHIN_S or intent.run != tools.world.run:
-        detail = f"The create was not sent: its intent was {age:.0f} s old."
+    if not 0 <= age <= SEND_WITHIN_S or intent.run != tools.world.run or not tools.may_launch():
+        detail = f"The create was not sent: its intent was {age:.0f} s old, or nothing may be launched now."
         return ev.LaunchRefused(attempt=number, reason="not_sent", detail=detail, at=clock.now())
     try:
         machine = await tools.provider(job).training.launch(_complete(intent.request))
     except NoCapacity as no:
-        return ev.LaunchRefused(attempt=number, reason="no_capacity", detail=str(no), at=clock.now())
+        return ev.LaunchRefused(attempt=number, reason="no_capacity", detail=plain(no), at=clock.now())
     except Refused as no:
-        return ev.LaunchRefused(attempt=number, reason="refused", detail=str(no), at=clock.now())
+        return ev.LaunchRefused(attempt=number, reason="refused", detail=plain(no), at=clock.now())
     except Exception as error:  # Ambiguous or whatever else broke: the bytes may have gone out
-        return ev.CreateAmbiguous(attempt=number, detail=str(error) or repr(error), call_ended=clock.now())
+        return _ambiguous(tools, intent, error)
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise  # this process leaves; the next one finds the intent without an answer
+        return _ambiguous(tools, intent, error)
     return ev.MachineCreated(attempt=number, machine=machine, at=clock.now())
+
+
+def _ambiguous(tools: Tools, intent: ev.LaunchIntended, error: BaseException) -> ev.CreateAmbiguous:
+    at = tools.world.clock.now()
+    return ev.CreateAmbiguous(attempt=intent.attempt, detail=plain(error), call_ended=at)
 
 
 def _complete(request: LaunchRequest) -> LaunchRequest:

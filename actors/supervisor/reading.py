@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from actors.runtime.errors import ActorError
 from actors.supervisor.pending import Collect, Seek
 from actors.supervisor.state import Job
-from actors.supervisor.tools import BACKOFF_FIRST_S, BACKOFF_MAX_S, Tools
+from actors.supervisor.tools import BACKOFF_FIRST_S, BACKOFF_MAX_S, Tools, plain
 from messages import events as ev
 from messages.admin import CollectResult
+from messages.errors import Refusal
 from messages.jobs import Requester
 from providers.interface import ProviderError
 
@@ -36,7 +38,14 @@ async def collect(tools: Tools, job: Job, effect: Collect) -> None:
         dataset_name=job.dataset_name,
         artifacts=marker.artifacts,
     )
-    found = await until_readable(tools, job, lambda: tools.ask.collect(asked))
+    try:
+        found = await until_readable(tools, job, lambda: tools.ask.collect(asked))
+    except Refusal as no:
+        if isinstance(no, ActorError) or no.code == "E-JOURNAL":
+            raise  # nobody looked: asked again
+        failed = ev.ResultCollected(attempt=effect.attempt, code="E-ARTIFACT", detail=plain(no))
+        await tools.append(job.id, failed)
+        return
     if found is None:
         at = tools.world.clock.now()
         await tools.append(job.id, ev.StorageUnreadable(attempt=effect.attempt, at=at))

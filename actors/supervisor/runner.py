@@ -23,6 +23,8 @@ class EffectRunner:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._flying: dict[tuple[JobId, str], asyncio.Task[None]] = {}
+        self._sent: set[tuple[JobId, str]] = set()
+        """Creates this process has begun: whatever became of them, none is begun twice."""
         self._failures: dict[tuple[JobId, str], int] = {}
         self._closing = False
 
@@ -34,14 +36,17 @@ class EffectRunner:
         """Start every effect of ``job`` that is not running."""
         for effect in effects:
             where = (job.id, effect.key)
-            if where in self._flying or self._closing:
+            if where in self._flying or where in self._sent or self._closing:
                 continue
+            if isinstance(effect, Launch):
+                self._sent.add(where)
             self._flying[where] = asyncio.create_task(self._fly(job, effect), name=f"effect {job.id} {effect.key}")
 
     def forget(self, job_id: JobId) -> None:
         """Drop what is remembered of a job that is over."""
         for where in [where for where in self._failures if where[0] == job_id]:
             del self._failures[where]
+        self._sent -= {where for where in self._sent if where[0] == job_id}
 
     async def close(self) -> None:
         """Stop running effects. Machines keep running; what was not observed is reconciled at the next start."""

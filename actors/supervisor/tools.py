@@ -19,8 +19,15 @@ from messages.jobs import ResultMarker
 from messages.machines import ProviderKind
 from providers.interface import CloudStorageProvider, Provider
 
+DETAIL_CHARS_MAX = 500
 BACKOFF_FIRST_S = 0.2
 BACKOFF_MAX_S = 30.0
+
+
+def plain(error: BaseException) -> str:
+    """Return an error's words as text that any journal takes: cut, and free of what is no Unicode."""
+    words = str(error) or repr(error)
+    return words[:DETAIL_CHARS_MAX].encode("utf-8", "replace").decode()
 
 
 class Ask(Protocol):
@@ -63,6 +70,8 @@ class Tools:
     folder: Callable[[CloudStorageProvider, str], Folder]
     folder_prefix: str
     log: Callable[..., Any]
+    may_launch: Callable[[], bool]
+    """Whether a create may be sent now; False in safe mode, while draining, and without a journal."""
     observed: Callable[[JobId], None]
     """Called with the job's id after each observation."""
 
