@@ -180,7 +180,7 @@ class Node:
             folder=JobFolder,
             folder_prefix=self.parts.settings.storage.jobs,
             log=self.parts.log,
-            may_launch=lambda: self._refuse_new() is None,
+            may_launch=self._may_launch,
             observed=lambda job_id: self._deliver(job_id, Woke()),
         )
 
@@ -202,6 +202,7 @@ class Node:
             self._rules,
             self.runner,
             self._slots.granted,
+            self._may_launch,
             self.parts.log,
         )
 
@@ -246,6 +247,9 @@ class Node:
         if (degraded := self.parts.degraded()) is not None:
             return Refusal("E-JOURNAL", degraded)
         return None
+
+    def _may_launch(self) -> bool:
+        return self._refuse_new() is None
 
     def _suspect(self, machine_name: str) -> None:
         """A machine of our generation without an intent: somebody else writes with our name. Launch nothing."""

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import ClassVar, Literal
 
 from messages.base import Instant, Record
@@ -139,7 +140,7 @@ class CreateAmbiguous(Event):
 
     kind = "job.create_ambiguous"
     stream = "job/<job id>"
-    writer = "EffectRunner"
+    writer = "EffectRunner, PodSupervisor (after a restart)"
 
     attempt: int
     detail: str
@@ -159,7 +160,7 @@ class MachineFound(Event):
 
 
 class SurplusFound(Event):
-    """A second machine carries the name of this attempt: it is ended and booked as a correction."""
+    """A second machine carries the name of this attempt: it is ended, and what it cost counts with the attempt."""
 
     kind = "job.surplus_found"
     stream = "job/<job id>"
@@ -316,6 +317,8 @@ class AttemptEnded(Event):
     billed_until: Instant | None = None
     rate_usd_per_hour: UsdPerHour
     fixed_usd: Usd
+    surplus_usd: Usd = Decimal(0)
+    """What surplus machines of the attempt cost; part of ``cost_usd``."""
     cost_usd: Usd
 
 
@@ -360,6 +363,10 @@ class Reserved(Event):
     user_id: UserId
     attempt: int
     hold_usd: Usd
+    rate_usd_per_hour: UsdPerHour = Decimal(0)
+    """As offered, machine alone."""
+    disk_usd_per_hour: UsdPerHour = Decimal(0)
+    fixed_usd: Usd = Decimal(0)
     at: Instant
 
 
@@ -525,7 +532,7 @@ class OrphanReaped(Event):
 
 
 class AlarmRaised(Event):
-    """Something needs a person: shown in status until it is cleared."""
+    """Something needs a person: shown in status, the newest first."""
 
     kind = "node.alarm_raised"
     stream = "node"

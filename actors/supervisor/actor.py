@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from actors.journal.interface import JournalUnavailable
 from actors.runtime.actor import Actor
 from actors.supervisor.driver import WOKE, JobDriver
 from actors.supervisor.inputs import Input, Woke
@@ -39,7 +40,11 @@ class PodSupervisor(Actor[Input]):
         await self._hear(msg)
 
     async def _hear(self, msg: Input) -> None:
-        job = await self._driver.hear(msg)
+        try:
+            job = await self._driver.hear(msg)
+        except JournalUnavailable:  # never read yet: nothing is known, so nothing can be done
+            self.ctx.after(DISK_RETRY_S, Woke(), key="disk")
+            return
         self._watcher.watch(job)
         if self._driver.waits_for_disk:
             self.ctx.after(DISK_RETRY_S, Woke(), key="disk")

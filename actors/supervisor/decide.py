@@ -191,6 +191,8 @@ def _reserved(job: Job, attempt: Attempt, now: datetime, rules: Rules) -> ev.Eve
     stale = (now - attempt.reserved_at).total_seconds() > RESERVATION_FRESH_S
     if job.stop or job.parked or stale or offer is None:
         return _attempt_ended(attempt)
+    if not rules.may_launch:
+        return None
     limits = job.plan.limits
     when = deadlines(offer, rules.timings, limits.max_runtime_s, attempt.hold_usd, attempt.reserved_at, now)
     request = LaunchRequest(
@@ -229,7 +231,8 @@ def _running(
     if rate is not None and rate > agreed:
         return _end(attempt, StopReason.CHECK_FAILED, f"It costs ${rate}/h where ${agreed}/h was agreed.", now)
     if overdue:
-        return _end(attempt, StopReason.DEADLINE, "", now)
+        money = attempt.intent is not None and attempt.intent.bound == "money"
+        return _end(attempt, StopReason.BUDGET if money else StopReason.DEADLINE, "", now)
     if wake is not None and now >= wake:
         return _end(attempt, StopReason.NO_START, "", now)
     return None
@@ -240,19 +243,23 @@ def _end(attempt: Attempt, reason: StopReason, detail: str, now: datetime) -> ev
 
 
 def _attempt_ended(attempt: Attempt) -> ev.AttemptEnded:
-    """Close the attempt's books: billed from the create to the accepted delete or the first absence."""
+    """Close the attempt's books: billed from the intent to the accepted delete or the first absence."""
+    surplus = attempt.surplus_usd
     if attempt.machine is None or attempt.intent is None or attempt.gone is None:
-        return ev.AttemptEnded(attempt=attempt.number, rate_usd_per_hour=ZERO, fixed_usd=ZERO, cost_usd=ZERO)
+        return ev.AttemptEnded(
+            attempt=attempt.number, rate_usd_per_hour=ZERO, fixed_usd=ZERO, surplus_usd=surplus, cost_usd=surplus
+        )
     offer = attempt.intent.request.offer
     rate = (attempt.machine.rate_usd_per_hour or offer.rate_usd_per_hour) + offer.disk_usd_per_hour
-    began = attempt.intent.at if attempt.ambiguous else (attempt.created_at or attempt.intent.at)
+    began = attempt.intent.at
     until = min(attempt.terminate_accepted or attempt.gone.absent_since, attempt.gone.absent_since)
-    cost = accrued(rate, (until - began).total_seconds()) + offer.fixed_usd
+    cost = accrued(rate, (until - began).total_seconds()) + offer.fixed_usd + surplus
     return ev.AttemptEnded(
         attempt=attempt.number,
         billed_from=began,
         billed_until=max(began, until),
         rate_usd_per_hour=rate,
         fixed_usd=offer.fixed_usd,
+        surplus_usd=surplus,
         cost_usd=cost,
     )

@@ -41,6 +41,7 @@ class JobDriver:
         rules: Rules,
         runner: EffectRunner,
         granted: Callable[[JobId], bool],
+        may_launch: Callable[[], bool],
         log: Callable[..., Any],
     ) -> None:
         self._journal = journal
@@ -48,10 +49,14 @@ class JobDriver:
         self._rules = rules
         self._runner = runner
         self._granted = granted
+        self._may_launch = may_launch
         self._log = log
         self._version = Version(0)
         self._job: Job | None = None
-        self._undecided: list[Input] = []
+        self._stop: StopAsked | None = None
+        """A stop the disk has not taken yet."""
+        self.waits_for_disk = False
+        """Whether a decision could not be journaled; hear ``Woke`` again soon."""
         self.job_id = job_id
 
     @property
@@ -61,13 +66,8 @@ class JobDriver:
             raise LookupError(f"{self.job_id} has no events")
         return self._job
 
-    @property
-    def waits_for_disk(self) -> bool:
-        """Whether a decision could not be journaled yet; hear ``Woke`` again soon."""
-        return bool(self._undecided)
-
     async def refresh(self) -> Job:
-        """Read what was appended since the last read."""
+        """Read what was appended since the last read. Raises JournalUnavailable."""
         recorded = await self._journal.read(f"job/{self.job_id}", self._version)
         self._job = fold((r.event for r in recorded), self._job)
         if recorded:
@@ -75,32 +75,46 @@ class JobDriver:
         return self.job
 
     async def hear(self, heard: Input) -> Job:
-        """Take one input: decide, append, and start what is pending."""
-        await self.refresh()
-        again, self._undecided = self._undecided, []
-        for one in (*again, heard):
-            await self._take(one)
-        job = self.job
-        self._runner.ensure(job, pending(job, self._rules.run, granted=self._granted(job.id)))
+        """Take one input: decide, append, and start what is pending.
+
+        Raises JournalUnavailable only while the job was never read. What is seen again anyway (folders, listings) is
+        not kept while the disk takes nothing; a stop is.
+        """
+        if isinstance(heard, StopAsked):
+            self._stop = self._stop or heard
+        self.waits_for_disk = False
+        try:
+            await self.refresh()
+            for one in (self._stop, heard):
+                if one is not None:
+                    await self._take(one)
+            self._stop = None
+        except JournalUnavailable as error:
+            if self._job is None:
+                raise
+            self.waits_for_disk = True
+            self._log("decision_waits_for_disk", job_id=self.job_id, error=str(error))
+            self._end_from_memory(self._stop or heard)
+        job, may_launch = self.job, self._may_launch()
+        if not self.waits_for_disk:
+            granted = self._granted(job.id)
+            self._runner.ensure(job, pending(job, self._rules.run, granted=granted, may_launch=may_launch))
         return job
 
     async def _take(self, heard: Input) -> None:
         for _ in range(CONFLICTS_MAX):
-            events = decide(self.job, heard, self._clock.now(), self._rules)
+            events = self._decide(heard)
             if not events:
                 return
-            cause = heard.command_id if isinstance(heard, StopAsked) else None
             try:
-                await self._append(events, cause)
+                await self._append(events, heard.command_id if isinstance(heard, StopAsked) else None)
                 return
             except WrongVersion:
                 await self.refresh()
-            except JournalUnavailable as error:
-                self._log("decision_waits_for_disk", job_id=self.job_id, error=str(error))
-                self._undecided.append(heard)
-                self._end_from_memory(events)
-                return
         raise Contended(f"{self.job_id}: the stream moved on {CONFLICTS_MAX} times in a row")
+
+    def _decide(self, heard: Input) -> list[ev.Event]:
+        return decide(self.job, heard, self._clock.now(), self._rules._replace(may_launch=self._may_launch()))
 
     async def _append(self, events: list[ev.Event], cause: str | None) -> None:
         appended = await self._journal.append(
@@ -109,12 +123,12 @@ class JobDriver:
         self._version = appended.version
         self._job = fold(events, self._job)
 
-    def _end_from_memory(self, events: list[ev.Event]) -> None:
+    def _end_from_memory(self, heard: Input) -> None:
         """Start only what ends a machine: everything else needs its decision on disk first."""
         imagined = self.job
-        for event in events:
+        for event in self._decide(heard):
             imagined = evolve(imagined, event)
-        due = pending(imagined, self._rules.run, granted=False)
+        due = pending(imagined, self._rules.run, granted=False, may_launch=False)
         self._runner.ensure(imagined, (effect for effect in due if isinstance(effect, End)))
 
     def next_wake(self) -> datetime | None:

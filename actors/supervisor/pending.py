@@ -71,17 +71,18 @@ class Seek(_OfAttempt):
 Effect = Reserve | Launch | End | Collect | Seek
 
 
-def pending(job: Job, run: str, *, granted: bool) -> tuple[Effect, ...]:
+def pending(job: Job, run: str, *, granted: bool, may_launch: bool = True) -> tuple[Effect, ...]:
     """Return the effects due now, in a stable order.
 
     ``run`` is this process run: a create intended by another one is never sent. ``granted`` says whether a queued
-    job has a machine slot; a job that had a machine keeps its slot.
+    job has a machine slot; a job that had a machine keeps its slot. Without ``may_launch`` no money is held for
+    another machine; a create that is intended already says for itself that it was not sent.
     """
     if job.closed:
         return ()
     attempt = job.current
     if attempt is None:
-        return _reserve(job, granted)
+        return _reserve(job, granted) if may_launch else ()
     return (*_launch(attempt, run), *_ends(attempt), *_reads(attempt))
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from math import ceil
 from typing import Literal, NamedTuple
 
-from actors.ledger.holds import AFTER_SOFT_S, Terms, seconds_affordable
+from actors.ledger.holds import AFTER_SOFT_S, Terms, hold, seconds_affordable
 from messages.base import seconds
 from messages.ids import JobId
 from messages.machines import MachineName, Offer, Timings
@@ -41,6 +41,8 @@ class Rules(NamedTuple):
     timings: Timings
     run: str
     folder_prefix: str = "jobs"
+    may_launch: bool = True
+    """False in safe mode, while draining, and without a journal: no new intent then."""
 
 
 class Deadlines(NamedTuple):
@@ -62,13 +64,12 @@ def deadlines(
     offer: Offer, timings: Timings, max_runtime_s: int, hold_usd: Decimal, reserved_at: datetime, now: datetime
 ) -> Deadlines:
     """Return the deadlines of an attempt intended ``now`` under a hold made at ``reserved_at``."""
-    span = timings.start_allowance_s + max_runtime_s + AFTER_SOFT_S
-    hard = datetime.fromtimestamp(ceil(now.timestamp() + span), tz=now.tzinfo)
-    latest = hard - timedelta(seconds=AFTER_SOFT_S)
-    affordable = seconds_affordable(Terms.of(offer, timings), hold_usd)
-    if affordable >= (latest - reserved_at).total_seconds():
-        return Deadlines(latest, hard, "runtime")
-    return Deadlines(reserved_at + seconds(max(0.0, affordable)), hard, "money")
+    span_s = timings.start_allowance_s + max_runtime_s
+    hard = datetime.fromtimestamp(ceil(now.timestamp() + span_s + AFTER_SOFT_S), tz=now.tzinfo)
+    terms = Terms.of(offer, timings)
+    if hold_usd >= hold(terms, span_s):
+        return Deadlines(reserved_at + seconds(span_s), hard, "runtime")
+    return Deadlines(reserved_at + seconds(max(0.0, seconds_affordable(terms, hold_usd))), hard, "money")
 
 
 def leads(max_runtime_s: float) -> Leads:

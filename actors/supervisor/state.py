@@ -11,7 +11,7 @@ from messages import events as ev
 from messages.ids import JobId, UserId
 from messages.jobs import Binding, JobState, Plan, ResultMarker
 from messages.machines import Gone, LaunchRequest, Machine
-from messages.money import ZERO
+from messages.money import ZERO, accrued
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,8 @@ class Attempt:
     surplus: tuple[Machine, ...] = ()
     """Second machines of this attempt's name that are not proven gone yet."""
     surplus_seen: frozenset[str] = frozenset()
+    surplus_usd: Decimal = ZERO
+    """What surplus machines cost until they were gone."""
     started: ev.WorkStarted | None = None
     marker: ResultMarker | None = None
     marker_first: bool = False
@@ -182,13 +184,22 @@ def _after(a: Attempt, event: ev.Event, unstopped: bool) -> Attempt:
             seen = a.surplus_seen | {event.machine.id}
             return replace(a, surplus=(*a.surplus, event.machine), surplus_seen=seen)
         case ev.SurplusGone():
-            return replace(a, surplus=tuple(m for m in a.surplus if m.id != event.machine_id))
+            cost = sum((_surplus_cost(a, m, event.proof) for m in a.surplus if m.id == event.machine_id), ZERO)
+            left = tuple(m for m in a.surplus if m.id != event.machine_id)
+            return replace(a, surplus=left, surplus_usd=a.surplus_usd + cost)
         case ev.AttemptEnded():
             return replace(a, ended=event)
         case ev.MarkerSeen():
             return a if a.marker else replace(a, marker=event.marker, marker_first=unstopped and a.end is None)
         case _:
             return _after_work(a, event)
+
+
+def _surplus_cost(a: Attempt, machine: Machine, proof: Gone) -> Decimal:
+    offer = a.request.offer if a.request else None
+    rate = machine.rate_usd_per_hour or (offer.rate_usd_per_hour if offer else ZERO)
+    disk = offer.disk_usd_per_hour if offer else ZERO
+    return accrued(rate + disk, (proof.absent_since - machine.first_seen).total_seconds())
 
 
 def _after_work(a: Attempt, event: ev.Event) -> Attempt:
