@@ -162,7 +162,7 @@ class Node:
             settings.limits.max_runtime_s, settings.training.max_cost_usd, settings.training.max_billed_attempts
         )
         binding = Binding(provider=provider.training.kind, account=self.parts.account, config_digest=settings.digest())
-        house = House(self._supervise, self._hand_over, self._refuse_new)
+        house = House(self._supervise, self._hand_over, self._fleet_kept.adopted.__contains__, self._refuse_new)
         return Dispatcher(
             self.parts.journal, provider, self.storage, self._slots, defaults, binding, house, self.parts.log
         )

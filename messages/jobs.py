@@ -144,7 +144,6 @@ class StopReason(StrEnum):
     CHECK_FAILED = "check_failed"
     """Not the machine that was asked for."""
     PARKED = "parked"
-    SURPLUS = "surplus"
 
 
 class Requester(Record):

@@ -12,7 +12,7 @@ from actors.dispatcher.slots import Slots
 from actors.journal.interface import ANY, NEW, Journal, JournalError, JournalUnavailable, WrongVersion
 from actors.runtime.actor import Actor, Ref
 from actors.runtime.mailbox import Bounds
-from actors.supervisor.inputs import Granted, Input, StopAsked
+from actors.supervisor.inputs import Granted, Input, StopAsked, Woke
 from messages import events as ev
 from messages.admin import (
     CheckedTraining,
@@ -73,6 +73,8 @@ class House(NamedTuple):
     """Start a job's supervisor and return its address."""
     hand_over: Callable[[JobId], None]
     """Give a parked job to FleetWatch."""
+    adopted: Callable[[JobId], bool]
+    """Whether FleetWatch has a job already."""
     refuse_new: Callable[[], Refusal | None]
     """Why nothing new may start now (safe mode, draining, a journal that cannot be written), or ``None``."""
 
@@ -103,6 +105,9 @@ class Dispatcher(Actor[DispatcherMessage]):
         self._house = house
         self._log = log
         self._supervisors: dict[JobId, Ref[Input]] = {}
+        self._refusing = False
+        self._redo_due = True
+        """Whether an accepted training may stand without its job."""
 
     @property
     def _kind(self) -> ProviderKind:
@@ -177,7 +182,11 @@ class Dispatcher(Actor[DispatcherMessage]):
                 await self._audit(msg.requester, "job.train", msg.order.dataset, no)
                 raise
         queued = ev.JobQueued.model_validate(earlier.body)
-        await self._queue(queued, msg.command_id)
+        try:
+            await self._queue(queued, msg.command_id)
+        except Refusal as no:  # accepted is accepted: it is queued as soon as the disk takes it
+            self._log("accepted_command_waits", command_id=msg.command_id, error=str(no))
+            self._redo_due = True
         return JobAccepted(job_id=queued.job_id, name=queued.name)
 
     async def _accept(self, msg: SubmitTraining, asked: str) -> ev.CommandAccepted:
@@ -241,8 +250,10 @@ class Dispatcher(Actor[DispatcherMessage]):
     async def _stop(self, msg: StopJob | StopAll) -> StopAnswer:
         """Tell supervisors to end their jobs. A disk that cannot note the command does not keep it from acting.
 
-        Raises ``Refusal`` E-JOURNAL after it acted, when the stop would be forgotten by a restart.
+        Raises ``Refusal`` after it acted: E-JOURNAL when the stop would be forgotten by a restart, E-IDEMPOTENCY when
+        the same key had stopped something else.
         """
+        what = msg.job_id if isinstance(msg, StopJob) else "all"
         jobs = await self._open_jobs(msg.requester.user_id)
         if isinstance(msg, StopJob):
             if msg.job_id not in await self._jobs_of(msg.requester.user_id, msg.job_id):
@@ -251,13 +262,13 @@ class Dispatcher(Actor[DispatcherMessage]):
         accepted = ev.CommandAccepted(
             command_id=msg.command_id,
             name="stop",
-            digest=digest("stop", msg.requester),
+            digest=digest(f"stop {what}", msg.requester),
             answer={"stopped": list(jobs)},
-            body={"jobs": list(jobs), "by": msg.requester.via},
+            body={"jobs": list(jobs), "by": msg.requester.via, "user_id": msg.requester.user_id},
         )
         unwritten: Exception | None = None
         try:
-            await accept(self._journal, accepted)
+            accepted = await accept(self._journal, accepted)
         except (JournalError, Refusal) as error:
             unwritten = error
         for job_id in jobs:
@@ -267,7 +278,9 @@ class Dispatcher(Actor[DispatcherMessage]):
         if isinstance(unwritten, JournalError):
             detail = "The machines are being ended, but the stop could not be written down: ask again when it can."
             raise Refusal("E-JOURNAL", detail) from unwritten
-        return StopAnswer(stopped=tuple(jobs))
+        if unwritten is not None:
+            raise unwritten  # the key was used for another stop; this one acted all the same
+        return StopAnswer.model_validate(accepted.answer)
 
     async def _redo_stops(self) -> None:
         rows = await self._journal.query(
@@ -292,6 +305,9 @@ class Dispatcher(Actor[DispatcherMessage]):
     def _open(self, job_id: JobId, user: UserId, *, queued: bool) -> None:
         if job_id in self._supervisors:
             return
+        if self._house.adopted(job_id):  # its supervisor was parked; FleetWatch ends it
+            self._slots.hold(job_id, user)
+            return
         if queued:
             self._slots.wait(job_id, user)
         else:
@@ -305,9 +321,16 @@ class Dispatcher(Actor[DispatcherMessage]):
 
     async def _regrant(self) -> None:
         try:
-            await self._redo_trainings()
-        except Refusal as error:
+            if self._redo_due:
+                await self._redo_trainings()
+                self._redo_due = False
+        except (Refusal, JournalUnavailable) as error:
             self._log("accepted_commands_wait", error=str(error))
+        refusing = self._house.refuse_new() is not None
+        if self._refusing and not refusing:
+            for job_id in self._supervisors:
+                self._tell(job_id, Woke())
+        self._refusing = refusing
         self._grant()
         self.ctx.after(REGRANT_S, Regrant(), key="regrant")
 

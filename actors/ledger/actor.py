@@ -31,6 +31,7 @@ from actors.runtime.actor import Actor
 from actors.runtime.world import Clock
 from messages import events as ev
 from messages.documents import BudgetRow, CostDocument, CostRow
+from messages.errors import Refusal
 from messages.ids import JobId, UserId
 from messages.machines import ProviderKind, Timings
 from messages.money import ZERO, from_micro
@@ -110,6 +111,9 @@ class CostLedger(Actor[LedgerMessage]):
     async def _reserve(self, asked: ReserveMoney) -> Held:
         held = self._state.open.get(reservation_id(asked.job_id, asked.attempt))
         if held is None:
+            sql = "SELECT 1 FROM jobs WHERE job_id = ? AND state = 'closed'"
+            if await self._journal.query(sql, (asked.job_id,)):
+                raise Refusal("E-NOTFOUND", f"{asked.job_id} is over.")
             timings = self._timings[asked.offer.provider]
             event = reserve(self._state, self._budgets, asked, timings, self._clock.now())
             await self._append([event])

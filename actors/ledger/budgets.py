@@ -87,8 +87,3 @@ def refuse(state: LedgerState, budgets: Budgets, user: UserId, hold_usd: Decimal
                 f"({window.name}) has {human(window.left_usd)} left."
             )
     return None
-
-
-def left(state: LedgerState, budgets: Budgets, user: UserId, now: datetime) -> Decimal | None:
-    """Return what the tightest budget has left, or ``None`` where none is set."""
-    return min((window.left_usd for window in windows(state, budgets, user, now)), default=None)

@@ -63,8 +63,13 @@ def _accrual(state: LedgerState, reservation: str, fact: ev.MachineCreated | ev.
     held = state.open.get(reservation)
     if held is None or held.accrual is not None:
         return []
-    rate = fact.machine.rate_usd_per_hour or ZERO
-    return [ev.AccrualStarted(reservation=reservation, rate_usd_per_hour=rate, fixed_usd=ZERO, at=fact.at)]
+    machine_rate = fact.machine.rate_usd_per_hour
+    offered = held.offered
+    rate = (offered.rate_usd_per_hour if machine_rate is None else machine_rate) + offered.disk_usd_per_hour
+    accrual = ev.AccrualStarted(
+        reservation=reservation, rate_usd_per_hour=rate, fixed_usd=offered.fixed_usd, at=fact.at
+    )
+    return [accrual]
 
 
 def _closed(
@@ -102,6 +107,9 @@ def reserve(state: LedgerState, budgets: Budgets, asked: ReserveMoney, timings: 
         user_id=asked.user_id,
         attempt=asked.attempt,
         hold_usd=hold_usd,
+        rate_usd_per_hour=asked.offer.rate_usd_per_hour,
+        disk_usd_per_hour=asked.offer.disk_usd_per_hour,
+        fixed_usd=asked.offer.fixed_usd,
         at=now,
     )
 
@@ -117,4 +125,5 @@ def hold_for(terms: holds.Terms, timings: Timings, cap_usd: Decimal, max_runtime
         raise Refusal(
             "E-CAPTOOSMALL", f"The smallest limit that works here is {human(smallest)}.", smallest=str(smallest)
         )
-    return holds.hold(terms, min(affordable_s, timings.start_allowance_s + max_runtime_s))
+    # Rounding may never hold more than the cap itself.
+    return min(cap_usd, holds.hold(terms, min(affordable_s, timings.start_allowance_s + max_runtime_s)))

@@ -26,6 +26,8 @@ class Reservation:
     user_id: UserId
     hold_usd: Decimal
     at: datetime
+    offered: ev.Reserved
+    """The event that made it: the prices of the offer."""
     accrual: ev.AccrualStarted | None = None
 
     def accrued_usd(self, now: datetime) -> Decimal:
@@ -58,7 +60,7 @@ class LedgerState:
         match event:
             case ev.Reserved():
                 self.open[event.reservation] = Reservation(
-                    event.reservation, event.job_id, event.user_id, event.hold_usd, event.at
+                    event.reservation, event.job_id, event.user_id, event.hold_usd, event.at, event
                 )
                 self.reserved_usd += event.hold_usd
             case ev.AccrualStarted():

@@ -27,7 +27,6 @@ _BY_REASON = {
     StopReason.VANISHED: Verdict(Outcome.INTERRUPTED, "E-INTERRUPTED"),
     StopReason.CHECK_FAILED: Verdict(Outcome.REFUSED, "E-REFUSED"),
     StopReason.PARKED: Verdict(Outcome.INTERRUPTED, "E-PARKED"),
-    StopReason.SURPLUS: Verdict(Outcome.INTERRUPTED, "E-INTERRUPTED"),
     StopReason.MARKER: Verdict(Outcome.LOST, "E-LOST"),
 }
 """What the reason to end says where no marker does."""

@@ -32,6 +32,10 @@ class EffectRunner:
         """Return the create calls that are out: an orderly stop waits for their answers."""
         return [task for (_, key), task in self._flying.items() if key.startswith("launch/")]
 
+    def ends_in_flight(self) -> frozenset[str]:
+        """Return the ids of the machines whose end is under way and not yet proven and recorded."""
+        return frozenset(key.split("/", 2)[2] for _, key in self._flying if key.startswith("end/"))
+
     def ensure(self, job: Job, effects: Iterable[Effect]) -> None:
         """Start every effect of ``job`` that is not running."""
         for effect in effects:

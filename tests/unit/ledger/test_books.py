@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.ledger.budgets import Budgets, Window, left, refuse, windows
+from actors.ledger.budgets import Budgets, Window, refuse, windows
 from actors.ledger.entries import JobFacts, entries, prediction_entry, reserve
 from actors.ledger.requests import ReserveMoney
 from actors.ledger.state import LedgerState, fold, reservation_id
@@ -154,8 +154,7 @@ def test_days_and_months_begin_anew_and_totals_do_not() -> None:
     assert open_windows(START) == set()
     assert open_windows(tomorrow) == {"day", "your day"}
     assert open_windows(next_month) == {"day", "your day", "month", "your month"}
-    assert left(state, every, USER, START) == 0
-    assert left(state, Budgets(), USER, START) is None
+    assert windows(state, Budgets(), USER, START) == []
     assert state.spent_between(date.min, date.max, OTHER) == 0
 
 

@@ -63,6 +63,17 @@ def test_a_cap_that_is_too_small_is_refused_and_the_named_one_works() -> None:
     assert hold_for(terms, TIMINGS, smallest, 7200) <= smallest
 
 
+@given(rate=rates, cents=st.integers(10, 1000))
+def test_a_hold_never_passes_its_own_cap_by_rounding(rate: Decimal, cents: int) -> None:
+    cap = Decimal(cents) / 100
+    terms = Terms(rate, Decimal(0), 270.0, 0.0)
+    try:
+        held = hold_for(terms, TIMINGS, cap, 10_000_000)
+    except Refusal:
+        return
+    assert held <= cap
+
+
 def test_no_more_is_held_than_the_longest_run_can_cost() -> None:
     terms = Terms.of(offer(rate="0.36"), TIMINGS)
     held = hold_for(terms, TIMINGS, Decimal(10), 3600)
