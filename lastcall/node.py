@@ -25,7 +25,7 @@ from actors.journal.interface import ANY, Journal, JournalUnavailable
 from actors.ledger.actor import CostLedger
 from actors.ledger.budgets import Budgets
 from actors.ledger.requests import Held, ReserveMoney
-from actors.runtime.actor import Ref
+from actors.runtime.actor import Actor, Ref
 from actors.runtime.supervision import RestartPolicy
 from actors.runtime.system import ActorSystem
 from actors.runtime.world import World
@@ -63,6 +63,8 @@ CREATE_ANSWER_S = 60.0
 """An orderly stop waits this long for the answers of creates that are out."""
 HOUSEKEEPING_S = 2.0
 
+NODE_RESTARTS = RestartPolicy(restarts_max=20, within_s=600.0, backoff_max_s=20.0)
+"""Actors that every job needs: about five minutes of trouble are waited out."""
 SUPERVISOR_RESTARTS = RestartPolicy(restarts_max=5, within_s=60.0)
 
 
@@ -84,6 +86,8 @@ class Parts:
     """Try a degraded journal again; a coroutine function."""
     config: Callable[[], dict[str, Any]]
     log: Callable[..., Any]
+    clock_jump_s: Callable[[], float | None] = lambda: None
+    """By how much the computer's wall clock has jumped, or ``None``."""
 
 
 class Node:
@@ -98,18 +102,30 @@ class Node:
         self.supervisors: dict[JobId, Ref[Input]] = {}
         self._fleet_kept = Kept()
         self._housekeeping: asyncio.Task[None] | None = None
+        self._clock_jumped = False
+        self.broken: str | None = None
+        """Why this node cannot go on: an actor that every job needs has failed for good. The daemon ends then."""
         self._noted: set[asyncio.Task[None]] = set()
         self._rules = Rules(parts.naming, parts.provider.training.timings, world.run, parts.settings.storage.jobs)
         limits = parts.settings.limits
         self._slots = Slots(limits.max_machines, limits.max_machines_per_user)
         self.runner = EffectRunner(self._tools())
-        self.ledger: Ref[Any] = self.system.spawn(self._ledger, "ledger")
-        self.storage: Ref[Any] = self.system.spawn(self._storage(), "storage")
-        self.fleet: Ref[Any] = self.system.spawn(self._fleet, "fleet")
-        self.dispatcher: Ref[Any] = self.system.spawn(self._dispatcher, "dispatcher")
+        self.ledger: Ref[Any] = self._spawn(self._ledger, "ledger")
+        self.storage: Ref[Any] = self._spawn(self._storage(), "storage")
+        self.fleet: Ref[Any] = self._spawn(self._fleet, "fleet")
+        self.dispatcher: Ref[Any] = self._spawn(self._dispatcher, "dispatcher")
         self.services = self._services(world.clock.now())
 
     # ------------------------------------------------------------------------------------------- actors
+
+    def _spawn(self, factory: Callable[[], Actor[Any]], name: str) -> Ref[Any]:
+        """Start an actor the whole node needs. When it is past its restarts, so is the node."""
+
+        def parked(_name: str, error: BaseException) -> None:
+            self.broken = f"{name} failed for good: {error!r}"
+            self._note(ev.AlarmRaised(alarm="actor_parked", detail=self.broken[:500], at=self.world.clock.now()))
+
+        return self.system.spawn(factory, name, policy=NODE_RESTARTS, on_park=parked)
 
     def _ledger(self) -> CostLedger:
         budgets = self.parts.settings.budgets
@@ -326,6 +342,15 @@ class Node:
             await self.world.clock.sleep(HOUSEKEEPING_S)
             if self.parts.degraded() is not None:
                 await self.parts.probe()
+            self._look_at_clock()
+
+    def _look_at_clock(self) -> None:
+        """Raise an alarm when the computer's clock has jumped; nothing is ended for it."""
+        jump_s = self.parts.clock_jump_s()
+        if jump_s is not None and not self._clock_jumped:
+            detail = f"The computer's clock was set by {jump_s:+.0f} s; Lastcall goes on by its own until they agree."
+            self._note(ev.AlarmRaised(alarm="clock_jump", detail=detail, at=self.world.clock.now()))
+        self._clock_jumped = jump_s is not None
 
     async def drain(self) -> None:
         """Take nothing new, and wait for the answers of creates that are out."""

@@ -180,6 +180,9 @@ class SurplusGone(Event):
 
     attempt: int
     machine_id: str
+    accepted_at: Instant | None = None
+    """When its terminate call was first accepted. Its proof may have to wait for the attempt's own machine, which has
+    the same name."""
     proof: Gone
 
 

@@ -7,8 +7,10 @@ import os
 import random
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
+
+from actors.runtime.world import Clock
 
 SLEEP_SLICE_S = 30.0
 """Longest single sleep, seconds: the loop's clock stands still while the computer is suspended, ours does not."""
@@ -77,3 +79,34 @@ def wall_jump_s(earlier: Reading, later: Reading, limit_s: float = WALL_JUMP_S) 
     """
     shift = (later.wall - earlier.wall).total_seconds() - (later.monotonic - earlier.monotonic)
     return shift if abs(shift) > limit_s else None
+
+
+class SteadyClock:
+    """A clock whose wall time follows small corrections and no jump.
+
+    Deadlines are kept by it: setting the computer's clock three hours forward must end nothing. After a jump of more
+    than 60 s wall time goes on as the monotonic clock says, until the two agree again or the process ends.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._anchor = Reading(clock.now(), clock.monotonic())
+        self.jump_s: float | None = None
+        """By how much the computer's wall clock is off from ours, or None when it is not; as of the last ``now``."""
+
+    def now(self) -> datetime:
+        """Return the wall clock, UTC, without its jumps."""
+        reading = Reading(self._clock.now(), self._clock.monotonic())
+        self.jump_s = wall_jump_s(self._anchor, reading)
+        if self.jump_s is not None:
+            return reading.wall - timedelta(seconds=self.jump_s)
+        self._anchor = reading
+        return reading.wall
+
+    def monotonic(self) -> float:
+        """Return seconds that only go forward, suspended time included."""
+        return self._clock.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait; never wakes early."""
+        await self._clock.sleep(seconds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from datetime import datetime
 
 from actors.supervisor import work
 from actors.supervisor.pending import End
@@ -30,13 +31,16 @@ async def end(tools: Tools, job: Job, effect: End) -> None:
 async def end_machine(tools: Tools, job: Job, effect: End) -> None:
     """Ask for the end until the provider accepts and the proof is complete, then append it."""
     clock = tools.world.clock
+    accepted_at: datetime | None = None
     accepted: asyncio.Task[None] | None = None
     wait_s = BACKOFF_FIRST_S
     try:
         while True:
-            if await _terminate(tools, job, effect.machine) and accepted is None and not effect.surplus:
-                event = ev.TerminateAccepted(attempt=effect.attempt, machine_id=effect.machine.id, at=clock.now())
-                accepted = asyncio.create_task(_accepted(tools, job.id, event))
+            if await _terminate(tools, job, effect.machine) and accepted_at is None:
+                accepted_at = clock.now()
+                if not effect.surplus:
+                    event = ev.TerminateAccepted(attempt=effect.attempt, machine_id=effect.machine.id, at=accepted_at)
+                    accepted = asyncio.create_task(_accepted(tools, job.id, event))
             proof = await tools.provider(job).training.prove_gone(effect.machine)
             if isinstance(proof, Gone):
                 break
@@ -45,7 +49,7 @@ async def end_machine(tools: Tools, job: Job, effect: End) -> None:
             wait_s = min(BACKOFF_MAX_S, wait_s * 2)
         if accepted:
             await accepted
-        await tools.append(job.id, _gone(effect, proof))
+        await tools.append(job.id, _gone(effect, accepted_at, proof))
     finally:
         if accepted:
             accepted.cancel()
@@ -81,6 +85,8 @@ async def _quietly(tools: Tools, job: Job, doing: Awaitable[None]) -> None:
         tools.log("control_not_written", job_id=job.id, error=str(error))
 
 
-def _gone(effect: End, proof: Gone) -> ev.Event:
-    kind = ev.SurplusGone if effect.surplus else ev.GoneProved
-    return kind(attempt=effect.attempt, machine_id=effect.machine.id, proof=proof)
+def _gone(effect: End, accepted_at: datetime | None, proof: Gone) -> ev.Event:
+    number, machine_id = effect.attempt, effect.machine.id
+    if effect.surplus:
+        return ev.SurplusGone(attempt=number, machine_id=machine_id, accepted_at=accepted_at, proof=proof)
+    return ev.GoneProved(attempt=number, machine_id=machine_id, proof=proof)

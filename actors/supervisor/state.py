@@ -184,7 +184,7 @@ def _after(a: Attempt, event: ev.Event, unstopped: bool) -> Attempt:
             seen = a.surplus_seen | {event.machine.id}
             return replace(a, surplus=(*a.surplus, event.machine), surplus_seen=seen)
         case ev.SurplusGone():
-            cost = sum((_surplus_cost(a, m, event.proof) for m in a.surplus if m.id == event.machine_id), ZERO)
+            cost = sum((_surplus_cost(a, m, event) for m in a.surplus if m.id == event.machine_id), ZERO)
             left = tuple(m for m in a.surplus if m.id != event.machine_id)
             return replace(a, surplus=left, surplus_usd=a.surplus_usd + cost)
         case ev.AttemptEnded():
@@ -195,11 +195,12 @@ def _after(a: Attempt, event: ev.Event, unstopped: bool) -> Attempt:
             return _after_work(a, event)
 
 
-def _surplus_cost(a: Attempt, machine: Machine, proof: Gone) -> Decimal:
+def _surplus_cost(a: Attempt, machine: Machine, event: ev.SurplusGone) -> Decimal:
     offer = a.request.offer if a.request else None
     rate = machine.rate_usd_per_hour or (offer.rate_usd_per_hour if offer else ZERO)
     disk = offer.disk_usd_per_hour if offer else ZERO
-    return accrued(rate + disk, (proof.absent_since - machine.first_seen).total_seconds())
+    until = min(event.accepted_at or event.proof.absent_since, event.proof.absent_since)
+    return accrued(rate + disk, (until - machine.first_seen).total_seconds())
 
 
 def _after_work(a: Attempt, event: ev.Event) -> Attempt:

@@ -76,16 +76,16 @@ def _meanwhile(job: Job) -> str:
 
 
 def cost_so_far(job: Job, now: datetime) -> Decimal:
-    """Return what the job has cost: billed to now while its machine is not proven gone."""
+    """Return what the job has cost: billed from the intent to now while its machine is not proven gone."""
     if job.closed:
         return job.closed.cost_usd
     attempt = job.current
-    running = Decimal(0)
-    if attempt and attempt.machine and attempt.intent and attempt.created_at:
+    running = attempt.surplus_usd if attempt else Decimal(0)
+    if attempt and attempt.machine and attempt.intent:
         offer = attempt.intent.request.offer
         rate = (attempt.machine.rate_usd_per_hour or offer.rate_usd_per_hour) + offer.disk_usd_per_hour
-        until = attempt.gone.absent_since if attempt.gone else now
-        running = accrued(rate, (until - attempt.created_at).total_seconds()) + offer.fixed_usd
+        until = min(attempt.terminate_accepted or now, attempt.gone.absent_since) if attempt.gone else now
+        running += accrued(rate, (until - attempt.intent.at).total_seconds()) + offer.fixed_usd
     return job.spent_usd + running
 
 

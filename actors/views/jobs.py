@@ -143,29 +143,41 @@ class JobViews:
     async def log(
         self, requester: Requester, ref: str, after_file: int, after_line: int, follow: bool
     ) -> AsyncIterator[LogLineOut]:
-        """Yield log lines past a place, over all attempts' last one; with ``follow`` until the log is complete."""
+        """Yield log lines past a place, from the last attempt on; with ``follow`` until the log is complete.
+
+        Every attempt's log is numbered from file 1, line 1; a follower gets the next attempt's from its start. A
+        place that the last attempt's log does not have is of an earlier one: the log is given from its start.
+        """
         job_id = await find_job(self._journal, requester.user_id, ref)
         number, line = max(1, after_file), after_line
+        unsure, attempt = line > 0, 0
         while True:
             job = await self.folded(job_id)
-            over = job.closed is not None
-            folder = self._folder(job)
+            # What the journal holds before the look decides whether the look was the last one.
+            attempts = [a.number for a in job.attempts if a.request]
+            attempt = attempt or (attempts[-1] if attempts else 0)
+            folder = self._folder(job, attempt)
             lines = await folder.log_file(number) if folder else None
-            if lines is None:
-                if over or not follow:
-                    return
+            if unsure and folder is not None:
+                unsure = False
+                if lines is None or len(lines) < line:
+                    number, line = 1, 0
+                    continue
+            if lines is not None:
+                for index, one in enumerate(lines, start=1):
+                    if index > line:
+                        yield LogLineOut(file=number, line=index, at=one.at, stream=one.stream, text=one.text)
+                number, line = number + 1, 0
+            elif later := [n for n in attempts if n > attempt]:
+                attempt, number, line = later[0], 1, 0
+            elif job.closed or not follow:
+                return
+            else:
                 await self._clock.sleep(LOG_INTERVAL_S)
-                continue
-            for index, one in enumerate(lines, start=1):
-                if index > line:
-                    yield LogLineOut(file=number, line=index, at=one.at, stream=one.stream, text=one.text)
-            number, line = number + 1, 0
 
-    def _folder(self, job: Job) -> JobFolder | None:
-        attempt = next((a for a in reversed(job.attempts) if a.request), None)
-        if attempt is None or attempt.request is None:
-            return None
-        return JobFolder(self._providers[job.binding.provider].storage, attempt.request.folder)
+    def _folder(self, job: Job, attempt: int) -> JobFolder | None:
+        request = next((a.request for a in job.attempts if a.number == attempt), None)
+        return JobFolder(self._providers[job.binding.provider].storage, request.folder) if request else None
 
 
 def _differs(before: TrainDocument, now: TrainDocument) -> bool:

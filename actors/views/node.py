@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
-from decimal import Decimal
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple
 
 from actors.fleet.messages import FleetFacts, FleetState, ListNow
 from actors.fleet.orphans import Whose, claim
 from actors.journal.interface import START, Journal, Position, Recorded
 from actors.journal.rows import from_micros
-from actors.ledger.requests import BudgetsLeft, CostReport, MoneyTotals
+from actors.ledger.requests import BudgetsLeft
 from actors.runtime.actor import Ref
-from actors.runtime.system import ActorSystem
+from actors.runtime.system import ActorInfo, ActorSystem
 from actors.runtime.world import Clock
 from actors.supervisor.rules import Naming
 from actors.supervisor.state import Job, fold
 from actors.views.jobs import JobViews
+from actors.views.money import MoneyViews
+from actors.views.ownership import ANOTHER, Owners
 from messages.admin import FindDataset, TrainOrder
 from messages.documents import (
     ActorRow,
@@ -33,7 +34,7 @@ from messages.documents import (
     TrainDocument,
 )
 from messages.errors import Refusal
-from messages.ids import UserId
+from messages.ids import JobId, UserId
 from messages.jobs import Plan, Requester
 from messages.machines import Listing, Machine, MachineState
 
@@ -41,7 +42,9 @@ ASK_S = 5.0
 LIST_ASK_S = 60.0
 ALARMS_SHOWN_MAX = 20
 
-_GROUPS = ("day", "user", "model", "provider", "job")
+SUPERVISORS = "supervisors"
+"""The one row that stands for the supervisors of all jobs."""
+
 _OURS: dict[Whose, Literal["ours", "orphan", "other_installation", "foreign"]] = {
     Whose.OURS: "ours",
     Whose.ORPHAN: "orphan",
@@ -91,6 +94,8 @@ class NodeViews:
         self._system = system
         self._safe_mode = safe_mode
         self._config = config
+        self._money = MoneyViews(journal, clock, refs.ledger)
+        self._owners = Owners(journal)
 
     # ------------------------------------------------------------------------------------------- jobs
 
@@ -126,10 +131,13 @@ class NodeViews:
 
     # ------------------------------------------------------------------------------------------- machines
 
-    async def machines(self, requester: Requester) -> MachinesDocument:  # noqa: ARG002 (everyone sees all)
-        """Return the provider's own listing, begun after this call. Foreign machines are listed, never touched."""
+    async def machines(self, requester: Requester) -> MachinesDocument:
+        """Return the provider's own listing, begun after this call. Foreign machines are listed, never touched.
+
+        Machines of other users' jobs are counted and not named.
+        """
         listing: Listing = await self._refs.fleet.ask(ListNow(), LIST_ASK_S)
-        rows = [await self._machine(machine, listing) for machine in listing.machines]
+        rows = [await self._machine(requester.user_id, machine, listing) for machine in listing.machines]
         ours = [row for row in rows if row.ours in ("ours", "orphan") and row.state is not MachineState.GONE]
         return MachinesDocument(
             provider=self._facts.provider,
@@ -139,89 +147,77 @@ class NodeViews:
             running=len(ours),
         )
 
-    async def _machine(self, machine: Machine, listing: Listing) -> MachineRow:
+    async def _machine(self, user: UserId, machine: Machine, listing: Listing) -> MachineRow:
         naming, now = self._facts.naming, self._clock.now()
+        job: Job | None = None
         verdict = claim(machine, listing, naming, None, now)
         if verdict.name is not None:
-            job: Job | None = fold(r.event for r in await self._journal.read(f"job/{verdict.name.job_id}"))
+            job = fold(r.event for r in await self._journal.read(f"job/{verdict.name.job_id}"))
             verdict = claim(machine, listing, naming, job, now)
-        return MachineRow(
+        ours = _OURS[verdict.whose]
+        row = MachineRow(
             id=machine.id,
             name=machine.name,
             state=machine.state,
             rate_usd_per_hour=machine.rate_usd_per_hour,
             job_id=verdict.name.job_id if verdict.name else None,
-            ours=_OURS[verdict.whose],
+            ours=ours,
             first_seen=machine.first_seen,
             hard_deadline=verdict.name.hard_deadline if verdict.name else None,
         )
+        abandoned = ours == "orphan" and job is not None and job.closed is not None
+        if job is None or job.user_id == user or abandoned:
+            return row
+        return row.model_copy(update={"id": "", "name": ANOTHER, "job_id": None})
 
     # ------------------------------------------------------------------------------------------- money, status
 
     async def costs(self, requester: Requester, by: str) -> CostDocument:
         """Return the cost report."""
-        if by not in _GROUPS:
-            raise Refusal("E-BADREQUEST", f"Costs are grouped by one of {', '.join(_GROUPS)}.")
-        group = cast(Literal["day", "user", "model", "provider", "job"], by)
-        document: CostDocument = await self._refs.ledger.ask(CostReport(user_id=requester.user_id, by=group), ASK_S)
-        return document
+        return await self._money.costs(requester.user_id, by)
 
     async def status(self, requester: Requester) -> StatusDocument:
-        """Return health, jobs, machines and money on one screen."""
+        """Return the node's health, and the requester's jobs, machines and money, on one screen."""
+        user = requester.user_id
         fleet: FleetFacts = await self._refs.fleet.ask(FleetState(), ASK_S)
-        totals = await self._refs.ledger.ask(MoneyTotals(), ASK_S)
-        machines, rate = await self._rate()
+        purse, billing = await self._money.purse(user), await self._money.billing(user)
+        safe_mode = self._safe_mode()
         return StatusDocument(
             version=self._facts.version,
             run=self._facts.run,
             started_at=self._facts.started_at,
             provider=self._facts.provider,
             account=fleet.account,
-            safe_mode=self._safe_mode(),
-            jobs=await self._counts(requester.user_id),
-            machines_running=machines,
-            rate_usd_per_hour=rate,
-            spent_today_usd=totals.spent_today_usd,
-            spent_month_usd=totals.spent_month_usd,
-            reserved_usd=totals.reserved_usd,
+            safe_mode=await self._owners.masked(user, safe_mode) if safe_mode else None,
+            jobs=await self._counts(user),
+            machines_running=billing.machines,
+            rate_usd_per_hour=billing.rate_usd_per_hour,
+            spent_today_usd=purse.spent_today_usd,
+            spent_month_usd=purse.spent_month_usd,
+            reserved_usd=purse.reserved_usd,
             last_complete_listing=fleet.last_complete,
             dead_letters=self._system.dead_letters_total,
-            alarms=await self._alarms(fleet),
-            actors=self._actors(),
+            alarms=await self._alarms(user, fleet),
+            actors=actor_rows(self._system.inspect()),
         )
 
     async def _counts(self, user: UserId) -> dict[str, int]:
         rows = await self._journal.query("SELECT state, count(*) FROM jobs WHERE user_id = ? GROUP BY state", (user,))
         return {str(state): int(count) for state, count in rows}
 
-    async def _rate(self) -> tuple[int, Decimal]:
-        """Return how many machines count as billing, by our own books, and their rate."""
-        rows = await self._journal.query(
-            "SELECT rate FROM jobs WHERE machine_id IS NOT NULL AND state IN"
-            " ('starting', 'running', 'ending', 'confirming')"
-        )
-        return len(rows), sum((Decimal(row[0] or 0) for row in rows), Decimal(0))
-
-    async def _alarms(self, fleet: FleetFacts) -> tuple[AlarmRow, ...]:
-        sql = "SELECT alarm, detail, last FROM alarms ORDER BY last DESC LIMIT ?"
-        rows = await self._journal.query(sql, (ALARMS_SHOWN_MAX,))
-        alarms = [AlarmRow(alarm=name, detail=detail, at=from_micros(last)) for name, detail, last in rows]
+    async def _alarms(self, user: UserId, fleet: FleetFacts) -> tuple[AlarmRow, ...]:
+        """Return the newest alarms that name no job or machine of another user."""
+        rows = await self._journal.query("SELECT alarm, detail, last FROM alarms ORDER BY last DESC")
+        alarms: list[AlarmRow] = []
         if fleet.listing_failed:
-            alarms.insert(0, AlarmRow(alarm="provider_unreachable", detail=fleet.listing_failed, at=self._clock.now()))
+            detail = await self._owners.masked(user, fleet.listing_failed)
+            alarms.append(AlarmRow(alarm="provider_unreachable", detail=detail, at=self._clock.now()))
+        for name, detail, last in rows:
+            if len(alarms) >= ALARMS_SHOWN_MAX:
+                break
+            if await self._owners.masked(user, detail) == detail:
+                alarms.append(AlarmRow(alarm=name, detail=detail, at=from_micros(last)))
         return tuple(alarms)
-
-    def _actors(self) -> tuple[ActorRow, ...]:
-        return tuple(
-            ActorRow(
-                name=a.name,
-                depth=a.depth,
-                oldest_s=round(a.age_s, 3),
-                restarts=a.restarts,
-                handled=a.handled,
-                parked=a.parked,
-            )
-            for a in self._system.inspect()
-        )
 
     async def config(self, requester: Requester) -> dict[str, Any]:  # noqa: ARG002 (no secrets in it)
         """Return the effective configuration, secrets left out."""
@@ -235,27 +231,28 @@ class NodeViews:
         last = int(head[0][0])
         if not follow and after >= last:
             return
-        mine: dict[str, bool] = {}
         async for recorded in self._journal.follow(Position(max(after, START))):
-            if await self._concerns(requester, recorded, mine):
+            if await self._owners.concerns(requester.user_id, recorded):
                 yield _line(recorded)
             if not follow and recorded.position >= last:
                 return
 
-    async def _concerns(self, requester: Requester, recorded: Recorded, mine: dict[str, bool]) -> bool:
-        """Tell whether an event is the requester's: their jobs, data, models, and what they did."""
-        kind, _, job_id = recorded.stream.partition("/")
-        if kind == "ledger":
-            job_id = str(getattr(recorded.event, "reservation", "")).partition("/")[0]
-        if kind == "job" or (kind == "ledger" and job_id):
-            if job_id not in mine:
-                sql = "SELECT 1 FROM jobs WHERE job_id = ? AND user_id = ?"
-                mine[job_id] = bool(await self._journal.query(sql, (job_id, requester.user_id)))
-            return mine[job_id]
-        if kind in ("node", "fleet"):
-            return True
-        body = recorded.event.model_dump_json()
-        return requester.user_id in body
+
+def actor_rows(actors: list[ActorInfo]) -> tuple[ActorRow, ...]:
+    """Return a row for every actor of the node, and one for the supervisors of all jobs together."""
+    rows: dict[str, ActorRow] = {}
+    for actor in actors:
+        name = SUPERVISORS if actor.name.startswith(f"{JobId.prefix}_") else actor.name
+        before = rows.get(name) or ActorRow(name=name, depth=0, oldest_s=0.0, restarts=0, handled=0, parked=False)
+        rows[name] = ActorRow(
+            name=name,
+            depth=before.depth + actor.depth,
+            oldest_s=max(before.oldest_s, round(actor.age_s, 3)),
+            restarts=before.restarts + actor.restarts,
+            handled=before.handled + actor.handled,
+            parked=before.parked or actor.parked,
+        )
+    return tuple(rows.values())
 
 
 def _line(recorded: Recorded) -> EventLine:

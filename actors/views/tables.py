@@ -28,10 +28,14 @@ _ORDER = ("queued", "reserved", "launching", "starting", "running", "ending", "c
 
 
 class JobsTable:
-    """One row for every job: what lists, queues and restarts need, without folding streams."""
+    """One row for every job: what lists, queues and restarts need, without folding streams.
+
+    ``cost_micro`` is what ended attempts cost, and in the end the job; ``gone_at`` when the attempt's machine was
+    proven gone.
+    """
 
     name = "jobs"
-    version = 1
+    version = 2
     kinds = frozenset({"job.queued", *_STATE_AFTER, "job.result_collected"})
     tables = ("jobs",)
     ddl = """
@@ -42,8 +46,8 @@ class JobsTable:
             dataset_name TEXT NOT NULL, size_mb REAL NOT NULL DEFAULT 0, target TEXT NOT NULL,
             model_type TEXT NOT NULL, model_id TEXT, attempt INTEGER NOT NULL DEFAULT 0,
             created_at TEXT NOT NULL, started_at TEXT, ended_at TEXT, max_cost_micro INTEGER NOT NULL,
-            max_runtime_s INTEGER NOT NULL, hold_micro INTEGER NOT NULL DEFAULT 0,
-            cost_micro INTEGER NOT NULL DEFAULT 0, rate TEXT, position INTEGER NOT NULL
+            max_runtime_s INTEGER NOT NULL, cost_micro INTEGER NOT NULL DEFAULT 0, rate TEXT, gone_at TEXT,
+            position INTEGER NOT NULL
         ) STRICT;
         CREATE INDEX jobs_open ON jobs (state) WHERE state != 'closed';
         CREATE INDEX jobs_user ON jobs (user_id, position);
@@ -106,9 +110,9 @@ def _columns(connection: apsw.Connection, job_id: str, event: ev.Event) -> None:
         case ev.MoneyReserved():
             changed = {
                 "attempt": event.attempt,
-                "hold_micro": to_micro(event.hold_usd),
                 "started_at": None,
                 "machine_id": None,
+                "gone_at": None,
             }
         case ev.LaunchIntended():
             offer = event.request.offer
@@ -121,6 +125,11 @@ def _columns(connection: apsw.Connection, job_id: str, event: ev.Event) -> None:
             changed = {"machine_id": event.machine.id}
         case ev.WorkStarted():
             changed = {"started_at": event.started_at.isoformat()}
+        case ev.GoneProved():
+            changed = {"gone_at": event.proof.at.isoformat()}
+        case ev.AttemptEnded():
+            cost = to_micro(event.cost_usd)
+            connection.execute("UPDATE jobs SET cost_micro = cost_micro + ? WHERE job_id = ?", (cost, job_id))
         case ev.JobClosed():
             changed = {
                 "outcome": event.outcome,
@@ -128,7 +137,6 @@ def _columns(connection: apsw.Connection, job_id: str, event: ev.Event) -> None:
                 "detail": event.detail,
                 "model_id": event.model_id and str(event.model_id),
                 "cost_micro": to_micro(event.cost_usd),
-                "hold_micro": 0,
                 "ended_at": event.at.isoformat(),
             }
     for column, value in changed.items():

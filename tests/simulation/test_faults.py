@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
@@ -19,7 +20,7 @@ from actors.supervisor.driver import WOKE, JobDriver
 from actors.supervisor.rules import Naming
 from messages.admin import PlanTraining, RemoveDataset, TrainOrder
 from messages.errors import Refusal
-from messages.events import Event, Settled
+from messages.events import AlarmRaised, Event, Settled
 from messages.jobs import JobState, Outcome
 from messages.machines import MachineName
 from providers.fake.scripts import Script
@@ -280,6 +281,101 @@ def test_the_ledger_agrees_with_the_auditors_books(life: str) -> None:
     virtually(story)
 
 
+@pytest.mark.parametrize("hours", [3, -3, 24])
+def test_a_clock_that_is_set_ends_nothing_and_raises_an_alarm(hours: int) -> None:
+    """Fault 50."""
+
+    async def story(house: NodeKit) -> None:
+        house.cloud.script_next(good(120))
+        job_id = await house.train(max_runtime_s=600)
+        await house.until(job_id, JobState.RUNNING)
+        house.wall.set_wall(hours * 3600)
+        job = await house.closed(job_id)
+        assert outcome(job) is Outcome.SUCCEEDED
+        assert job.closed is not None
+        assert job.closed.cost_usd < Decimal("0.02")
+        alarms = [r.event for r in await house.journal.read("node") if isinstance(r.event, AlarmRaised)]
+        assert [alarm.alarm for alarm in alarms] == ["clock_jump"]
+
+    virtually(story)
+
+
+def test_a_surplus_machine_is_paid_for_by_its_attempt() -> None:
+    async def story(house: NodeKit) -> None:
+        house.cloud.script_next(good(600, ends_itself=True))
+        job_id = await house.train()
+        job = await house.until(job_id, JobState.RUNNING)
+        request = job.attempts[0].request
+        assert request is not None
+        house.cloud.plant(request.name)
+        job = await house.closed(job_id)
+        billed = sum((line.amount(house.clock.now()) for line in house.cloud.books()), Decimal(0))
+        assert job.closed is not None
+        assert abs(job.closed.cost_usd - billed) < Decimal("0.001")
+        assert job.attempts[0].surplus_usd > 0
+
+    virtually(story)
+
+
+def test_a_twin_that_is_listed_while_the_create_is_out_is_ended_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """I2: dead within 90 s of being visible."""
+
+    async def story(house: NodeKit) -> None:
+        sound = house.provider.training.launch
+
+        async def slow(request: Any) -> Any:
+            made = await sound(request)
+            house.cloud.plant(request.name)
+            await house.clock.sleep(10)
+            return made
+
+        monkeypatch.setattr(house.provider.training, "launch", slow)
+        house.cloud.script_next(good(300))
+        job_id = await house.train()
+        await house.until(job_id, JobState.RUNNING)
+        await house.clock.sleep(60)
+        assert house.billing() == 1
+        assert outcome(await house.closed(job_id)) is Outcome.SUCCEEDED
+
+    virtually(story)
+
+
+@pytest.mark.parametrize("how", ["cancelled", "words no journal takes"])
+def test_a_create_that_breaks_in_any_way_is_made_once(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """Rules 2 and 7."""
+
+    async def story(house: NodeKit) -> None:
+        sound = house.provider.training.launch
+
+        async def broken(request: Any) -> Any:
+            await sound(request)
+            raise asyncio.CancelledError if how == "cancelled" else Ambiguous("\udcff")
+
+        monkeypatch.setattr(house.provider.training, "launch", broken)
+        job = await house.closed(await house.train())
+        assert outcome(job) is Outcome.SUCCEEDED
+        assert house.cloud.launches == 1
+        assert job.attempts[0].ambiguous is not None
+
+    virtually(story)
+
+
+def test_nothing_is_launched_in_safe_mode_also_for_jobs_that_had_a_slot() -> None:
+    async def story(house: NodeKit) -> None:
+        house.cloud.faults.fail_next("launch", error=NoCapacity("none"))
+        house.cloud.faults.fail_next("launch", error=NoCapacity("none"), times=0)
+        job_id = await house.train()
+        house.node.safe_mode = "a reason"
+        await house.clock.sleep(300)
+        assert house.cloud.launches == 0
+        assert house.billing() == 0
+        house.node.safe_mode = None
+        assert outcome(await house.closed(job_id)) is Outcome.SUCCEEDED
+        assert house.cloud.launches == 1
+
+    virtually(story)
+
+
 # ---------------------------------------------------------------------------------------------- orphans
 
 
@@ -358,7 +454,7 @@ def test_a_supervisor_that_fails_again_and_again_is_parked_and_its_machine_ended
         assert house.billing() == 0
         assert outcome(await house.closed(await house.train())) is Outcome.SUCCEEDED
 
-    virtually(story)
+    virtually(story, settings={"limits": {"max_machines": 1}})
 
 
 def test_a_watch_that_fails_and_comes_back_forgets_no_machine(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ import apsw
 from actors.journal.interface import Recorded, Version
 from actors.journal.sqlite import SqliteJournal
 from actors.journal.tables import standard
+from actors.runtime.clock import SteadyClock
 from actors.runtime.virtual import SeededEntropy, VirtualClock, new_virtual_loop
 from actors.runtime.world import World
 from actors.supervisor.rules import Naming
@@ -120,7 +121,8 @@ class NodeKit:
     """One node on the running virtual loop; ``restart`` is a new process over the same journal and cloud."""
 
     def __init__(self, timings: Timings = QUICK, settings: Mapping[str, Any] | None = None, seed: int = 0) -> None:
-        self.clock = VirtualClock()
+        self.wall = VirtualClock()
+        self.clock = SteadyClock(self.wall)
         self.entropy = SeededEntropy(seed)
         self.spawner = CannedSpawner()
         self.settings = Settings.model_validate(dict(settings or {}))
@@ -159,6 +161,7 @@ class NodeKit:
             probe=journal.probe,
             config=dict,
             log=lambda event, **more: self.logged.append((event, more)),
+            clock_jump_s=lambda: self.clock.jump_s,
         )
         self.node = boot(world, parts)
         self.node.start_housekeeping()
