@@ -20,7 +20,6 @@ from providers.fake.settings import FakeSettings
 from providers.fake.storage import FakeStorage
 from providers.fake.training import FakeTraining
 from providers.interface import Provider, Refused, Unavailable
-from tests.support.node import QUICK
 from tests.support.virtual import virtual
 
 
@@ -29,7 +28,7 @@ class Yard:
 
     def __init__(self, script: Script | None = None) -> None:
         self.clock = VirtualClock()
-        self.cloud = FakeCloud(FakeSettings(timings=QUICK), self.clock)
+        self.cloud = FakeCloud(FakeSettings(), self.clock)
         self.provider = Provider(FakeTraining(self.cloud), FakeStorage(self.cloud), FakePrediction(self.cloud))
         self.journal = SqliteJournal.memory(
             clock=self.clock,
