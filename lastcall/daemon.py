@@ -1,78 +1,52 @@
 """The daemon: takes the state directory, boots a node, serves its socket, and leaves in order.
 
 On SIGTERM and SIGINT it takes nothing new, waits for creates that are out, says how many machines keep running, and
-goes. A second signal ends it at once; the journal and the machines' own timers do the rest.
+goes. A second signal ends it at once; the journal and the machines' own timers do the rest. A journal that is unsure
+of its state is an alarm: ends that are under way get a bounded time, and the exit status asks for a new start.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from actors.admin.gateway import AdminGateway
 from actors.journal import install as installs
-from actors.journal.interface import ANY, JournalRefused, JournalUnavailable
-from actors.journal.lock import StateLock, StateLocked
+from actors.journal.interface import ANY, Journal, JournalRefused, JournalUnavailable
+from actors.journal.lock import StateLocked
 from actors.journal.sqlite import SqliteJournal
-from actors.journal.tables import standard
 from actors.runtime.clock import SystemClock, SystemEntropy
 from actors.runtime.world import World
 from actors.supervisor.rules import Naming
 from actors.supervisor.work import Program
-from actors.views.tables import CostsTable, JobsTable
-from containers.job.build import build as build_wrapper
-from lastcall import __version__, logs, paths
-from lastcall.config.load import Loaded, load
+from lastcall import __version__, logs
+from lastcall.account import Stopped, account_of
 from lastcall.config.problems import ConfigError
+from lastcall.disk_watch import LOOK_S, until_unsure
 from lastcall.node import Node, Parts, boot
+from lastcall.seat import Seat, close_provider, open_journal, open_provider, take_seat, try_address
 from lastcall.spawner import SystemSpawner
 from messages import events as ev
 from messages.errors import EXIT_CONFIG, EXIT_CONFLICT, EXIT_FAILED, EXIT_OK, Refusal
+from messages.errors import error as entry_of
 from messages.ids import base32
-from providers.factory import CloudProviderFactory
+from messages.machines import Listing, MachineName, MachineState
 from providers.interface import Provider, ProviderError
-from providers.local.settings import LocalSettings
 
-JOURNAL_FILE = "journal.sqlite"
-WRAPPER_FOLDER = "wrapper"
 STOPPED_BY_SECOND_SIGNAL = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Seat:
-    """What a daemon holds of the disk while it runs."""
-
-    loaded: Loaded
-    places: paths.Places
-    lock: StateLock
-    install: installs.Install
-    journal_is_new: bool
-
-
-def take_seat(
-    environ: Mapping[str, str], working_directory: Path, flags: Mapping[str, Any], config: str | None
-) -> Seat:
-    """Read the configuration and take the state directory. Raises ConfigError, Refusal, StateLocked."""
-    loaded = load(environ, working_directory, flags=flags, config=config)
-    places = paths.find(
-        environ, working_directory, state_dir=flags.get("state_dir"), host=flags.get("host"), config=config
-    )
-    lock = StateLock.take(places.state_dir)
-    try:
-        new = not (places.state_dir / JOURNAL_FILE).exists()
-        install = installs.load_or_create(
-            places.state_dir, journal_exists=not new, entropy=SystemEntropy().bytes, now=SystemClock().now()
-        )
-    except BaseException:
-        lock.release()
-        raise
-    return Seat(loaded, places, lock, install, new)
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+ENDS_S = 60.0
+"""With an unsure journal: how long ends that are under way may go on before the daemon leaves."""
+TROUBLES_OF_THE_COMPUTER = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+)
+"""What a later start may find gone; every other error of the system at the start needs a person."""
 
 
 def make_world() -> World:
@@ -81,37 +55,27 @@ def make_world() -> World:
     return World(SystemClock(), entropy, SystemSpawner(), run=base32(entropy.bytes(10), 16))
 
 
-def wrapper_file(state_dir: Path) -> Path:
-    """Build the job wrapper under a name that holds its digest, so that a running one is never replaced."""
-    folder = state_dir / WRAPPER_FOLDER
-    folder.mkdir(mode=0o700, exist_ok=True)
-    fresh = folder / "new.pyz"
-    digest = build_wrapper(fresh)
-    target = folder / f"job-{digest[:16]}.pyz"
-    fresh.replace(target)
-    return target
-
-
 def training_program() -> Program:
     """Return the training program as machines of this computer start it."""
     return Program(argv=(sys.executable, "-m", "containers.training", "work.json", "out"))
 
 
-def open_provider(seat: Seat, world: World) -> Provider:
-    """Open the configured provider. Raises ProviderError when this computer cannot be one."""
-    settings = LocalSettings(
-        root=seat.places.state_dir,
-        wrapper=wrapper_file(seat.places.state_dir),
-        price_usd_per_second=seat.loaded.settings.local.price_usd_per_second,
+def alive_of(listing: Listing, install: installs.Install) -> frozenset[str]:
+    """Return the ids of this installation's machines in a listing; names of others and forged ones do not count."""
+    named = (
+        (machine.id, MachineName.parse(machine.name, install.name_key))
+        for machine in listing.machines
+        if machine.state is not MachineState.GONE
     )
-    kind = seat.loaded.settings.provider
-    return CloudProviderFactory().build(kind, settings, world.clock, world.entropy, world.spawner)
+    return frozenset(id_ for id_, name in named if name is not None and name.install == install.installation)
 
 
 class Daemon:
     """One run of the daemon on a seat it holds."""
 
     def __init__(self, seat: Seat, world: World, program: Program) -> None:
+        self.serving = False
+        """Whether it has been up; before that, errors of the system are about the state directory."""
         self._seat = seat
         self._world = world
         self._program = program
@@ -121,29 +85,34 @@ class Daemon:
 
     async def run(self) -> int:
         """Serve until told to stop; return the exit status."""
-        journal = await self.open_journal()
+        with self._listening_for_signals():
+            try:
+                try_address(self._seat.places)
+                journal = await open_journal(self._seat, self._world)
+                try:
+                    return await self._run_on(journal)
+                finally:
+                    await journal.close()
+            except Stopped:
+                self._log.info("stopped_before_it_was_up")
+                return EXIT_OK
+
+    async def _run_on(self, journal: SqliteJournal) -> int:
         provider = open_provider(self._seat, self._world)
         try:
             node = await self._boot(journal, provider)
+            gateway = AdminGateway(node.services, self._world.clock, self._world.entropy)
+            places = self._seat.places
             try:
-                await self._serve(node)
+                # Nothing waits between the boot and the bind inside: no actor has taken a step when it fails.
+                await gateway.start(places.socket, lock_held=True, private_directory=not places.host_chosen)
+                self.serving = True
+                return await self._serve(node, gateway)
             finally:
+                await gateway.stop()
                 await node.stop()
         finally:
-            await provider.training.close()
-            await provider.storage.close()
-            await provider.prediction.close()
-            await journal.close()
-        return EXIT_OK
-
-    async def open_journal(self) -> SqliteJournal:
-        """Open the journal with every read model of the node."""
-        return await SqliteJournal.open(
-            self._seat.places.state_dir / JOURNAL_FILE,
-            clock=self._world.clock,
-            entropy=self._world.entropy.bytes,
-            projections=(*standard(), JobsTable(), CostsTable()),
-        )
+            await close_provider(provider)
 
     async def _boot(self, journal: SqliteJournal, provider: Provider) -> Node:
         seat, install = self._seat, self._seat.install
@@ -154,7 +123,7 @@ class Daemon:
             settings=seat.loaded.settings,
             journal=journal,
             provider=provider,
-            account=await provider.training.fingerprint(),
+            account=await account_of(provider.training, self._world.clock, self._stop, self._log.warning),
             naming=Naming(install.installation, install.generation, install.name_key),
             program=self._program,
             version=__version__,
@@ -164,36 +133,65 @@ class Daemon:
             config=lambda: dict(seat.loaded.shown()),
             log=self._log.info,
         )
-        started = ev.DaemonStarted(
-            run=self._world.run, version=__version__, pid=os.getpid(), at=self._world.clock.now()
-        )
-        await self._append(journal, started)
+        now = self._world.clock.now()
+        await self._append(journal, ev.DaemonStarted(run=self._world.run, version=__version__, pid=os.getpid(), at=now))
         return boot(self._world, parts)
 
-    async def _append(self, journal: SqliteJournal, event: ev.Event) -> None:
+    async def _append(self, journal: Journal, event: ev.Event) -> None:
         try:
             await journal.append("node", ANY, [event], actor="daemon")
         except JournalUnavailable as error:
             self._log.error("not_journaled", kind=event.kind, error=str(error))
 
-    async def _serve(self, node: Node) -> None:
-        gateway = AdminGateway(node.services, self._world.clock, self._world.entropy)
-        places = self._seat.places
-        await gateway.start(places.socket, lock_held=True, private_directory=not places.host_chosen)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._signalled)
+    # ------------------------------------------------------------------------------------------- serving
+
+    async def _serve(self, node: Node, gateway: AdminGateway) -> int:
         node.start_housekeeping()
-        self._log.info("ready", socket=str(places.socket), provider=node.parts.provider.training.kind)
+        self._log.info("ready", socket=str(self._seat.places.socket), provider=node.parts.provider.training.kind)
+        loop = asyncio.get_running_loop()
+        told = loop.create_task(self._stop.wait(), name="told-to-stop")
+        unsure = loop.create_task(until_unsure(self._world.clock, node.parts.degraded), name="disk-watch")
         try:
-            await self._stop.wait()
+            await asyncio.wait({told, unsure}, return_when=asyncio.FIRST_COMPLETED)
             gateway.drain()
-            await node.drain()
+            if unsure.done():
+                self._alarm(unsure.result())
+                await asyncio.gather(node.drain(), self._let_ends_finish(node))
+            else:
+                await node.drain()
             await self._say_what_runs(node)
+            return entry_of("E-JOURNAL").exit if unsure.done() else EXIT_OK
         finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for task in (told, unsure):
+                task.cancel()
+            await asyncio.gather(told, unsure, return_exceptions=True)
+
+    def _alarm(self, words: str) -> None:
+        self._log.critical("journal_unsure", detail=words)
+        sys.stderr.write(f"lastcall: E-JOURNAL: {words}; leaving, so that a new start opens the journal again.\n")
+
+    async def _let_ends_finish(self, node: Node) -> None:
+        """Wait until the provider shows no machine whose end is under way: the proofs cannot be journaled now."""
+        clock = self._world.clock
+        until = clock.monotonic() + ENDS_S
+        while (ending := node.runner.ends_in_flight()) and clock.monotonic() < until and not self._stop.is_set():
+            alive = await self._alive(node)
+            if alive is not None and not ending & alive:
+                return
+            await clock.sleep(LOOK_S)
+
+    # ------------------------------------------------------------------------------------------- leaving
+
+    @contextmanager
+    def _listening_for_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in STOP_SIGNALS:
+            loop.add_signal_handler(number, self._signalled)
+        try:
+            yield
+        finally:
+            for number in STOP_SIGNALS:
                 loop.remove_signal_handler(number)
-            await gateway.stop()
 
     def _signalled(self) -> None:
         self._signals += 1
@@ -201,20 +199,21 @@ class Daemon:
         if self._signals > 1:
             os._exit(STOPPED_BY_SECOND_SIGNAL)
 
-    async def _say_what_runs(self, node: Node) -> None:
-        """Say and journal how many machines keep running without a daemon."""
+    async def _alive(self, node: Node) -> frozenset[str] | None:
+        """Return the ids of our machines that exist, or ``None`` when the provider does not say all."""
         try:
             listing = await node.parts.provider.training.list_machines()
-            running = sum(1 for machine in listing.machines if machine.state != "gone")
         except (ProviderError, OSError) as error:
             self._log.warning("machines_unknown", error=str(error))
-            running = len(node.supervisors)
-        journal = node.parts.journal
+            return None
+        return alive_of(listing, self._seat.install) if listing.complete else None
+
+    async def _say_what_runs(self, node: Node) -> None:
+        """Say and journal how many machines keep running without a daemon."""
+        alive = await self._alive(node)
+        running = len(node.supervisors if alive is None else alive)
         stopped = ev.DaemonStopped(run=self._world.run, machines_running=running, at=self._world.clock.now())
-        try:
-            await journal.append("node", ANY, [stopped], actor="daemon")
-        except JournalUnavailable as error:
-            self._log.error("not_journaled", kind=stopped.kind, error=str(error))
+        await self._append(node.parts.journal, stopped)
         self._log.info("stopping", machines_running=running)
         if running:
             plural = "machine keeps" if running == 1 else "machines keep"
@@ -241,24 +240,42 @@ def main(
         flags["logging.format"] = "json"
     try:
         seat = take_seat(os.environ, Path.cwd(), flags, config)
-    except ConfigError as error:
-        return _refuse(error.lines, EXIT_CONFIG)
-    except StateLocked as error:
-        return _refuse([f"E-LOCKED: {error}"], EXIT_CONFLICT)
-    except (Refusal, JournalRefused, OSError) as error:
-        return _refuse([str(error)], EXIT_CONFIG)
+    except ConfigError as wrong:
+        return _refuse(wrong.lines, EXIT_CONFIG)
+    except StateLocked as locked:
+        return _refuse([f"E-LOCKED: {locked}"], EXIT_CONFLICT)
+    except Refusal as refusal:
+        return _refuse([str(refusal)], entry_of(refusal.code).exit)
+    except JournalRefused as refused:
+        return _refuse([str(refused)], EXIT_CONFIG)
+    except OSError as failed:
+        return _cannot_start(failed)
     settings = seat.loaded.settings
     logs.configure(logs.Logs(level=settings.logging.level, format=settings.logging.format, secrets=settings.secrets()))
     try:
-        return asyncio.run(_run(seat, program or training_program()))
-    except (JournalRefused, JournalUnavailable, ProviderError, Refusal) as error:
-        return _refuse([str(error)], EXIT_FAILED)
+        return _run(Daemon(seat, make_world(), program or training_program()))
     finally:
         seat.lock.release()
 
 
-async def _run(seat: Seat, program: Program) -> int:
-    return await Daemon(seat, make_world(), program).run()
+def _run(daemon: Daemon) -> int:
+    try:
+        return asyncio.run(daemon.run())
+    except Refusal as refusal:
+        return _refuse([str(refusal)], entry_of(refusal.code).exit)
+    except (JournalRefused, JournalUnavailable, ProviderError) as failed:
+        return _refuse([str(failed)], EXIT_FAILED)
+    except OSError as failed:
+        if daemon.serving:
+            raise
+        return _cannot_start(failed)
+
+
+def _cannot_start(failed: OSError) -> int:
+    """Say which file is in the way of the start, and whether a later start may do better."""
+    where = f"{os.fsdecode(failed.filename)}: " if isinstance(failed.filename, (str, bytes)) else ""
+    status = EXIT_FAILED if failed.errno in TROUBLES_OF_THE_COMPUTER else EXIT_CONFIG
+    return _refuse([f"Lastcall cannot start: {where}{failed.strerror or failed}"], status)
 
 
 def _refuse(lines: list[str] | tuple[str, ...], status: int) -> int:

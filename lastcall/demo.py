@@ -11,10 +11,8 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,30 +21,22 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
-from lastcall.cli.client import Client
 from lastcall.cli.failures import BrokenConnection, Failure
-from lastcall.paths import SOCKET_PATH_BYTES_MAX, UNIX_SCHEME, Places, default_socket
+from lastcall.demo_house import STATE, DemoFailed, House, Stage
+from lastcall.paths import SOCKET_PATH_BYTES_MAX, default_socket
 from messages.errors import EXIT_FAILED, EXIT_OK, EXIT_SIGINT, Refusal
 
 PREFIX = "lastcall-demo-"
-STATE = "state"
 SHORT_FOLDER = "/tmp"  # noqa: S108 (mkdtemp makes a private one inside)
 """Where the demo lives when the temporary folder's own name is too long for a socket path."""
 DATA_PACKAGE, DATA_FILE = "palmerpenguins", "palmerpenguins/data/penguins.csv"
 TARGET = "species"
 HELD_BACK_EVERY = 10
 """Every tenth row is kept from training, to be predicted afterwards."""
-READY_S = 20.0
-"""Longest wait for the daemon to answer."""
-STOP_S = 30.0
-"""Longest wait for the daemon to leave in order."""
 MAX_RUNTIME = "5m"
 """Limit of the demo's training: its own timer, should everything else be killed."""
-POLL_S = 0.05
-
-
-class DemoFailed(Exception):
-    """The demo could not be shown; one line says why."""
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, an order to end, a closed terminal: all clean up first."""
 
 
 class Table(NamedTuple):
@@ -63,115 +53,38 @@ class Table(NamedTuple):
     gaps: int
 
 
-class Stage:
-    """Where the demo's words go: to standard error when standard output is for JSON."""
-
-    def __init__(self, *, json_output: bool, colour: bool | None) -> None:
-        self.stream = sys.stderr if json_output else sys.stdout
-        self.json_output = json_output
-        plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
-        self.colour = colour if colour is not None else self.stream.isatty() and not plain
-
-    def say(self, text: str = "") -> None:
-        """Write a line."""
-        self.stream.write(text + "\n")
-        self.stream.flush()
-
-    def heading(self, text: str) -> None:
-        """Write a line that stands out."""
-        self.say(f"\n\x1b[1m{text}\x1b[0m" if self.colour else f"\n{text}")
-
-
-class House:
-    """A fresh state directory, the daemon in it, and the commands that speak to it."""
-
-    def __init__(self, root: Path, stage: Stage) -> None:
-        self.root = root
-        self.state = root / STATE
-        self.stage = stage
-        self.daemon: subprocess.Popen[bytes] | None = None
-        socket = default_socket(self.state)
-        self.client = Client(Places(self.state, socket, f"{UNIX_SCHEME}{socket}", host_chosen=False))
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """This process's environment without any setting of a real installation."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("LASTCALL_", "RUNPOD_", "AWS_", "TELEGRAM_"))}
-        return kept | {
-            "LASTCALL_STATE_DIR": str(self.state),
-            "LASTCALL_LOGGING_LEVEL": "warning",
-            "CLOUD_PROVIDER": "local",
-            "XDG_CONFIG_HOME": str(self.root / "no-config"),
-        }
-
-    def start(self) -> None:
-        """Start the daemon and wait until it answers. It lives in a session of its own: Ctrl-C does not reach it."""
-        log = self.root / "daemon.log"
-        with log.open("wb") as errors:
-            self.daemon = subprocess.Popen(
-                [sys.executable, "-m", "lastcall", "daemon"],
-                cwd=self.root,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=errors,
-                stderr=errors,
-                start_new_session=True,
-            )
-        until = time.monotonic() + READY_S
-        while not self._answers():
-            if self.daemon.poll() is not None or time.monotonic() > until:
-                said = log.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
-                raise DemoFailed(f"The daemon did not start: {said[0]}")
-            time.sleep(POLL_S)
-
-    def _answers(self) -> bool:
-        try:
-            self.client.get("/v1/version")
-        except (Failure, BrokenConnection, Refusal, OSError):
-            return False
-        return True
-
-    def command(self, *argv: str, quiet: bool = False) -> int:
-        """Show a command and run it as a person would; return its exit status."""
-        if not quiet:
-            self.stage.heading(f"$ lastcall {' '.join(argv)}")
-        stream = subprocess.DEVNULL if quiet else self.stage.stream
-        errors = subprocess.DEVNULL if quiet else None
-        argv = (sys.executable, "-m", "lastcall", *argv)
-        return subprocess.run(
-            argv, cwd=self.root, env=self.environment, stdout=stream, stderr=errors, check=False
-        ).returncode
-
-    def stop(self) -> None:
-        """End the daemon in order; whatever it does, it is gone afterwards."""
-        if self.daemon is None or self.daemon.poll() is not None:
-            return
-        self.daemon.send_signal(signal.SIGTERM)
-        try:
-            self.daemon.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            self.daemon.kill()
-            self.daemon.wait()
-
-
 def main(*, json_output: bool = False, colour: bool | None = None, keep: str | None = None) -> int:
     """Run the demo and return the exit status; ``keep`` names a new directory to leave everything in."""
     stage = Stage(json_output=json_output, colour=colour)
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    for number in STOP_SIGNALS:
+        if before[number] is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     try:
         with _root(keep) as root:
             return _demo(House(root, stage))
     except DemoFailed as failed:
         stage.say(str(failed))
+        return failed.exit
+    except OSError as failed:
+        stage.say(_line_of(failed))
         return EXIT_FAILED
     except KeyboardInterrupt:
         return EXIT_SIGINT
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """End the demo; from here on only cleaning up is left, which nothing cuts short."""
+    _hear_nothing()
     raise KeyboardInterrupt
+
+
+def _hear_nothing() -> None:
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
@@ -196,31 +109,62 @@ def _root(keep: str | None) -> Iterator[Path]:
 
 
 def _demo(house: House) -> int:
+    # Twice: a signal can come in before the inner _hear_nothing is through, but only one ever does.
+    try:
+        try:
+            return _shown(house)
+        finally:
+            _hear_nothing()
+    except KeyboardInterrupt:
+        house.stage.say("\nStopping: ending the machine and waiting for the proof that it is gone.")
+        _leave_nothing(house)
+        raise
+    except DemoFailed:
+        if house.answered:
+            _leave_nothing(house)
+        raise
+    finally:
+        _hear_nothing()
+        house.stop()
+
+
+def _shown(house: House) -> int:
+    """Show everything; whatever goes wrong is one line. Raises DemoFailed."""
     try:
         table = split(penguins(), house.root)
         _introduce(house.stage, table)
         house.start()
         return _show(house, table)
-    except KeyboardInterrupt:
-        _leave_nothing(house)
-        raise
-    finally:
-        house.stop()
+    except _WRONG as error:
+        raise DemoFailed(_line_of(error)) from error
+
+
+_WRONG = (Failure, BrokenConnection, Refusal, ValueError, LookupError, OSError, csv.Error)
+"""What a step of the demo may run into: the daemon's refusal or end, an answer or a file that is not as expected."""
+
+
+def _line_of(error: Exception) -> str:
+    if isinstance(error, Failure):
+        return f"The demo cannot go on: {error.happened} ({error.entry.code})"
+    if isinstance(error, BrokenConnection):
+        return "The demo cannot go on: the daemon went away in the middle."
+    words = " ".join(str(error).split())
+    return f"The demo cannot go on: {type(error).__name__}: {words}"
 
 
 def _leave_nothing(house: House) -> None:
-    """After Ctrl-C: end what runs, wait for the proof, say so. A second Ctrl-C does not cut this short."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """End what runs, wait for the proof, and say so. Signals are not heard meanwhile."""
     try:
-        house.stage.say("\nStopping: ending the machine and waiting for the proof that it is gone.")
+        house.start_again()
         house.command("stop", "--all", "--yes", quiet=True)
         for job in _get(house, "/v1/jobs")["jobs"]:
             house.command("wait", job["id"], "--timeout", "30s", quiet=True)
         _last_line(house)
-    except (DemoFailed, Failure, BrokenConnection):
-        house.stage.say("The daemon was not up yet, so nothing was rented.")
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    except (DemoFailed, *_WRONG) as error:
+        if house.answered:
+            house.stage.say(f"{_line_of(error)}. What may still run ends by its own timer.")
+        else:
+            house.stage.say("The daemon was not up yet, so nothing was rented.")
 
 
 def penguins() -> Path:
@@ -265,21 +209,23 @@ def _introduce(stage: Stage, table: Table) -> None:
 
 
 def _show(house: House, table: Table) -> int:
-    order = ("train", table.train.name, "--target", TARGET, "--max-runtime", MAX_RUNTIME, "--logs", "--yes")
-    if (status := house.command(*order)) != EXIT_OK:
-        return status
-    if (status := house.command("predict", "@last", table.unseen.name, "-o", "answers.csv")) != EXIT_OK:
-        return status
+    _type(house, "train", table.train.name, "--target", TARGET, "--max-runtime", MAX_RUNTIME, "--logs", "--yes")
+    _type(house, "predict", "@last", table.unseen.name, "-o", "answers.csv")
     right, best_guess = _score(house.root / "answers.csv", table.answers)
     asked = len(table.answers)
     house.stage.say(f"{right} of {asked} rows it had never seen are right; always guessing the same: {best_guess}.")
-    if (status := house.command("cost", "--by", "job")) != EXIT_OK:
-        return status
+    _type(house, "cost", "--by", "job")
     house.stage.heading("$ lastcall machines ls")
     running = _last_line(house)
     if house.stage.json_output:
         _print_json(house, running, right, asked)
     return EXIT_OK if running == 0 else EXIT_FAILED
+
+
+def _type(house: House, *argv: str) -> None:
+    """Run one command of the demo. Raises DemoFailed with its status; it has said itself what was wrong."""
+    if (status := house.command(*argv)) != EXIT_OK:
+        raise DemoFailed(f"The demo ends here: lastcall {argv[0]} ended with status {status}.", status)
 
 
 def _score(answers: Path, truth: list[str]) -> tuple[int, int]:

@@ -34,6 +34,9 @@ class Refused(Exception):
 class House:
     """One state directory; ``start`` and ``kill`` as often as a test needs."""
 
+    entry = "tests.support.daemon_entry"
+    """The module that runs as the daemon."""
+
     def __init__(self, root: Path) -> None:
         self.root = root
         self.state = root / "s"
@@ -53,7 +56,7 @@ class House:
     def start(self, *, wait_ready: bool = True, **environment: str) -> House:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.daemon_entry"],
+                [sys.executable, "-m", self.entry],
                 cwd=self.root,
                 env=self.environment | environment,
                 stdin=subprocess.DEVNULL,
