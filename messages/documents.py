@@ -145,7 +145,10 @@ class PsDocument(Document):
 
 
 class MachineRow(Record):
-    """One line of ``machines ls``."""
+    """One line of ``machines ls``.
+
+    The machine of another user's job has an empty ``id``, no ``job_id`` and a name that only says whose it is.
+    """
 
     id: str
     name: str
@@ -197,7 +200,7 @@ class CostDocument(Document):
     total_usd: Usd
     """Settled and corrected."""
     running_usd: Usd
-    """Accrued by machines not yet settled."""
+    """Of open jobs: accrued by their machines, and what their ended attempts cost."""
     reserved_usd: Usd
     budgets: tuple[BudgetRow, ...] = ()
 
@@ -280,7 +283,10 @@ class AlarmRow(Record):
 
 
 class ActorRow(Record):
-    """One actor, as ``inspect()`` sees it."""
+    """One actor, as ``inspect()`` sees it.
+
+    The supervisors of all jobs are one row: ``oldest_s`` is the greatest of them, ``parked`` whether any is.
+    """
 
     name: str
     depth: int
@@ -302,9 +308,12 @@ class StatusDocument(Document):
     safe_mode: str | None = None
     """Why nothing is launched, or null."""
     jobs: dict[str, int]
+    """By state. Jobs, machines and money are those of whoever asks."""
     machines_running: int
+    """Not proven gone."""
     rate_usd_per_hour: UsdPerHour
     spent_today_usd: Usd
+    """Days are UTC; a job counts on the day it closes, what an open one has paid for counts today."""
     spent_month_usd: Usd
     reserved_usd: Usd
     last_complete_listing: Instant | None

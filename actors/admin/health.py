@@ -1,6 +1,7 @@
 """Is it alive, is it ready, and its numbers: ``/healthz``, ``/readyz``, ``/metrics``.
 
 The numbers come from the status document alone, into a registry of their own: no process-wide default collectors.
+Like it, they tell of the jobs, machines and money of whoever asks.
 """
 
 from __future__ import annotations
@@ -66,9 +67,9 @@ class Numbers:
         gauge = partial(Gauge, namespace="lastcall", registry=self.registry)
         counter = partial(Counter, namespace="lastcall", registry=self.registry)
         self._jobs = gauge("jobs", "Jobs by state.", ["state"])
-        self._machines = gauge("machines_running", "Machines of ours that exist.")
+        self._machines = gauge("machines_running", "Machines that are not proven gone.")
         self._rate = gauge("rate_usd_per_hour", "What the machines cost per hour now.")
-        self._spent = gauge("spent_usd", "Money spent, settled and accrued.", ["window"])
+        self._spent = gauge("spent_usd", "Money spent, by UTC day and month.", ["window"])
         self._reserved = gauge("reserved_usd", "Money held for open jobs.")
         self._listing = gauge("last_complete_listing_timestamp_seconds", "When all machines were last seen.")
         self._safe = gauge("safe_mode", "1 while nothing is launched.")
@@ -77,7 +78,7 @@ class Numbers:
         self._depth = gauge("mailbox_depth", "Waiting messages by kind of actor.", ["actor"])
         self._oldest = gauge("mailbox_oldest_seconds", "Age of the oldest waiting message.", ["actor"])
         self._restarts = gauge("actor_restarts", "Restarts by kind of actor since the start.", ["actor"])
-        self._parked = gauge("actors_parked", "Actors that failed too often.")
+        self._parked = gauge("actors_parked", "Kinds of actor of which one failed too often.")
         self._connections = gauge("admin_connections", "Open connections to the admin socket.")
         self.requests = counter("admin_requests", "Requests by method and status.", ["method", "status"])
         self.refusals = counter("admin_refusals", "Requests answered with a problem, by code.", ["code"])

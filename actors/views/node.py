@@ -33,7 +33,6 @@ from messages.documents import (
     StatusDocument,
     TrainDocument,
 )
-from messages.errors import Refusal
 from messages.ids import JobId, UserId
 from messages.jobs import Plan, Requester
 from messages.machines import Listing, Machine, MachineState

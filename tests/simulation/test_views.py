@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
 import pytest
 
-from actors.journal.interface import NEW
+from actors.journal.interface import ANY, NEW
+from actors.runtime.system import ActorInfo
+from actors.views.building import cost_so_far
+from actors.views.node import actor_rows
+from actors.views.ownership import Owners
 from messages import events as ev
-from messages.admin import PlanTraining, TrainOrder
+from messages.admin import PlanTraining, RemoveDataset, TrainOrder
 from messages.errors import Refusal
 from messages.folder import PROGRESS, Heartbeat, Progress
 from messages.jobs import JobState, Outcome
@@ -320,5 +325,295 @@ def test_events_show_what_is_ones_own_and_end_at_the_newest() -> None:
         assert (await anext(following)).position > lines[-1].position
         await following.aclose()
         await house.closed((await views(house).job(ANA, "@last")).job.id)
+
+    virtually(story)
+
+
+# ---------------------------------------------------------------------------------------------- isolation (I13)
+
+LOST = Script(starts_after_s=1, ends_after_s=20, writes=good().writes[:1])
+"""A machine that is taken away in mid-work."""
+
+
+def audit(who: str, **more: str) -> ev.Audited:
+    at = "2026-01-01T00:00:00Z"
+    body = {"who": who, "what": "dataset.find", "resource": "", "success": False, "provider": "fake", "at": at}
+    return ev.Audited.model_validate({**body, **more})
+
+
+async def told(house: NodeKit, *events: ev.Event, stream: str = "node") -> None:
+    await house.journal.append(stream, ANY, events, actor="test")
+
+
+def alarm(house: NodeKit, detail: str, name: str = "job_parked") -> ev.AlarmRaised:
+    return ev.AlarmRaised(alarm=name, detail=detail, at=house.clock.now())
+
+
+def test_status_shows_machines_and_money_of_nobody_else() -> None:
+    """Fault 88."""
+
+    async def story(house: NodeKit) -> None:
+        await house.closed(await house.train(BEN))
+        job_id = await house.train(BEN)
+        await house.until(job_id, JobState.RUNNING)
+        await house.clock.sleep(5)
+        other, own = await views(house).status(ANA), await views(house).status(BEN)
+        assert (own.machines_running, own.rate_usd_per_hour) == (1, Decimal("0.36"))
+        assert min(own.spent_today_usd, own.spent_month_usd, own.reserved_usd) > 0
+        assert (other.machines_running, other.rate_usd_per_hour) == (0, 0)
+        assert other.spent_today_usd == other.spent_month_usd == other.reserved_usd == 0
+        assert other.jobs == {}
+        await house.closed(job_id)
+
+    virtually(story)
+
+
+def test_supervisors_of_all_jobs_are_one_row_that_names_none() -> None:
+    async def story(house: NodeKit) -> None:
+        jobs = [await house.train(who) for who in (ANA, BEN, BEN)]
+        await house.until(jobs[0], JobState.RUNNING)
+        status = await views(house).status(ANA)
+        assert [a.name for a in status.actors] == ["ledger", "storage", "fleet", "dispatcher", "supervisors"]
+        assert not any(job_id in status.model_dump_json() for job_id in jobs[1:])
+        for job_id in jobs:
+            await house.closed(job_id)
+
+    virtually(story)
+
+
+def test_the_row_of_the_supervisors_sums_them_and_shows_the_oldest() -> None:
+    def info(name: str, age_s: float, parked: bool = False) -> ActorInfo:
+        return ActorInfo(name, 1, age_s, 3, 0.0, 2, parked, False, 0, 0, 0, "")
+
+    rows = actor_rows([info("ledger", 0.5), info("job_aaaaaaaaaa", 4.0), info("job_bbbbbbbbbb", 2.0, parked=True)])
+    assert [tuple(row.model_dump().values()) for row in rows] == [
+        ("ledger", 1, 0.5, 2, 3, False),
+        ("supervisors", 2, 4.0, 4, 6, True),
+    ]
+
+
+def test_alarms_that_name_a_job_or_machine_of_somebody_else_are_not_shown() -> None:
+    async def story(house: NodeKit) -> None:
+        mine, theirs = await house.train(ANA), await house.train(BEN)
+        for job_id in (mine, theirs):
+            await house.until(job_id, JobState.RUNNING)
+        machine = (await views(house).job(BEN, theirs)).machine.name
+        await told(house, alarm(house, f"{mine}: broke"), alarm(house, "the clock jumped", "clock"))
+        await house.clock.sleep(0.1)
+        others = (alarm(house, f"{theirs}: broke {number}") for number in range(30))
+        await told(house, *others, alarm(house, f"machine {machine} is twice there", "second_writer"))
+        shown = {a.detail for a in (await views(house).status(ANA)).alarms}
+        assert shown == {f"{mine}: broke", "the clock jumped"}
+        assert len((await views(house).status(BEN)).alarms) == 20
+        kinds = [one.kind for one in await taken(views(house).events(ANA, 0, False)) if one.stream == "node"]
+        assert kinds.count("node.alarm_raised") == 2
+        for job_id in (mine, theirs):
+            await house.closed(job_id)
+
+    virtually(story)
+
+
+def test_why_nothing_is_launched_is_said_without_naming_a_machine_of_somebody_else() -> None:
+    async def story(house: NodeKit) -> None:
+        job_id = await house.train(BEN)
+        await house.until(job_id, JobState.RUNNING)
+        name = (await views(house).job(BEN, job_id)).machine.name
+        house.degraded = f"machine {name} is not ours"
+        assert (await views(house).status(ANA)).safe_mode == "machine (another user's) is not ours"
+        assert (await views(house).status(BEN)).safe_mode == house.degraded
+        house.degraded = None
+        await house.closed(job_id)
+
+    virtually(story)
+
+
+def test_a_machine_of_another_user_is_counted_and_not_named() -> None:
+    async def story(house: NodeKit) -> None:
+        house.cloud.plant("somebody-elses")
+        mine, theirs = await house.train(ANA), await house.train(BEN)
+        for job_id in (mine, theirs):
+            await house.until(job_id, JobState.RUNNING)
+        listed = await views(house).machines(ANA)
+        assert listed.running == 2
+        rows = {(row.name, row.job_id, row.ours) for row in listed.machines}
+        own = (await views(house).job(ANA, mine)).machine.name
+        assert rows == {
+            ("somebody-elses", None, "foreign"),
+            (own, mine, "ours"),
+            ("(another user's)", None, "ours"),
+        }
+        assert [row.id for row in listed.machines if row.name == "(another user's)"] == [""]
+        assert theirs.removeprefix("job_") not in listed.model_dump_json()
+        for job_id in (mine, theirs):
+            await house.closed(job_id)
+
+    virtually(story)
+
+
+def test_everyone_sees_a_machine_whose_job_is_over() -> None:
+    async def story(house: NodeKit) -> None:
+        job_id = await house.train(BEN)
+        await house.until(job_id, JobState.RUNNING)
+        name = (await views(house).job(BEN, job_id)).machine.name
+        await house.closed(job_id)
+        house.cloud.plant(name, Script(terminates_ignored=1_000))
+        orphans = [row for row in (await views(house).machines(ANA)).machines if row.ours == "orphan"]
+        assert [(row.name, row.job_id) for row in orphans] == [(name, job_id)]
+
+    virtually(story)
+
+
+def test_events_of_the_fleet_name_no_machine_of_somebody_else() -> None:
+    async def story(house: NodeKit) -> None:
+        ids = {}
+        for who in (ANA, BEN):
+            job = await house.closed(await house.train(who))
+            name = (await views(house).job(who, job.id)).machine.name
+            ids[who.user_id] = house.cloud.plant(name)
+        await house.clock.sleep(30)
+        assert await house.kinds("fleet") == ["fleet.orphan_reaped"] * 2
+        for who in (ANA, BEN):
+            lines = await taken(views(house).events(who, 0, False))
+            reaped = [one.body["machine"] for one in lines if one.kind == "fleet.orphan_reaped"]
+            assert [machine["id"] for machine in reaped] == [ids[who.user_id]]
+
+    virtually(story)
+
+
+def test_whose_an_operation_is_depends_on_who_did_it_and_not_on_what_its_text_says() -> None:
+    async def story(house: NodeKit) -> None:
+        lure = f"{BEN.user_id}.csv"
+        job_id = await house.train(ANA, dataset=await house.upload(ANA, name=lure))
+        await told(house, audit(f"uid:1 {ANA.user_id}", resource=BEN.user_id), stream="audit")
+        await told(house, audit("sys", detail=BEN.user_id), stream="audit")
+        stop = {"command_id": "api:0:z", "name": "stop", "digest": "", "answer": {"note": BEN.user_id}}
+        accepted = ev.CommandAccepted.model_validate({**stop, "body": {"user_id": ANA.user_id}})
+        await told(house, accepted, stream="command/api:0:z")
+        await house.closed(job_id)
+        await house.clock.sleep(1)
+        assert [one.kind for one in await taken(views(house).events(BEN, 0, False))] == []
+        mine = await taken(views(house).events(ANA, 0, False))
+        assert {"audit", "command.accepted", "dataset.added", "model.stored"} <= {one.kind for one in mine}
+        assert any(one.stream == "command/api:0:z" for one in mine)
+        assert any(one.body.get("resource") == BEN.user_id for one in mine)
+        assert not any(one.body.get("who") == "sys" for one in mine)
+
+    virtually(story)
+
+
+def test_removals_are_shown_to_who_removed() -> None:
+    async def story(house: NodeKit) -> None:
+        dataset_id = await house.upload(ANA)
+        removal = RemoveDataset(command_id=house.command(), requester=ANA, ref=dataset_id)
+        await house.node.storage.ask(removal, ASK_S)
+        for who, seen in ((ANA, True), (BEN, False)):
+            lines = await taken(views(house).events(who, 0, False))
+            assert any(one.kind == "dataset.removed" for one in lines) is seen
+
+    virtually(story)
+
+
+def test_a_followed_journal_remembers_a_bounded_number_of_owners() -> None:
+    async def story(house: NodeKit) -> None:
+        job_id = await house.train()
+        row = (await house.journal.read(f"job/{job_id}"))[0].event
+        assert isinstance(row, ev.JobQueued)
+        twins = [type(job_id)(f"job_zzzzzzzzz{letter}") for letter in "abcd"]
+        owners = Owners(house.journal, known_max=2)
+        for twin in twins:
+            await told(house, row.model_copy(update={"job_id": twin, "user_id": BEN.user_id}), stream=f"job/{twin}")
+            recorded = (await house.journal.read(f"job/{twin}"))[0]
+            assert await owners.concerns(BEN.user_id, recorded)
+            assert not await owners.concerns(ANA.user_id, recorded)
+        assert len(owners) == 2
+        assert await owners.of([*twins, job_id]) == dict.fromkeys(twins, BEN.user_id) | {job_id: ANA.user_id}
+        assert len(owners) == 2
+        await house.closed(job_id)
+
+    virtually(story)
+
+
+# ---------------------------------------------------------------------------------------------- attempts
+
+
+def test_a_followed_log_goes_on_with_the_next_attempts_first_line() -> None:
+    async def story(house: NodeKit) -> None:
+        writes = (
+            *LOST.writes,
+            Write(5, "log/000001.ndjson", fixed(line("one") + line("two"))),
+            Write(19.9, "log/000002.ndjson", fixed(line("three"))),
+        )
+        house.cloud.script_next(Script(starts_after_s=1, ends_after_s=20, writes=writes))
+        again = (*good(20).writes, Write(5, "log/000001.ndjson", fixed(line("again"))))
+        house.cloud.script_next(Script(starts_after_s=1, ends_after_s=21.2, writes=again))
+        job_id = await house.train()
+        followed = await taken(views(house).log(ANA, job_id, 0, 0, True))
+        shown = [(one.file, one.line, one.text) for one in followed]
+        assert shown == [(1, 1, "one"), (1, 2, "two"), (2, 1, "three"), (1, 1, "again")]
+        assert len((await house.closed(job_id)).attempts) == 2
+        for place in ((2, 1), (1, 2)):
+            from_before = await taken(views(house).log(ANA, job_id, *place, False))
+            assert [one.text for one in from_before] == ["again"]
+        assert await taken(views(house).log(ANA, job_id, 1, 1, False)) == []
+
+    virtually(story)
+
+
+def test_what_an_ended_attempt_cost_counts_while_its_job_goes_on() -> None:
+    async def story(house: NodeKit) -> None:
+        house.cloud.script_next(LOST)
+        job_id = await house.train()
+        while not (await house.job(job_id)).spent_usd:
+            await house.clock.sleep(0.25)
+        house.cloud.faults.fail_next("launch", after_effect=False)
+        await house.clock.sleep(2)
+        job = await house.job(job_id)
+        assert len(job.attempts) == 2
+        report, status = await views(house).costs(ANA, "day"), await views(house).status(ANA)
+        assert report.total_usd == 0
+        assert report.running_usd >= job.spent_usd > 0
+        assert status.spent_today_usd == status.spent_month_usd == job.spent_usd
+        assert (await views(house).costs(BEN, "day")).running_usd == 0
+        closed = (await house.closed(job_id)).closed
+        await house.clock.sleep(1)
+        report = await views(house).costs(ANA, "day")
+        assert closed is not None
+        assert (report.total_usd, report.running_usd) == (closed.cost_usd, 0)
+        assert (await views(house).ps(ANA, 5, None, True)).jobs[0].cost_usd == closed.cost_usd
+
+    virtually(story)
+
+
+def test_a_machine_proven_gone_no_longer_counts_as_running() -> None:
+    async def story(house: NodeKit) -> None:
+        house.cloud.script_next(LOST)
+        job_id = await house.train()
+        counted: set[tuple[int, bool, int]] = set()
+        while (job := await house.job(job_id)).closed is None:
+            if job.last is not None and job.last.machine is not None:
+                running = (await views(house).status(ANA)).machines_running
+                counted.add((job.last.number, job.last.gone is not None, running))
+            await house.clock.sleep(0.2)
+        # Between the proof and the end of the first attempt its folder is read twice.
+        assert {(1, False, 1), (1, True, 0), (2, False, 1)} <= counted
+        assert counted <= {(1, False, 1), (1, True, 0), (2, False, 1), (2, True, 0)}
+        assert (await views(house).status(ANA)).rate_usd_per_hour == 0
+
+    virtually(story)
+
+
+def test_the_cost_so_far_ends_as_what_the_books_say() -> None:
+    async def story(house: NodeKit) -> None:
+        house.cloud.faults.fail_next("launch", after_effect=True)
+        job = await house.closed(await house.train())
+        attempt = job.attempts[0]
+        assert job.closed is not None
+        assert attempt.ambiguous is not None
+        assert attempt.intent is not None
+        request = attempt.intent.request
+        priced = request.model_copy(update={"offer": request.offer.model_copy(update={"fixed_usd": Decimal("0.5")})})
+        intent = attempt.intent.model_copy(update={"request": priced})
+        still = replace(job, closed=None, attempts=(replace(attempt, intent=intent, ended=None),))
+        assert cost_so_far(still, house.clock.now()) == job.closed.cost_usd + Decimal("0.5")
 
     virtually(story)
