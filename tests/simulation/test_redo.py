@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from actors.dispatcher.actor import WhyQueued
 from actors.journal.interface import Appended, Expected, JournalUnavailable, Version
 from actors.journal.sqlite import SqliteJournal
 from actors.ledger.requests import MoneyTotals
@@ -166,23 +167,28 @@ def test_stopping_everything_stops_only_what_is_ones_own() -> None:
 # ---------------------------------------------------------------------------------------------- nothing new now
 
 
-@pytest.mark.parametrize("why", ["degraded", "safe mode", "draining"])
-def test_no_queued_job_starts_while_nothing_new_may_start_and_it_does_afterwards(why: str) -> None:
-    def forbid(house: NodeKit, on: bool) -> None:
-        match why:
-            case "degraded":
-                house.degraded = "the disk is full" if on else None
-            case "safe mode":
-                house.node.safe_mode = "a second writer" if on else None
-            case _:
-                house.node.draining = on
+WHY = ["degraded", "safe mode", "draining"]
 
+
+def forbid(house: NodeKit, why: str, *, on: bool) -> None:
+    """Let nothing new start, for one of the three reasons; or let it start again."""
+    match why:
+        case "degraded":
+            house.degraded = "the disk is full" if on else None
+        case "safe mode":
+            house.node.safe_mode = "a second writer" if on else None
+        case _:
+            house.node.draining = on
+
+
+@pytest.mark.parametrize("why", WHY)
+def test_no_queued_job_starts_while_nothing_new_may_start_and_it_does_afterwards(why: str) -> None:
     async def story(house: NodeKit) -> None:
         dataset = await house.upload()
         first = await house.train(dataset=dataset)
         await house.until(first, JobState.RUNNING)
         second = await house.train(dataset=dataset)
-        forbid(house, True)
+        forbid(house, why, on=True)
         with pytest.raises(Refusal, match="E-"):
             await house.train(dataset=dataset)
         assert outcome(await house.closed(first)) is Outcome.SUCCEEDED
@@ -190,10 +196,34 @@ def test_no_queued_job_starts_while_nothing_new_may_start_and_it_does_afterwards
         assert (await house.job(second)).phase is JobState.QUEUED
         assert house.cloud.launches == 1
         assert await house.kinds(f"job/{second}") == ["job.queued"]
-        forbid(house, False)
+        waiting: dict[JobId, str] = await house.node.dispatcher.ask(WhyQueued(), ASK_S)
+        assert list(waiting) == [second]
+        forbid(house, why, on=False)
         assert outcome(await house.closed(second, within_s=90)) is Outcome.SUCCEEDED
 
     virtually(story, settings={"limits": {"max_machines": 1}})
+
+
+@pytest.mark.parametrize("why", WHY)
+def test_no_further_machine_is_tried_while_nothing_new_may_start_and_it_is_afterwards(why: str) -> None:
+    async def story(house: NodeKit) -> None:
+        house.cloud.script_next(SILENT)
+        job_id = await house.train()
+        await house.until(job_id, JobState.RUNNING)
+        await house.clock.sleep(10)
+        forbid(house, why, on=True)
+        house.cloud.end("fake-1")
+        await house.clock.sleep(300)
+        job = await house.job(job_id)
+        assert job.closed is None
+        assert [a.ended is not None for a in job.attempts] == [True]
+        assert (await house.kinds("ledger")).count("ledger.reserved") == 1
+        assert house.cloud.launches == 1
+        forbid(house, why, on=False)
+        assert outcome(await house.closed(job_id, within_s=90)) is Outcome.SUCCEEDED
+        assert house.cloud.launches == 2
+
+    virtually(story)
 
 
 def test_a_data_set_removed_between_plan_and_queue_makes_no_job(monkeypatch: pytest.MonkeyPatch) -> None:
