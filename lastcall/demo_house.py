@@ -20,6 +20,8 @@ READY_S = 20.0
 STOP_S = 30.0
 """Longest wait for the daemon to leave in order."""
 POLL_S = 0.05
+LOOK_S = 0.5
+"""Between two looks at the daemon while a command runs."""
 
 
 class DemoFailed(Exception):
@@ -112,15 +114,27 @@ class House:
         return True
 
     def command(self, *argv: str, quiet: bool = False) -> int:
-        """Show a command and run it as a person would; return its exit status."""
+        """Show a command and run it as a person would; return its status. Raises BrokenConnection without a daemon."""
         if not quiet:
             self.stage.heading(f"$ lastcall {' '.join(argv)}")
         stream = subprocess.DEVNULL if quiet else self.stage.stream
         errors = subprocess.DEVNULL if quiet else None
         argv = (sys.executable, "-m", "lastcall", *argv)
-        return subprocess.run(
-            argv, cwd=self.root, env=self.environment, stdout=stream, stderr=errors, check=False
-        ).returncode
+        with subprocess.Popen(argv, cwd=self.root, env=self.environment, stdout=stream, stderr=errors) as running:
+            try:
+                return self._status_of(running)
+            except BaseException:
+                running.kill()
+                raise
+
+    def _status_of(self, running: subprocess.Popen[bytes]) -> int:
+        """Wait for a command; commands wait for a daemon to come back, which here it would not by itself."""
+        while True:
+            try:
+                return running.wait(LOOK_S)
+            except subprocess.TimeoutExpired:
+                if self.daemon is None or self.daemon.poll() is not None:
+                    raise BrokenConnection from None
 
     def stop(self) -> None:
         """End the daemon in order; whatever it does, it is gone afterwards."""

@@ -15,6 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from lastcall import demo
+from lastcall.cli.failures import BrokenConnection, Failure
+from lastcall.demo_house import House
+from messages.errors import Refusal
 from messages.machines import MachineName
 from tests.support.house import CHECKOUT, carrying
 
@@ -47,6 +51,12 @@ def machines_of(tmp: Path) -> list[int]:
     return [pid for pid in processes_of(tmp) if pid in carrying(b"LASTCALL_MACHINE=lc1-")]
 
 
+def wait_for_a_machine(tmp: Path) -> None:
+    until = time.monotonic() + DEMO_S_MAX
+    while not machines_of(tmp) and time.monotonic() < until:
+        time.sleep(0.02)
+
+
 def test_the_demo_ends_with_a_model_and_no_machine_and_leaves_nothing(short: Path) -> None:
     done = subprocess.run(
         command(), env=environment(short / "tmp"), capture_output=True, text=True, timeout=DEMO_S_MAX, check=False
@@ -61,8 +71,8 @@ def test_the_demo_ends_with_a_model_and_no_machine_and_leaves_nothing(short: Pat
     assert list((short / "tmp").iterdir()) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_in_mid_training_ends_the_machine_and_leaves_nothing(short: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_in_mid_training_ends_the_machine_and_leaves_nothing(short: Path, number: signal.Signals) -> None:
     running = subprocess.Popen(
         command(),
         env=environment(short / "tmp"),
@@ -71,9 +81,7 @@ def test_ctrl_c_in_mid_training_ends_the_machine_and_leaves_nothing(short: Path,
         text=True,
         start_new_session=True,
     )
-    until = time.monotonic() + DEMO_S_MAX
-    while not machines_of(short) and time.monotonic() < until:
-        time.sleep(0.02)
+    wait_for_a_machine(short)
     # As a terminal does it: the whole foreground group.
     os.killpg(running.pid, number)
     said, _ = running.communicate(timeout=DEMO_S_MAX)
@@ -142,3 +150,104 @@ def test_a_directory_that_exists_is_not_used(short: Path) -> None:
     )
     assert done.returncode == 1
     assert "cannot be made" in done.stdout
+
+
+def test_a_daemon_that_dies_in_the_middle_is_told_and_leaves_nothing(short: Path) -> None:
+    running = subprocess.Popen(
+        command(), env=environment(short / "tmp"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    wait_for_a_machine(short)
+    (lock,) = (short / "tmp").glob("*/state/lock")
+    os.kill(int(lock.read_text()), signal.SIGKILL)
+    said, _ = running.communicate(timeout=DEMO_S_MAX)
+    assert running.returncode == 1, said
+    assert "Traceback" not in said
+    assert "0 machines running, confirmed" in said
+    assert said.splitlines()[-1] == "The demo cannot go on: the daemon went away in the middle."
+    assert processes_of(short) == []
+    assert list((short / "tmp").iterdir()) == []
+
+
+def test_a_reader_that_goes_away_changes_nothing(short: Path) -> None:
+    running = subprocess.Popen(
+        command(), env=environment(short / "tmp"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    wait_for_a_machine(short)
+    assert running.stdout is not None
+    assert running.stderr is not None
+    running.stdout.close()
+    errors = running.stderr.read()
+    running.wait(DEMO_S_MAX)
+    running.stderr.close()
+    assert "Traceback" not in errors
+    assert processes_of(short) == []
+    assert list((short / "tmp").iterdir()) == []
+
+
+# --- inside one process: what goes wrong at a moment that cannot be timed from outside
+
+
+class Stub:
+    """The daemon of a demo that is not started; a signal comes in while it is being stopped."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.stopped = 0
+        monkeypatch.setattr(House, "start", lambda _: None)
+        monkeypatch.setattr(House, "stop", lambda _: self.stop())
+
+    def stop(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.raise_signal(number)
+        self.stopped += 1
+
+
+def handlers() -> list[object]:
+    return [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+
+
+WRONG = [
+    Failure("E-BUSY", "Lastcall is busy"),
+    BrokenConnection(),
+    Refusal("E-NOTFOUND", "no such job"),
+    ValueError("not as long\nas the other"),
+    KeyError("prediction"),
+    FileNotFoundError(2, "No such file", "answers.csv"),
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: type(wrong).__name__)
+def test_whatever_goes_wrong_is_one_line_and_everything_is_ended(
+    wrong: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def show(*_: object) -> int:
+        raise wrong
+
+    stub, before = Stub(monkeypatch), handlers()
+    monkeypatch.setattr(demo, "_show", show)
+    assert demo.main() == 1
+    assert stub.stopped == 1
+    assert handlers() == before
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("The demo cannot go on: ")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_while_everything_is_being_ended_cut_nothing_short(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def show(*_: object) -> int:
+        signal.raise_signal(number)
+        return 0
+
+    stub, before = Stub(monkeypatch), handlers()
+    monkeypatch.setattr(demo, "_show", show)
+    assert demo.main() == 130
+    assert stub.stopped == 1
+    assert handlers() == before
+
+
+def test_a_signal_after_the_last_step_leaves_the_demo_a_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    stub = Stub(monkeypatch)
+    monkeypatch.setattr(demo, "_show", lambda *_: 0)
+    assert demo.main() == 0
+    assert stub.stopped == 1
