@@ -106,6 +106,8 @@ class Dispatcher(Actor[DispatcherMessage]):
         self._log = log
         self._supervisors: dict[JobId, Ref[Input]] = {}
         self._refusing = False
+        self._unqueued: dict[JobId, UserId] = {}
+        """Jobs of accepted commands that the disk has not taken yet."""
         self._redo_due = True
         """Whether an accepted training may stand without its job."""
 
@@ -120,7 +122,6 @@ class Dispatcher(Actor[DispatcherMessage]):
         )
         for job_id, user_id, state in rows:
             self._open(JobId(job_id), UserId(user_id), queued=state == "queued")
-        await self._redo_stops()
         await self._regrant()
 
     async def receive(self, msg: DispatcherMessage) -> object | None:
@@ -139,7 +140,8 @@ class Dispatcher(Actor[DispatcherMessage]):
             case Regrant():
                 await self._regrant()
             case WhyQueued():
-                return {job_id: self._slots.why(job_id) for job_id in self._slots.waiting}
+                no = self._house.refuse_new()
+                return {job_id: str(no) if no else self._slots.why(job_id) for job_id in self._slots.waiting}
         return None
 
     # ------------------------------------------------------------------------------------------- planning
@@ -186,6 +188,7 @@ class Dispatcher(Actor[DispatcherMessage]):
             await self._queue(queued, msg.command_id)
         except Refusal as no:  # accepted is accepted: it is queued as soon as the disk takes it
             self._log("accepted_command_waits", command_id=msg.command_id, error=str(no))
+            self._unqueued[queued.job_id] = queued.user_id
             self._redo_due = True
         return JobAccepted(job_id=queued.job_id, name=queued.name)
 
@@ -294,11 +297,16 @@ class Dispatcher(Actor[DispatcherMessage]):
 
     async def _open_jobs(self, user: UserId) -> list[JobId]:
         sql = "SELECT job_id FROM jobs WHERE user_id = ? AND state != 'closed' ORDER BY position"
-        return [JobId(row[0]) for row in await self._journal.query(sql, (user,))]
+        rows = await self._journal.query(sql, (user,))
+        return [*(JobId(row[0]) for row in rows), *self._waiting_for_disk(user)]
+
+    def _waiting_for_disk(self, user: UserId) -> list[JobId]:
+        return [job_id for job_id, owner in self._unqueued.items() if owner == user]
 
     async def _jobs_of(self, user: UserId, job_id: JobId) -> list[JobId]:
         sql = "SELECT job_id FROM jobs WHERE user_id = ? AND job_id = ?"
-        return [JobId(row[0]) for row in await self._journal.query(sql, (user, job_id))]
+        rows = await self._journal.query(sql, (user, job_id))
+        return [*(JobId(row[0]) for row in rows), *self._waiting_for_disk(user)]
 
     # ------------------------------------------------------------------------------------------- supervisors
 
@@ -323,7 +331,9 @@ class Dispatcher(Actor[DispatcherMessage]):
         try:
             if self._redo_due:
                 await self._redo_trainings()
+                self._unqueued.clear()
                 self._redo_due = False
+                await self._redo_stops()
         except (Refusal, JournalUnavailable) as error:
             self._log("accepted_commands_wait", error=str(error))
         refusing = self._house.refuse_new() is not None

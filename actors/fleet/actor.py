@@ -102,6 +102,7 @@ class FleetWatch(Actor[FleetMessage]):
         self._looks = Looks(provider.training.timings.marker_interval_s)
         self._parked: dict[JobId, Parked] = {}
         self._busy: set[str] = set()
+        self._round_s = ROUND_S_MIN
         self._account = ""
         self._last_complete: datetime | None = None
         self._failed: str | None = None
@@ -302,12 +303,12 @@ class FleetWatch(Actor[FleetMessage]):
     # ------------------------------------------------------------------------------------------- folders
 
     def _next_round(self) -> None:
-        round_s = min(ROUND_S_MAX, max(ROUND_S_MIN, self._looks.interval_s() / 5))
-        self.ctx.after(round_s, fm.LookRound(), key="round")
+        self._round_s = min(ROUND_S_MAX, max(ROUND_S_MIN, self._looks.interval_s() / 5))
+        self.ctx.after(self._round_s, fm.LookRound(), key="round")
 
     def _round(self) -> None:
         now_s = self.ctx.clock.monotonic()
-        for job_id in self._looks.take(self._watched, now_s, ROUND_S_MAX):
+        for job_id in self._looks.take(self._watched, now_s, self._round_s):
             self._once(f"look {job_id}", self._look(self._watched[job_id]))
         self._next_round()
 

@@ -8,13 +8,24 @@ from typing import Any
 
 import pytest
 
-from actors.journal.interface import NEW, Appended, Expected, Version, WrongVersion
-from actors.journal.sqlite import SqliteJournal
+from actors.journal.interface import (
+    NEW,
+    Appended,
+    Expected,
+    JournalRefused,
+    JournalUnavailable,
+    Version,
+    WrongVersion,
+)
+from actors.journal.sqlite import BEGINNING, SqliteJournal
+from actors.ledger.requests import ReserveMoney
+from actors.runtime.errors import AskTimeout
 from actors.supervisor import launching, reading
 from actors.supervisor.driver import CONFLICTS_MAX, WOKE, Contended
 from actors.supervisor.inputs import StopAsked
 from actors.supervisor.pending import Launch
 from messages import events as ev
+from messages.errors import Refusal
 from messages.events import Event
 from messages.ids import CommandId, PredictionId
 from messages.jobs import JobState, Outcome
@@ -173,6 +184,65 @@ def test_an_orderly_stop_waits_for_creates_that_are_out(monkeypatch: pytest.Monk
     virtually(story)
 
 
+def test_what_runs_is_known_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(house: NodeKit) -> None:
+        house.cloud.script_next(Script(starts_after_s=1, writes=good().writes, terminates_ignored=2))
+
+        async def faulty(*_: Any) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(reading, "collect", faulty)
+        job_id = await house.train()
+        await house.until(job_id, JobState.CONFIRMING)
+        assert house.node.runner.ends_in_flight() == {"fake-1"}
+        await house.clock.sleep(30)
+        assert house.node.runner._failures
+        house.node.runner.forget(job_id)
+        assert not house.node.runner._failures
+        assert not house.node.runner._sent
+        monkeypatch.undo()
+        assert outcome_of(await house.closed(job_id))[0] is Outcome.SUCCEEDED
+
+    virtually(story)
+
+
+def test_a_create_that_is_out_when_the_process_leaves_is_left_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(house: NodeKit) -> None:
+        sound = house.provider.training.launch
+
+        async def slow(request: Any) -> Any:
+            made = await sound(request)
+            await house.clock.sleep(30)
+            return made
+
+        monkeypatch.setattr(house.provider.training, "launch", slow)
+        job_id = await house.train()
+        await house.until(job_id, JobState.LAUNCHING)
+        await house.clock.sleep(2)
+        await house.restart()
+        monkeypatch.undo()
+        job = await house.closed(job_id)
+        assert outcome_of(job)[0] is Outcome.SUCCEEDED
+        assert house.cloud.launches == 1
+        assert job.attempts[0].ambiguous is not None
+
+    virtually(story)
+
+
+def test_a_stop_reaches_a_job_that_was_accepted_and_not_yet_queued() -> None:
+    async def story(house: NodeKit) -> None:
+        disk = await refusing(house)
+        disk.refuse_kinds = {"job.queued"}
+        job_id = await house.train()
+        assert (await house.halt(job_id)).stopped == (job_id,)
+        disk.refuse_kinds = set()
+        await house.clock.sleep(6)
+        assert outcome_of(await house.closed(job_id))[0] is Outcome.CANCELLED
+        assert house.billing() == 0
+
+    virtually(story)
+
+
 class Contending:
     """A journal in which somebody else's observation always comes first."""
 
@@ -287,5 +357,182 @@ def test_a_settlement_that_a_crash_left_out_is_made_at_the_next_start() -> None:
         ledger = await house.kinds("ledger")
         assert ledger.count("ledger.settled") == 1
         assert job.closed is not None
+
+    virtually(story)
+
+
+class Refusing:
+    """A journal that fails as ordered: appends of some actors, or all reads of some streams."""
+
+    def __init__(self, inner: SqliteJournal) -> None:
+        self.inner = inner
+        self.appends_by: set[str] = set()
+        self.reads_of = ""
+        self.refuse_once = ""
+        self.refuse_kinds: set[str] = set()
+
+    async def append(
+        self,
+        stream: str,
+        expected: Version | Expected,
+        events: Sequence[Event],
+        *,
+        actor: str,
+        cause: str | None = None,
+    ) -> Appended:
+        if actor in self.appends_by or events[0].kind in self.refuse_kinds:
+            raise JournalUnavailable("the disk takes nothing")
+        if self.refuse_once and events[0].kind == self.refuse_once:
+            self.refuse_once = ""
+            raise JournalRefused("not to be written")
+        return await self.inner.append(stream, expected, events, actor=actor, cause=cause)
+
+    async def read(self, stream: str, after: Version = BEGINNING) -> list[Any]:
+        if self.reads_of and stream.startswith(self.reads_of):
+            raise JournalUnavailable("the disk cannot be read")
+        return await self.inner.read(stream, after)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+async def refusing(house: NodeKit) -> Refusing:
+    made: list[Refusing] = []
+
+    def wrap(inner: SqliteJournal) -> Refusing:
+        made.append(Refusing(inner))
+        return made[-1]
+
+    await house.restart(wrap=wrap)
+    return made[-1]
+
+
+def test_what_the_disk_does_not_take_is_booked_when_it_does() -> None:
+    async def story(house: NodeKit) -> None:
+        disk = await refusing(house)
+        job_id = await house.train()
+        await house.until(job_id, JobState.RUNNING)
+        disk.appends_by = {"CostLedger"}
+        await house.closed(job_id)
+        await house.clock.sleep(300)
+        assert "ledger.settled" not in await house.kinds("ledger")
+        disk.appends_by = set()
+        await house.clock.sleep(5)
+        assert (await house.kinds("ledger")).count("ledger.settled") == 1
+        assert not [a for a in house.node.system.inspect() if a.parked or a.restarts]
+
+    virtually(story)
+
+
+def test_a_journal_that_cannot_be_read_for_a_while_ends_no_healthy_job() -> None:
+    async def story(house: NodeKit) -> None:
+        disk = await refusing(house)
+        house.cloud.script_next(good(200))
+        job_id = await house.train()
+        await house.until(job_id, JobState.RUNNING)
+        disk.reads_of = "job/"
+        house.node._deliver(job_id, WOKE)
+        await house.clock.sleep(60)
+        assert not [a for a in house.node.system.inspect() if a.parked]
+        disk.reads_of = ""
+        job = await house.closed(job_id)
+        assert outcome_of(job)[0] is Outcome.SUCCEEDED
+        assert house.cloud.launches == 1
+
+    virtually(story)
+
+
+def test_a_supervisor_that_cannot_read_its_job_at_first_tries_again() -> None:
+    async def story(house: NodeKit) -> None:
+        disk = await refusing(house)
+        disk.reads_of = "job/"
+        job_id = await house.train()
+        await house.clock.sleep(30)
+        disk.reads_of = ""
+        assert outcome_of(await house.closed(job_id))[0] is Outcome.SUCCEEDED
+
+    virtually(story)
+
+
+def test_a_stop_that_can_neither_be_read_nor_written_still_ends_the_machine() -> None:
+    async def story(house: NodeKit) -> None:
+        disk = await refusing(house)
+        house.cloud.script_next(good(10_000))
+        job_id = await house.train()
+        await house.until(job_id, JobState.RUNNING)
+        disk.reads_of = "job/"
+        await house.halt(job_id)
+        await house.clock.sleep(30)
+        assert house.billing() == 0
+        disk.reads_of = ""
+        assert outcome_of(await house.closed(job_id))[0] is Outcome.CANCELLED
+
+    virtually(story)
+
+
+def test_an_answer_that_cannot_be_written_leaves_the_create_ambiguous() -> None:
+    async def story(house: NodeKit) -> None:
+        disk = await refusing(house)
+        disk.refuse_once = "job.machine_created"
+        job = await house.closed(await house.train())
+        assert outcome_of(job)[0] is Outcome.SUCCEEDED
+        assert job.attempts[0].ambiguous is not None
+        assert house.cloud.launches == 1
+
+    virtually(story)
+
+
+def test_a_busy_ledger_is_asked_again_and_never_taken_for_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(house: NodeKit) -> None:
+        sound, busy = house.node.reserve, [2]
+
+        async def reserve(asked: Any) -> Any:
+            if busy[0]:
+                busy[0] -= 1
+                raise AskTimeout("ledger", "no answer")
+            return await sound(asked)
+
+        monkeypatch.setattr(house.node, "reserve", reserve)
+        assert outcome_of(await house.closed(await house.train()))[0] is Outcome.SUCCEEDED
+
+    virtually(story)
+
+
+@pytest.mark.parametrize(("no", "code"), [(Refusal("E-INTERNAL", "odd"), "E-ARTIFACT"), (Refusal("E-JOURNAL"), None)])
+def test_a_result_that_cannot_be_kept_fails_the_job_unless_asking_again_can_help(
+    monkeypatch: pytest.MonkeyPatch, no: Refusal, code: str | None
+) -> None:
+    async def story(house: NodeKit) -> None:
+        sound, refusals = house.node.collect, [1 if code is None else 99]
+
+        async def collect(asked: Any) -> Any:
+            if refusals[0]:
+                refusals[0] -= 1
+                raise no
+            return await sound(asked)
+
+        monkeypatch.setattr(house.node, "collect", collect)
+        job = await house.closed(await house.train())
+        assert job.closed is not None
+        assert job.closed.code == code
+
+    virtually(story)
+
+
+def test_money_is_not_held_for_a_job_that_is_over() -> None:
+    async def story(house: NodeKit) -> None:
+        job = await house.closed(await house.train())
+        request = job.attempts[0].request
+        assert request is not None
+        asked = ReserveMoney(
+            job_id=job.id,
+            user_id=job.user_id,
+            attempt=2,
+            offer=request.offer,
+            cap_left_usd=job.plan.limits.max_cost_usd,
+            max_runtime_s=60,
+        )
+        with pytest.raises(Refusal, match="is over"):
+            await house.node.reserve(asked)
 
     virtually(story)
