@@ -21,14 +21,14 @@ from actors.journal import install as installs
 from actors.journal.interface import ANY, Journal, JournalRefused, JournalUnavailable
 from actors.journal.lock import StateLocked
 from actors.journal.sqlite import SqliteJournal
-from actors.runtime.clock import SystemClock, SystemEntropy
+from actors.runtime.clock import SteadyClock, SystemClock, SystemEntropy
 from actors.runtime.world import World
 from actors.supervisor.rules import Naming
 from actors.supervisor.work import Program
 from lastcall import __version__, logs
 from lastcall.account import Stopped, account_of
 from lastcall.config.problems import ConfigError
-from lastcall.disk_watch import LOOK_S, until_unsure
+from lastcall.disk_watch import LOOK_S, degraded_words, until_unsure
 from lastcall.node import Node, Parts, boot
 from lastcall.seat import Seat, close_provider, open_journal, open_provider, take_seat, try_address
 from lastcall.spawner import SystemSpawner
@@ -52,7 +52,7 @@ TROUBLES_OF_THE_COMPUTER = frozenset(
 def make_world() -> World:
     """Return the real world."""
     entropy = SystemEntropy()
-    return World(SystemClock(), entropy, SystemSpawner(), run=base32(entropy.bytes(10), 16))
+    return World(SteadyClock(SystemClock()), entropy, SystemSpawner(), run=base32(entropy.bytes(10), 16))
 
 
 def training_program() -> Program:
@@ -128,10 +128,11 @@ class Daemon:
             program=self._program,
             version=__version__,
             safe_mode=installs.safe_mode(install, identity),
-            degraded=lambda: journal.degraded,
+            degraded=lambda: degraded_words(journal),
             probe=journal.probe,
             config=lambda: dict(seat.loaded.shown()),
             log=self._log.info,
+            clock_jump_s=lambda: getattr(self._world.clock, "jump_s", None),
         )
         now = self._world.clock.now()
         await self._append(journal, ev.DaemonStarted(run=self._world.run, version=__version__, pid=os.getpid(), at=now))
@@ -151,24 +152,27 @@ class Daemon:
         loop = asyncio.get_running_loop()
         told = loop.create_task(self._stop.wait(), name="told-to-stop")
         unsure = loop.create_task(until_unsure(self._world.clock, node.parts.degraded), name="disk-watch")
+        broken = loop.create_task(node.until_broken(), name="node-watch")
         try:
-            await asyncio.wait({told, unsure}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({told, unsure, broken}, return_when=asyncio.FIRST_COMPLETED)
             gateway.drain()
-            if unsure.done():
-                self._alarm(unsure.result())
+            if not told.done():
+                code = "E-JOURNAL" if unsure.done() else "E-INTERNAL"
+                self._alarm(code, unsure.result() if unsure.done() else broken.result())
                 await asyncio.gather(node.drain(), self._let_ends_finish(node))
-            else:
-                await node.drain()
+                await self._say_what_runs(node)
+                return entry_of(code).exit
+            await node.drain()
             await self._say_what_runs(node)
-            return entry_of("E-JOURNAL").exit if unsure.done() else EXIT_OK
+            return EXIT_OK
         finally:
-            for task in (told, unsure):
+            for task in (told, unsure, broken):
                 task.cancel()
-            await asyncio.gather(told, unsure, return_exceptions=True)
+            await asyncio.gather(told, unsure, broken, return_exceptions=True)
 
-    def _alarm(self, words: str) -> None:
-        self._log.critical("journal_unsure", detail=words)
-        sys.stderr.write(f"lastcall: E-JOURNAL: {words}; leaving, so that a new start opens the journal again.\n")
+    def _alarm(self, code: str, words: str) -> None:
+        self._log.critical("leaving", code=code, detail=words)
+        sys.stderr.write(f"lastcall: {code}: {words}; leaving, so that a new start can begin afresh.\n")
 
     async def _let_ends_finish(self, node: Node) -> None:
         """Wait until the provider shows no machine whose end is under way: the proofs cannot be journaled now."""

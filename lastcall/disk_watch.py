@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from actors.journal.sqlite import SqliteJournal
 from actors.journal.trouble import Trouble
 from actors.runtime.world import Clock
 
@@ -23,3 +24,12 @@ async def until_unsure(clock: Clock, degraded: Callable[[], str | None]) -> str:
         if words is not None and is_unsure(words):
             return words
         await clock.sleep(LOOK_S)
+
+
+def degraded_words(journal: SqliteJournal) -> str | None:
+    """Say what is wrong with the journal: its disk, or a read model that could not follow."""
+    if journal.degraded is not None:
+        return journal.degraded
+    for name, fault in journal.broken_read_models.items():
+        return f"the read model {name} could not follow and is made anew at the next start: {fault}"
+    return None

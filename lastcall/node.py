@@ -103,8 +103,7 @@ class Node:
         self._fleet_kept = Kept()
         self._housekeeping: asyncio.Task[None] | None = None
         self._clock_jumped = False
-        self.broken: str | None = None
-        """Why this node cannot go on: an actor that every job needs has failed for good. The daemon ends then."""
+        self._broken: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._noted: set[asyncio.Task[None]] = set()
         self._rules = Rules(parts.naming, parts.provider.training.timings, world.run, parts.settings.storage.jobs)
         limits = parts.settings.limits
@@ -122,8 +121,10 @@ class Node:
         """Start an actor the whole node needs. When it is past its restarts, so is the node."""
 
         def parked(_name: str, error: BaseException) -> None:
-            self.broken = f"{name} failed for good: {error!r}"
-            self._note(ev.AlarmRaised(alarm="actor_parked", detail=self.broken[:500], at=self.world.clock.now()))
+            words = f"the actor {name} failed for good: {error!r}"[:500]
+            self._note(ev.AlarmRaised(alarm="actor_parked", detail=words, at=self.world.clock.now()))
+            if not self._broken.done():
+                self._broken.set_result(words)
 
         return self.system.spawn(factory, name, policy=NODE_RESTARTS, on_park=parked)
 
@@ -351,6 +352,10 @@ class Node:
             detail = f"The computer's clock was set by {jump_s:+.0f} s; Lastcall goes on by its own until they agree."
             self._note(ev.AlarmRaised(alarm="clock_jump", detail=detail, at=self.world.clock.now()))
         self._clock_jumped = jump_s is not None
+
+    async def until_broken(self) -> str:
+        """Wait until an actor that every job needs has failed for good, and say which. The daemon leaves then."""
+        return await asyncio.shield(self._broken)
 
     async def drain(self) -> None:
         """Take nothing new, and wait for the answers of creates that are out."""

@@ -18,6 +18,7 @@ from actors.journal.interface import (
     WrongVersion,
 )
 from actors.journal.sqlite import BEGINNING, SqliteJournal
+from actors.ledger.actor import CostLedger
 from actors.ledger.requests import ReserveMoney
 from actors.runtime.errors import AskTimeout
 from actors.supervisor import launching, reading
@@ -534,5 +535,21 @@ def test_money_is_not_held_for_a_job_that_is_over() -> None:
         )
         with pytest.raises(Refusal, match="is over"):
             await house.node.reserve(asked)
+
+    virtually(story)
+
+
+def test_a_node_says_when_an_actor_that_every_job_needs_is_past_its_restarts(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(house: NodeKit) -> None:
+        async def poison(*_: object) -> None:
+            raise ValueError("for ever")
+
+        monkeypatch.setattr(CostLedger, "receive", poison)
+        for _ in range(25):
+            house.node.ledger.tell(WOKE)
+            await house.clock.sleep(21)
+        assert "ledger" in await house.node.until_broken()
+        alarms = [r.event for r in await house.journal.read("node") if isinstance(r.event, ev.AlarmRaised)]
+        assert [alarm.alarm for alarm in alarms] == ["actor_parked"]
 
     virtually(story)
