@@ -164,7 +164,7 @@ class Daemon:
                 return entry_of(code).exit
             await node.drain()
             await self._say_what_runs(node)
-            return EXIT_OK
+            return entry_of("E-JOURNAL").exit if unsure.done() else EXIT_OK
         finally:
             for task in (told, unsure, broken):
                 task.cancel()
