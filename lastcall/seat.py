@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ from providers.local.settings import LocalSettings
 
 JOURNAL_FILE = "journal.sqlite"
 WRAPPER_FOLDER = "wrapper"
+PREDICTION_BYTES_MIN = 4 << 30
+"""The numeric libraries reserve address space for every core before they use any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +87,16 @@ def open_provider(seat: Seat, world: World) -> Provider:
         root=seat.places.state_dir,
         wrapper=wrapper_file(seat.places.state_dir),
         price_usd_per_second=seat.loaded.settings.local.price_usd_per_second,
+        prediction_memory_bytes=prediction_memory_bytes(),
     )
     kind = seat.loaded.settings.provider
     return CloudProviderFactory().build(kind, settings, world.clock, world.entropy, world.spawner)
+
+
+def prediction_memory_bytes() -> int:
+    """Return the address space one prediction may use: half the memory, and what numpy needs."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(PREDICTION_BYTES_MIN, memory // 2)
 
 
 async def close_provider(provider: Provider) -> None:

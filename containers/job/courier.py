@@ -185,7 +185,10 @@ class Courier:
 
     def _run(self) -> None:
         while not self._closing.is_set():
-            wait = self.tick()
+            try:
+                wait = self.tick()
+            except Exception:  # a fault of ours must not silence control, heartbeat, log and the claim's check
+                wait = RETRY_S
             self._poke.wait(wait)
             self._poke.clear()
         self.carry_progress()
@@ -221,4 +224,9 @@ def cleaned_progress(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float holds
+        return False

@@ -48,8 +48,11 @@ def read_regular(path: Path, bytes_max: int) -> bytes:
 
 
 def parse_object(data: bytes) -> dict[str, Any]:
-    """Parse one JSON object; NaN and infinities are refused. Raises ValueError."""
-    value = json.loads(data.decode("utf-8"), parse_constant=_no_constant)
+    """Parse one JSON object; NaN, infinities and nesting without end are refused. Raises ValueError."""
+    try:
+        value = json.loads(data.decode("utf-8"), parse_constant=_no_constant)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
     return value

@@ -6,6 +6,7 @@ Every cell of the input is kept. Added are ``prediction`` (or another name) and,
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -136,11 +137,13 @@ def block_frame(block: Sequence[Sequence[str]], features: Sequence[Feature], pla
 
 def answer(pipeline: Any, metadata: Mapping[str, Any], frame: pd.DataFrame) -> Any:
     """Return predicted values, or one probability per class and row (0 for a class never trained on)."""
-    if metadata["task"] != CLASSIFICATION:
-        return np.asarray(pipeline.predict(frame), dtype=np.float64)
-    found = np.zeros((len(frame), len(metadata["classes"])))
-    found[:, pipeline.classes_] = pipeline.predict_proba(frame)
-    return found
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # such as texts never seen: they are expected
+        if metadata["task"] != CLASSIFICATION:
+            return np.asarray(pipeline.predict(frame), dtype=np.float64)
+        found = np.zeros((len(frame), len(metadata["classes"])))
+        found[:, pipeline.classes_] = pipeline.predict_proba(frame)
+        return found
 
 
 def answer_cells(metadata: Mapping[str, Any], answers: Any, decimal: str = ".") -> list[list[str]]:

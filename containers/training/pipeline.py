@@ -48,7 +48,7 @@ def build(
 ) -> Pipeline:
     """Return an unfitted pipeline for the named columns; at least one must be given. ``threads`` −1 means all."""
     model = _estimator(family.name, task, dict(parameters), seed)
-    if "n_jobs" in model.get_params():
+    if family.name == "random_forest":
         model.set_params(n_jobs=threads)
     if family.linear:
         steps = _linear_steps(numbers, categories)
@@ -100,12 +100,13 @@ def _estimator(name: str, task: str, parameters: dict[str, Value], seed: int) ->
             return forest(**parameters, max_features=chosen, random_state=seed)
         case _:
             boosting = HistGradientBoostingClassifier if classify else HistGradientBoostingRegressor
-            return boosting(**parameters, random_state=seed)
+            # early stopping would hold out rows of its own, and fail where a class has too few
+            return boosting(**parameters, early_stopping=False, random_state=seed)
 
 
 def settle(model: Pipeline) -> Pipeline:
     """Return the fitted pipeline set to predict in one thread: several add up a forest's trees in any order."""
     estimator = model.named_steps["model"]
-    if "n_jobs" in estimator.get_params():
+    if isinstance(estimator, RandomForestClassifier | RandomForestRegressor):
         estimator.set_params(n_jobs=1)
     return model

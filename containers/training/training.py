@@ -29,6 +29,8 @@ from containers.training.target import Check, Question, check
 TEST_SHARE = 0.2
 SEED = 42
 FIT_WARNINGS_MAX = 5
+DEVELOPER_WARNINGS = (FutureWarning, DeprecationWarning, PendingDeprecationWarning)
+"""What libraries tell programmers about their own future; no user can act on it."""
 ONE_THREAD_CELLS_MAX = 2_000_000
 """Cells of features up to which one thread does all the work, so that results do not hang on the number of cores."""
 
@@ -152,7 +154,8 @@ def _fit(
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always")
         pipeline.fit(frame.features.iloc[rows], frame.target[rows])
-    notes = list(dict.fromkeys(_sentence(w) for w in raised))[:FIT_WARNINGS_MAX]
+    told = (w for w in raised if not issubclass(w.category, DEVELOPER_WARNINGS))
+    notes = list(dict.fromkeys(map(_sentence, told)))[:FIT_WARNINGS_MAX]
     for note in notes:
         progress.say(f"note: {note}")
     return settle(pipeline), notes
@@ -161,7 +164,8 @@ def _fit(
 def _sentence(warning: warnings.WarningMessage) -> str:
     if warning.category.__name__ == "ConvergenceWarning":
         return "The fit stopped before it had settled; a higher max_iter or other parameters may do better."
-    return f"{warning.category.__name__}: {str(warning.message).strip().splitlines()[0][:200]}"
+    lines = str(warning.message).strip().splitlines() or ["something unnamed"]
+    return f"The fit reported: {lines[0][:200]}"
 
 
 def _evaluate(

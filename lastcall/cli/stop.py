@@ -6,7 +6,7 @@ import click
 
 from lastcall.cli.app import App, leaf, pass_app
 from lastcall.cli.client import Client, Reply, segment
-from lastcall.cli.failures import Usage
+from lastcall.cli.failures import Failure, Usage
 from lastcall.cli.text import clean, plural
 
 CONFIRMATION = "stop all"
@@ -30,13 +30,30 @@ def stop(app: App, jobs: tuple[str, ...], everything: bool, yes: bool, as_json: 
         raise Usage("Name the jobs to stop, or say --all", "lastcall stop JOB      or: lastcall stop --all")
     if everything and not yes:
         _confirm(app)
-    replies = [_all(app.client)] if everything else [_one(app.client, job) for job in jobs]
+    replies, failures = ([_all(app.client)], []) if everything else _each(app.client, jobs)
     for reply in replies:
         if as_json:
             app.screen.raw(reply.raw)
-    if not as_json:
+    if replies and not as_json:
         _show(app, replies, jobs)
+    if failures:
+        raise failures[0]
     return 0
+
+
+def _each(client: Client, jobs: tuple[str, ...]) -> tuple[list[Reply], list[Failure]]:
+    """Stop every job named; one that cannot be stopped keeps no other from it."""
+    replies: list[Reply] = []
+    failures: list[Failure] = []
+    for job in jobs:
+        try:
+            replies.append(_one(client, job))
+        except Failure as failure:
+            failures.append(failure)
+    if replies:
+        for failed in failures:
+            failed.money = "The other jobs named are being stopped."
+    return replies, failures
 
 
 def _confirm(app: App) -> None:

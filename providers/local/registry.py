@@ -16,6 +16,7 @@ import json
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -42,6 +43,8 @@ CONSOLES_FOLDER = "consoles"
 
 MEMBER_LINES_MAX = 4096
 """The members file is written anew, with the living only, when it has grown to this."""
+PLAIN_BYTES_MAX = 4 << 20
+"""Most that is read of ``machine.json`` or ``members``."""
 CONSOLES_KEPT = 50
 """Consoles of ended machines that are kept, the newest ones."""
 CONSOLE_BYTES_KEPT = 64 << 10
@@ -123,7 +126,11 @@ class Entry:
             write_whole(self.path / MEMBERS_FILE, _member_text(self.members))
             self.member_lines = len(self.members)
             return
-        with contextlib.suppress(FileNotFoundError), (self.path / MEMBERS_FILE).open("a", encoding="ascii") as file:
+        try:
+            descriptor = open_plain(self.path / MEMBERS_FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        except OSError:  # the directory is gone, or the work put something else in its place
+            return
+        with os.fdopen(descriptor, "a", encoding="ascii") as file:
             file.write(_member_text(new))
         self.member_lines += len(new)
 
@@ -212,13 +219,32 @@ class Registry:
                     old.unlink()
 
 
+def open_plain(path: Path, flags: int) -> int:
+    """Open a regular file in a machine's directory and return its descriptor.
+
+    The work can put a link or a pipe in its place: neither is followed or waited for. Raises OSError (EINVAL for what
+    is no regular file).
+    """
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return descriptor
+
+
+def read_plain(path: Path) -> bytes:
+    """Read a regular file in a machine's directory, at most ``PLAIN_BYTES_MAX``. Raises OSError."""
+    with os.fdopen(open_plain(path, os.O_RDONLY), "rb") as file:
+        return file.read(PLAIN_BYTES_MAX)
+
+
 def lock_is_free(path: Path) -> bool:
     """Return whether the lock in a machine's directory can be taken; it is let go of at once."""
     try:
-        descriptor = os.open(path / LOCK_FILE, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = open_plain(path / LOCK_FILE, os.O_RDWR)
     except OSError as error:
         # No such lock, or something else put in its place: nobody can be holding it. Any other trouble is ours.
-        return error.errno in (errno.ENOENT, errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.ENOTDIR)
+        return error.errno in (errno.ENOENT, errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.ENOTDIR, errno.EINVAL)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         fcntl.flock(descriptor, fcntl.LOCK_UN)
@@ -249,7 +275,7 @@ def write_whole(path: Path, text: str) -> None:
 
 def _read_entry(path: Path) -> Entry | None:
     try:
-        record = MachineRecord.model_validate_json((path / MACHINE_FILE).read_bytes())
+        record = MachineRecord.model_validate_json(read_plain(path / MACHINE_FILE))
     except (OSError, ValidationError):
         return None
     if record.name != path.name:
@@ -267,7 +293,7 @@ def _member_text(keys: set[ProcessKey]) -> str:
 
 def _member_lines(path: Path) -> list[ProcessKey]:
     try:
-        lines = path.read_text("ascii", "replace").splitlines()
+        lines = read_plain(path).decode("ascii", "replace").splitlines()
     except OSError:
         return []
     pairs = (line.split() for line in lines)
@@ -289,7 +315,7 @@ def _read_ended(path: Path) -> Iterator[Ended]:
 
 
 def _tail(path: Path, size: int) -> bytes:
-    with path.open("rb") as file:
+    with os.fdopen(open_plain(path, os.O_RDONLY), "rb") as file:
         file.seek(0, os.SEEK_END)
         file.seek(max(0, file.tell() - size))
         return file.read(size)

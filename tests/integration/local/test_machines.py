@@ -264,3 +264,27 @@ async def test_ten_machines_at_once_are_ten(local: LocalSubject) -> None:
     for _, machine in pairs:
         await ended(local, machine)
     assert list((local.root / "machines").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["console.log", "members", "machine.json", "reaped"])
+@pytest.mark.parametrize("thing", ["pipe", "link"])
+async def test_what_the_work_puts_in_place_of_our_files_stops_nothing(
+    local: LocalSubject, tmp_path: Path, name: str, thing: str
+) -> None:
+    """A pipe would make a reader wait for ever, a link would lead out of the machine's directory."""
+    outside = tmp_path / "outside"
+    outside.write_text("not ours")
+    request, machine = await launched(local, "hide")
+    ours = local.root / "machines" / request.name / name
+    ours.unlink(missing_ok=True)
+    if thing == "pipe":
+        os.mkfifo(ours)
+    else:
+        ours.symlink_to(outside)
+    await local.provider.training.describe(machine.id)
+    assert len((await local.provider.training.list_machines()).named(request.name)) == 1
+    await ended(local, machine)
+    assert audit.marked(request.name) == set()
+    assert outside.read_text() == "not ours"
+    said = [chunk.text async for chunk in local.provider.training.logs(machine.id)]
+    assert "not ours" not in "".join(said)

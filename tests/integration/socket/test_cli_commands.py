@@ -665,3 +665,10 @@ def test_safe_mode_and_parked_actors_are_on_the_status_screen(live: LiveGateway,
     _, out, _ = run(capsys, "status")
     assert "SAFE MODE, nothing is launched: a second writer" in out
     assert "Parked: dispatcher" in out
+
+
+def test_one_wrong_name_keeps_no_other_job_from_being_stopped(live: LiveGateway, capsys: Capture) -> None:
+    status, out, err = run(capsys, "stop", "churn-7fa", "typo", "churn-7fa")
+    assert status == 5
+    assert out.startswith("Stopping")
+    assert "being stopped" in err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -124,3 +125,24 @@ def test_the_dialect_of_the_profile_is_used(tmp_path: Path) -> None:
     file = work(tmp_path, people(40, ";").replace("Faro", "Évora").encode("cp1252"), delimiter=";", encoding="cp1252")
     assert main([str(file), str(tmp_path / "out")]) == 0
     assert "Évora" in (tmp_path / "out" / "schema.json").read_text()
+
+
+@pytest.mark.parametrize("model", ["logistic", "random_forest", "hist_gradient_boosting", "ridge", "linear"])
+@pytest.mark.parametrize("iterations", [1, 50])
+def test_no_warning_of_a_library_reaches_users_by_its_class_name(tmp_path: Path, model: str, iterations: int) -> None:
+    rows = [f"{i % 17},town {i % 50},same,{'yes' if i % 3 else 'no'},{i % 17}.5" for i in range(60)]
+    iterative = model in ("logistic", "hist_gradient_boosting")
+    if iterations > 1 and not iterative:
+        pytest.skip("no iterations to count")
+    target = "spent" if model in ("ridge", "linear") else "bought"
+    parameters = {"max_iter": iterations} if iterative else {}
+    file = work(
+        tmp_path, table("a,town,c,bought,spent", rows), model=model, target=target, parameters=parameters, task="auto"
+    )
+    command = [sys.executable, "-m", "containers.training", str(file), str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    said = [*done.stdout.splitlines(), *done.stderr.splitlines(), *document(tmp_path / "out/metrics.json")["warnings"]]
+    assert not [line for line in said if re.search(r"\w+Warning", line)]
+    assert not done.stderr
+    if model == "logistic":
+        assert any("higher max_iter" in line for line in said) == (iterations == 1)

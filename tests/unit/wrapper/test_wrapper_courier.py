@@ -181,3 +181,12 @@ def test_a_stop_once_heard_stays_and_moves_the_timer(desk: Desk) -> None:
     moment = standing.moment()
     assert (moment.stopping_s, moment.interrupted_s, moment.fenced) == (3, 0, False)
     assert Reason.CANCELLED.value == "cancelled"
+
+
+@pytest.mark.parametrize("text", ['{"percent": 1' + "0" * 400 + "}", '{"a":' * 100_000 + "1" + "}" * 100_000])
+def test_no_number_and_no_nesting_of_the_work_ends_the_courier(desk: Desk, text: str) -> None:
+    desk.settings.scratch.mkdir(parents=True, exist_ok=True)
+    (desk.settings.scratch / "progress.json").write_text(text)
+    desk.courier.tick()
+    desk.pass_time(1)
+    assert desk.courier.control is None
