@@ -145,7 +145,7 @@ def detect_delimiter(text: str, columns_min: int = 2) -> str:
         return best
     if columns_min <= 1:
         return ","
-    first = next(line for line in text.splitlines() if line.strip("\ufeff \t"))
+    first = next((line for line in text.splitlines() if line.strip("\ufeff \t")), "")
     raise Refused(
         "E-CSV-DELIMITER",
         f"No comma, semicolon, tab or | separates columns in every line (line 1 is {quoted(first)}): "

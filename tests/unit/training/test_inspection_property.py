@@ -7,7 +7,7 @@ import io
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from containers.training.dialect import Dialect
@@ -40,6 +40,7 @@ def test_any_lines_of_text_are_judged(lines: list[str], end: str, target: str) -
 
 @settings(deadline=None, max_examples=150)
 @given(st.binary(max_size=300))
+@example(b"\x0c")
 def test_any_bytes_are_judged(content: bytes) -> None:
     judged(content)
 
