@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.support import processes
 from tests.support.leaks import _loop_tasks, no_task_left_behind  # noqa: F401
@@ -20,6 +21,12 @@ SHORT_FOLDER = "/tmp"
 _real_connect = socket.socket.connect
 _real_connect_ex = socket.socket.connect_ex
 _real_sendto = socket.socket.sendto
+
+
+settings.register_profile("repeatable", derandomize=True)
+settings.register_profile("searching", derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+"""The same examples every time, so that a change is judged by what it changes; ``searching`` looks for new ones."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
