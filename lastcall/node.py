@@ -105,7 +105,8 @@ class Node:
         self._clock_jumped = False
         self._broken: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._noted: set[asyncio.Task[None]] = set()
-        self._rules = Rules(parts.naming, parts.provider.training.timings, world.run, parts.settings.storage.jobs)
+        self._layout = Layout(**parts.settings.storage.model_dump())
+        self._rules = Rules(parts.naming, parts.provider.training.timings, world.run, self._layout)
         limits = parts.settings.limits
         self._slots = Slots(limits.max_machines, limits.max_machines_per_user)
         self.runner = EffectRunner(self._tools())
@@ -146,7 +147,7 @@ class Node:
             store=provider.storage,
             prediction=provider.prediction,
             audit=AuditTrail(journal, self.world.clock, provider.storage.kind),
-            layout=Layout(**settings.storage.model_dump()),
+            layout=self._layout,
             settings=StorageSettings(
                 prediction_max_cost_usd=settings.predictions.max_cost_usd,
                 prediction_rate_usd_per_hour=settings.local.price_usd_per_second * HOUR_SECONDS,
@@ -195,7 +196,7 @@ class Node:
             ask=self,
             program=lambda _kind: self.parts.program,
             folder=JobFolder,
-            folder_prefix=self.parts.settings.storage.jobs,
+            layout=self._layout,
             log=self.parts.log,
             may_launch=self._may_launch,
             observed=lambda job_id: self._deliver(job_id, Woke()),

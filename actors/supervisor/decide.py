@@ -200,7 +200,7 @@ def _reserved(job: Job, attempt: Attempt, now: datetime, rules: Rules) -> ev.Eve
         job_id=job.id,
         attempt=attempt.number,
         offer=offer,
-        folder=f"{rules.folder_prefix}/user_{job.user_id}/{job.id}/{attempt.number}",
+        folder=rules.layout.job_folder(job.user_id, job.id, attempt.number),
         soft_deadline=when.soft,
         hard_deadline=when.hard,
         max_runtime_s=limits.max_runtime_s,

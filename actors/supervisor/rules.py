@@ -8,6 +8,7 @@ from math import ceil
 from typing import Literal, NamedTuple
 
 from actors.ledger.holds import AFTER_SOFT_S, Terms, hold, seconds_affordable
+from actors.storage.access import Layout
 from messages.base import seconds
 from messages.ids import JobId
 from messages.machines import MachineName, Offer, Timings
@@ -40,7 +41,8 @@ class Rules(NamedTuple):
     naming: Naming
     timings: Timings
     run: str
-    folder_prefix: str = "jobs"
+    layout: Layout = Layout()
+    """Where job folders lie in the store."""
     may_launch: bool = True
     """False in safe mode, while draining, and without a journal: no new intent then."""
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from actors.journal.interface import ANY, Journal, JournalUnavailable
 from actors.ledger.requests import Held, ReserveMoney
 from actors.runtime.world import World
+from actors.storage.access import Layout
 from actors.supervisor.state import Job
 from actors.supervisor.work import Program
 from messages import events as ev
@@ -68,7 +69,7 @@ class Tools:
     ask: Ask
     program: Callable[[ProviderKind], Program]
     folder: Callable[[CloudStorageProvider, str], Folder]
-    folder_prefix: str
+    layout: Layout
     log: Callable[..., Any]
     may_launch: Callable[[], bool]
     """Whether a create may be sent now; False in safe mode, while draining, and without a journal."""
@@ -81,7 +82,7 @@ class Tools:
 
     def folder_of(self, job: Job, attempt: int) -> Folder:
         """Return the job folder of one attempt."""
-        key = f"{self.folder_prefix}/user_{job.user_id}/{job.id}/{attempt}"
+        key = self.layout.job_folder(job.user_id, job.id, attempt)
         return self.folder(self.provider(job).storage, key)
 
     async def append(self, job_id: JobId, *events: ev.Event) -> None:
