@@ -22,7 +22,7 @@ class Limits:
     """What one socket allows. The defaults are those of production."""
 
     json_body_bytes: int = MIB
-    upload_bytes: int = 10 << 30
+    upload_bytes: int = 2 << 30
     """Largest data set; the grant of the storage actor may be smaller and then wins."""
     header_line_bytes: int = 8190
     headers_count: int = 64
@@ -41,8 +41,11 @@ class Limits:
     """Between two pieces of an upload."""
     ask_s: float = 30.0
     """To get an answer from an actor that only looks something up or writes it down."""
-    work_s: float = 300.0
-    """To get an answer that takes work in a helper process: inspection, prediction."""
+    work_s: float = 900.0
+    """To get an answer that takes work in a helper process: inspection, prediction.
+
+    Longer than the longest of them (``actors.storage.parts.INSPECTION_S_MAX``).
+    """
     view_s: float = 30.0
     """To get an answer from the read side, a provider's listing included."""
     wait_s: float = 300.0

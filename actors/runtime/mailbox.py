@@ -156,7 +156,7 @@ class Mailbox(Hot):
         return True
 
     async def room(self, loop: AbstractEventLoop) -> None:
-        """Wait until a sender may try again, in the order of asking. Raises what ``close`` was given."""
+        """Wait until a sender may try again, in the order of asking. Returns as well when the mailbox is closed."""
         if self.senders is None:
             self.senders = deque()
         turn: Future[None] = loop.create_future()

@@ -46,11 +46,12 @@ from providers.interface import NotFound, ProviderError, Unavailable
 class DatasetService:
     """Everything about data sets. Raises Refusal, and what store and journal raise."""
 
-    def __init__(self, parts: StorageParts, jobs_using: JobsUsing) -> None:
+    def __init__(self, parts: StorageParts, jobs_using: JobsUsing, staged: NamedLocks) -> None:
         self._parts = parts
         self._holds = DatasetHolds(parts.world.clock, jobs_using, parts.settings.hold_s)
         self._inspector = Inspector(parts.world.spawner, parts.settings)
         self._locks = NamedLocks()
+        self._staged = staged
 
     # -------------------------------------------------------------------------------------------- adding
 
@@ -71,7 +72,7 @@ class DatasetService:
         self._check_grant(user, grant)
         try:
             name = checked_label(msg.name)
-            async with self._locks.held(grant.dataset_id):
+            async with self._staged.held(grant.dataset_id):
                 known = await self._known(user, grant.dataset_id, name, msg.stored.sha256)
                 info = known or await self._keep(msg, name, await self._looked_at(msg))
         except Refusal:
@@ -85,7 +86,7 @@ class DatasetService:
         staged = staged_for(self._parts.layout, msg.requester.user_id, msg.grant.key)
         if staged is None:
             raise Refusal("E-KEY", "not a place that was given to stream to")
-        async with self._locks.held(staged):
+        async with self._staged.held(staged):
             await self._parts.store.delete(msg.grant.key)
 
     def _check_grant(self, user: UserId, grant: UploadGrant) -> None:
@@ -112,7 +113,7 @@ class DatasetService:
             raise Refusal("E-BADREQUEST", "nothing was streamed") from None
         if found.size_bytes > self._parts.settings.upload_bytes_max:
             raise Refusal("E-TOOLARGE", f"a data set has at most {self._parts.settings.upload_bytes_max} bytes")
-        profile = (await self._inspector.look(store.machine_path(grant.key))).profile
+        profile = (await self._inspector.look(store.machine_path(grant.key), found.size_bytes)).profile
         if profile is None or {profile.size_bytes, found.size_bytes} != {msg.stored.size_bytes}:
             raise Refusal("E-BADREQUEST", "the stored file is not as long as what was streamed")
         if msg.stored.sha256 not in (None, profile.sha256):
@@ -173,7 +174,7 @@ class DatasetService:
         """Look at a data set with a target in mind."""
         user, order, parts = msg.requester.user_id, msg.order, self._parts
         info = await self.find(user, order.dataset)
-        await self._size(user, info)
+        size = await self._size(user, info)
         question = parts.layout.question_key(user, DatasetId.random(parts.world.entropy.bytes(8)))
         body = {
             "target": order.target,
@@ -184,7 +185,9 @@ class DatasetService:
         }
         try:
             await put_bytes(parts.store, question, json.dumps(body).encode())
-            report = await self._inspector.look(parts.store.machine_path(info.key), parts.store.machine_path(question))
+            report = await self._inspector.look(
+                parts.store.machine_path(info.key), size, parts.store.machine_path(question)
+            )
         finally:
             await self._forget(question)
         if report.profile is None or report.check is None or report.profile.sha256 != info.sha256:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from actors.runtime.world import Spawner
 from actors.storage.locks import Room
-from actors.storage.parts import StorageSettings
+from actors.storage.parts import StorageSettings, inspection_limit_s
 from actors.storage.reading import parse_json
 from messages.errors import ERRORS, Refusal
 from messages.storage import Profile
@@ -52,24 +52,25 @@ class Inspector:
         self._settings = settings
         self._room = Room(settings.inspections_at_once, settings.waiting_max)
 
-    async def look(self, path: str, question: str | None = None) -> Report:
-        """Inspect the file at ``path``, with the request file ``question`` when there is one.
+    async def look(self, path: str, size_bytes: int, question: str | None = None) -> Report:
+        """Inspect the file of ``size_bytes`` at ``path``, with the request file ``question`` when there is one.
 
         Raises Refusal with the program's own code, ``E-CSV-TIMEOUT``, or ``E-INTERNAL`` when the program broke.
         """
         argv = [self._settings.python, "-m", PROGRAM, path]
         if question is not None:
             argv += ["--request", question]
+        limit_s = inspection_limit_s(size_bytes)
         async with self._room.entered():
             try:
                 result = await self._spawner.run(
                     argv,
-                    timeout_s=self._settings.inspection_timeout_s,
+                    timeout_s=limit_s,
                     memory_limit_bytes=self._settings.inspection_memory_bytes,
                     output_limit_bytes=OUTPUT_BYTES_MAX,
                 )
             except TimeoutError:
-                raise Refusal("E-CSV-TIMEOUT", f"more than {self._settings.inspection_timeout_s:g} s") from None
+                raise Refusal("E-CSV-TIMEOUT", f"more than {limit_s:g} s") from None
             except OSError as error:
                 raise Refusal("E-BUSY", "no process could be started to look at the file") from error
         if result.exit_code != 0:

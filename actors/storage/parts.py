@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Final
 
 from actors.journal.interface import Journal
 from actors.runtime.world import World
@@ -13,15 +14,27 @@ from actors.storage.audit import AuditTrail
 from actors.storage.catalogue import Catalogue
 from providers.interface import CloudPredictionProvider, CloudStorageProvider
 
+UPLOAD_BYTES_MAX: Final = 2 << 30
+"""Largest file taken: what can be looked at within ``INSPECTION_S_MAX`` on a slow computer."""
+INSPECTION_BASE_S: Final = 60.0
+"""For looking at a file of any size: start of the process and what does not grow with the file."""
+INSPECTION_BYTES_PER_S: Final = 5_000_000
+"""Slowest reading that is waited for; a slow computer was measured at 14 MB/s."""
+INSPECTION_S_MAX: Final = 600.0
+
+
+def inspection_limit_s(size_bytes: int) -> float:
+    """Return how long looking at a file may take."""
+    return min(INSPECTION_S_MAX, INSPECTION_BASE_S + size_bytes / INSPECTION_BYTES_PER_S)
+
 
 @dataclass(frozen=True, slots=True)
 class StorageSettings:
     """Bounds of the storage services. Spans in seconds, sizes in bytes, money in US dollars."""
 
-    upload_bytes_max: int = 10 << 30
+    upload_bytes_max: int = UPLOAD_BYTES_MAX
     staging_age_s: float = 24 * 3600.0
     """An upload or question older than this was left by a process that died, and is swept at the next start."""
-    inspection_timeout_s: float = 60.0
     inspection_memory_bytes: int = 1 << 30
     inspections_at_once: int = 2
     predictions_at_once: int = 2

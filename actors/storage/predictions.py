@@ -32,10 +32,10 @@ DETAIL_CHARS_MAX: Final = 500
 class PredictionService:
     """Everything about predictions. Raises Refusal, and what store, provider and journal raise."""
 
-    def __init__(self, parts: StorageParts, models: ModelService) -> None:
+    def __init__(self, parts: StorageParts, models: ModelService, staged: NamedLocks) -> None:
         self._parts = parts
         self._models = models
-        self._locks = NamedLocks()
+        self._staged = staged
         self._room = Room(parts.settings.predictions_at_once, parts.settings.waiting_max)
 
     async def begin(self, msg: BeginPrediction) -> UploadGrant:
@@ -55,7 +55,7 @@ class PredictionService:
         user = msg.requester.user_id
         prediction = self._prediction_of(user, msg.grant)
         try:
-            async with self._locks.held(prediction):
+            async with self._staged.held(prediction):
                 info = await self._known(user, prediction) or await self._run(msg, prediction)
         except Refusal:
             await self._forget(msg.grant.key)

@@ -14,6 +14,7 @@ from actors.storage.audit import who_of
 from actors.storage.collection import Collector
 from actors.storage.datasets import DatasetService
 from actors.storage.holds import JobsUsing
+from actors.storage.locks import NamedLocks
 from actors.storage.models import ModelService
 from actors.storage.parts import StorageParts
 from actors.storage.predictions import PredictionService
@@ -66,9 +67,10 @@ class StorageServices:
 
     def __init__(self, parts: StorageParts, jobs_using: JobsUsing) -> None:
         self.parts = parts
-        self.datasets = DatasetService(parts, jobs_using)
+        staged = NamedLocks()
+        self.datasets = DatasetService(parts, jobs_using, staged)
         self.models = ModelService(parts)
-        self.predictions = PredictionService(parts, self.models)
+        self.predictions = PredictionService(parts, self.models, staged)
         self.collector = Collector(parts)
 
     async def answer(self, msg: StorageMessage) -> object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 
+from actors.admin.limits import PS_ROWS_MAX
 from actors.dispatcher.actor import DispatcherMessage, WhyQueued
 from actors.fleet.messages import Live, LiveOf
 from actors.journal.interface import Journal
@@ -27,7 +28,8 @@ CHANGES_INTERVAL_S = 0.25
 """How often a followed job is looked at."""
 LOG_INTERVAL_S = 0.25
 """How often a followed log is asked for its next file."""
-PAGE_MAX = 500
+POSITION_MAX = 1 << 62
+"""Above every place in the journal, and what SQLite can hold."""
 
 _COLUMNS = (
     "job_id, name, state, outcome, code, model_type, target, provider, machine_type, created_at, started_at,"
@@ -84,8 +86,8 @@ class JobViews:
 
     async def ps(self, requester: Requester, limit: int, cursor: str | None, all: bool) -> PsDocument:
         """Return a page of jobs, newest first; the closed ones only when asked for."""
-        limit = max(1, min(limit, PAGE_MAX))
-        before = int(cursor) if cursor and cursor.isdecimal() else 1 << 62
+        limit = max(1, min(limit, PS_ROWS_MAX))
+        before = POSITION_MAX if cursor is None else _position(cursor)
         open_only = "" if all else "AND state != 'closed' "
         rows = await self._journal.query(
             f"SELECT {_COLUMNS} FROM jobs WHERE user_id = ? AND position < ? {open_only}"  # noqa: S608 (own names)
@@ -178,6 +180,15 @@ class JobViews:
     def _folder(self, job: Job, attempt: int) -> JobFolder | None:
         request = next((a.request for a in job.attempts if a.number == attempt), None)
         return JobFolder(self._providers[job.binding.provider].storage, request.folder) if request else None
+
+
+def _position(cursor: str) -> int:
+    """Return the place a cursor of ours names. Raises ``Refusal`` E-BADREQUEST."""
+    if cursor.isascii() and cursor.isdecimal() and len(cursor) <= len(str(POSITION_MAX)):
+        position = int(cursor)
+        if position <= POSITION_MAX:
+            return position
+    raise Refusal("E-BADREQUEST", "cursor takes what next of an earlier page said")
 
 
 def _differs(before: TrainDocument, now: TrainDocument) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lastcall.cli import text
-from lastcall.cli.text import clean, instant, limit, money, plural, span, wrap
+from lastcall.cli.text import clean, instant, limit, money, plural, quoted, span, wrap
 
 Document = dict[str, Any]
 
@@ -137,7 +137,7 @@ def _success(document: Document, machines: Document | None, columns: int, expect
         lines.append(f"Model {clean(model.get('name') or model['id'])} · {model['id']}")
     lines += wrap(machine_line(document, machines), columns)
     if model.get("name"):
-        lines.append(f"Next: lastcall predict {clean(model['name'])} FILE")
+        lines.append(f"Next: lastcall predict {quoted(model['name'])} FILE")
     return lines
 
 

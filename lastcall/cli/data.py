@@ -10,7 +10,7 @@ import click
 from lastcall.cli.app import App, Lazy, LazyGroup, leaf, pass_app
 from lastcall.cli.client import segment
 from lastcall.cli.files import STDOUT, check_target, pour, safe_name, save
-from lastcall.cli.text import clean, count, day_clock, plural, size, table
+from lastcall.cli.text import clean, count, day_clock, plural, quoted, size, table
 from lastcall.cli.train import upload
 
 data = LazyGroup(
@@ -44,7 +44,7 @@ def add(app: App, file: Path, name: str | None, as_json: bool) -> int:
         missing = f", {count(column['missing'])} missing" if column["missing"] else ""
         example = f", such as {clean(column['example'])}" if column["example"] else ""
         app.screen.out(f"  {clean(column['name'])}: {column['kind']}{missing}{example}")
-    app.screen.say(f"Next: lastcall train {clean(found['name'])} --target COLUMN")
+    app.screen.say(f"Next: lastcall train {quoted(found['name'])} --target COLUMN")
     return 0
 
 
@@ -89,7 +89,7 @@ def get(app: App, name: str, output: str | None, force: bool, as_json: bool) -> 
         pour(write)
         return 0
     if output != STDOUT:
-        check_target(target, force=force, again=f"lastcall data get {clean(name)} -o OTHER.csv")
+        check_target(target, force=force, again=f"lastcall data get {quoted(name)} -o OTHER.csv")
         save(target, write)
     if as_json:
         app.screen.raw(found.raw)

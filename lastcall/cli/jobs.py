@@ -11,9 +11,11 @@ from lastcall.cli import text
 from lastcall.cli.app import App, leaf, pass_app
 from lastcall.cli.client import Reply, segment
 from lastcall.cli.failures import Failure
-from lastcall.cli.text import clean, cut, money, span, table
+from lastcall.cli.text import clean, cut, money, quoted, span, table
 from messages.errors import EXIT_FAILED, EXIT_TIMEOUT, OUTCOME_EXIT
 
+COUNT_MAX = 1000
+"""Most jobs of one listing; the daemon gives no more at once."""
 WATCH_S = 2.0
 """Between two looks of ``ps --watch``."""
 WAIT_CALL_S = 60.0
@@ -23,7 +25,7 @@ WAIT_CALL_S = 60.0
 @leaf("ps", "lastcall ps", "lastcall ps --all -n 200", "lastcall ps --watch", "lastcall ps --json | jq '.jobs[].name'")
 @click.option("-a", "--all", "everything", is_flag=True, help="Also jobs that are over.")
 @click.option("-w", "--watch", is_flag=True, help="Look again every two seconds, until Ctrl-C.")
-@click.option("-n", "count", type=click.IntRange(1, 1000), default=50, show_default=True, help="At most so many.")
+@click.option("-n", "count", type=click.IntRange(1, COUNT_MAX), default=50, show_default=True, help="At most so many.")
 @pass_app
 def ps(app: App, everything: bool, watch: bool, count: int, as_json: bool) -> int:
     """List jobs, newest first."""
@@ -70,7 +72,8 @@ def show_jobs(app: App, document: dict[str, Any], *, everything: bool) -> None:
         if why:
             app.screen.out(f"  {why if app.screen.columns is None else cut(why, app.screen.columns - 2)}", style="dim")
     if document["next"]:
-        app.screen.say(f"There are more: lastcall ps -n {min(1000, 2 * len(jobs))}")
+        flags = "--all " if everything else ""
+        app.screen.say(f"There are more: lastcall ps {flags}-n {min(COUNT_MAX, 2 * len(jobs))}")
 
 
 @leaf("wait", "lastcall wait churn-7fa && echo trained", "lastcall wait @last --timeout 30m")
@@ -98,7 +101,7 @@ def _closed(app: App, job: str, until: float | None) -> Reply:
                 raise
             if until is not None and time.monotonic() >= until:
                 failure.money = "It goes on under its own limits."
-                failure.todo = f"Wait longer: lastcall wait {clean(job)}"
+                failure.todo = f"Wait longer: lastcall wait {quoted(job)}"
                 raise
 
 

@@ -12,7 +12,7 @@ from lastcall.cli.app import App, Lazy, LazyGroup, leaf, pass_app
 from lastcall.cli.client import segment
 from lastcall.cli.failures import Failure
 from lastcall.cli.files import check_digest, check_target, safe_name, save
-from lastcall.cli.text import clean, day_clock, number, plural, size, table, wrap
+from lastcall.cli.text import clean, day_clock, number, plural, quoted, size, table, wrap
 
 models = LazyGroup(
     "models",
@@ -85,7 +85,7 @@ def show(app: App, model: str, as_json: bool) -> int:
         app.screen.out(line)
     for file in found.document["files"]:
         app.screen.out(f"  {clean(file['name'])}  {size(file['size_bytes'])}")
-    app.screen.say(f"Next: lastcall predict {clean(about['name'])} FILE")
+    app.screen.say(f"Next: lastcall predict {quoted(about['name'])} FILE")
     return 0
 
 
@@ -105,8 +105,9 @@ def get(app: App, model: str, files: tuple[str, ...], output: str | None, force:
     folder = Path(output) if output else Path(safe_name(found.document["model"]["name"]))
     chosen = [known[name] for name in files or known]
     targets = [(file, folder / safe_name(file["name"])) for file in chosen]
+    words = [model, *files, *(("-o", output) if output else ()), "--force"]
     for _, target in targets:
-        check_target(target, force=force, again=f"lastcall models get {clean(model)} --force")
+        check_target(target, force=force, again=f"lastcall models get {' '.join(map(quoted, words))}")
     for file, target in targets:
         path = f"/v1/models/{segment(model)}/files/{segment(file['name'])}"
         save(target, lambda handle, path=path: app.client.download(path, handle))  # type: ignore[misc]

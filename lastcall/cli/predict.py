@@ -9,7 +9,7 @@ import click
 
 from lastcall.cli.app import App, leaf, pass_app
 from lastcall.cli.files import STDOUT, check_target, pour, save
-from lastcall.cli.text import clean, money, plural, size
+from lastcall.cli.text import clean, money, plural, quoted, size
 
 
 @leaf(
@@ -30,7 +30,7 @@ def predict(app: App, model: str, file: Path, output: str | None, column: str, f
     """Run the rows of FILE through MODEL (id, its beginning, name or @last)."""
     target = Path(output) if output else file.with_name(f"{file.stem}.predictions.csv")
     if output != STDOUT:
-        check_target(target, force=force, again=f"lastcall predict {clean(model)} {clean(str(file))} -o OTHER.csv")
+        check_target(target, force=force, again=f"lastcall predict {quoted(model)} {quoted(str(file))} -o OTHER.csv")
     whole = file.stat().st_size
     made = app.client.upload(
         "/v1/predictions",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,6 +22,11 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u061c\u2028-\u202e\u2066-
 def clean(text: str) -> str:
     """Return ``text`` with everything that could steer a terminal written out, as in ``\\x1b``."""
     return _CONTROL.sub(_written_out, text)
+
+
+def quoted(text: str) -> str:
+    """Return ``text`` as one word of a command line that is there to be copied into a shell."""
+    return clean(shlex.quote(text))
 
 
 def _written_out(found: re.Match[str]) -> str:

@@ -15,7 +15,7 @@ from lastcall.cli.client import Reply
 from lastcall.cli.failures import BrokenConnection, Failure, NoDaemon, Usage
 from lastcall.cli.follow import Follower
 from lastcall.cli.jobs import outcome_exit, show_result, span_option
-from lastcall.cli.text import clean, money, size
+from lastcall.cli.text import clean, money, quoted, size
 from messages.errors import EXIT_SIGINT
 
 _HASH_CHUNK = 1 << 20
@@ -46,7 +46,7 @@ def train(app: App, /, data: str, yes: bool, no_follow: bool, with_logs: bool, a
     """Train a model on FILE, or on a data set that is stored already."""
     order = _order(options)
     if not yes and not app.screen.in_tty:
-        line = f"lastcall train {clean(data)} --target {clean(options['target'])} --yes"
+        line = f"lastcall train {quoted(data)} {_flags(options)} --yes"
         raise Usage("Spending has to be confirmed, and there is no terminal to ask on", line)
     order["dataset"] = _dataset(app, data)
     plan = app.client.post("/v1/jobs", order, dry_run=1).document
@@ -58,6 +58,12 @@ def train(app: App, /, data: str, yes: bool, no_follow: bool, with_logs: bool, a
     if no_follow:
         return _leave(app, accepted, as_json=as_json)
     return _follow(app, accepted.document, plan, with_logs=with_logs, as_json=as_json)
+
+
+def _flags(options: dict[str, Any]) -> str:
+    """Return the order as it would be typed, so that no limit is lost when the line is copied."""
+    single = [f"--{key.replace('_', '-')} {quoted(value)}" for key, value in options.items() if isinstance(value, str)]
+    return " ".join([*single, *(f"--param {quoted(text)}" for text in options["parameters"])])
 
 
 def _order(options: dict[str, Any]) -> dict[str, Any]:
@@ -141,17 +147,17 @@ def _submit(app: App, order: dict[str, Any]) -> Reply:
 
 
 def _leave(app: App, accepted: Reply, *, as_json: bool) -> int:
-    name = clean(accepted.document["name"])
+    name, typed = clean(accepted.document["name"]), quoted(accepted.document["name"])
     if as_json:
         app.screen.raw(accepted.raw)
     else:
         app.screen.out(f"{name} is on its way.")
-    app.screen.say(f"Follow it: lastcall logs -f {name}      Wait for it: lastcall wait {name}")
+    app.screen.say(f"Follow it: lastcall logs -f {typed}      Wait for it: lastcall wait {typed}")
     return 0
 
 
 def _follow(app: App, accepted: dict[str, Any], plan: dict[str, Any], *, with_logs: bool, as_json: bool) -> int:
-    name = clean(accepted["name"])
+    name, typed = clean(accepted["name"]), quoted(accepted["name"])
     quiet = as_json and not app.screen.err_tty
     follower = Follower(app, accepted["job_id"], accepted["name"], logs=with_logs and not quiet, quiet=quiet)
     try:
@@ -159,10 +165,10 @@ def _follow(app: App, accepted: dict[str, Any], plan: dict[str, Any], *, with_lo
     except KeyboardInterrupt:
         app.screen.say()
         app.screen.say(f"{name} keeps running.")
-        app.screen.say(f"Follow it: lastcall logs -f {name}      End it: lastcall stop {name}")
+        app.screen.say(f"Follow it: lastcall logs -f {typed}      End it: lastcall stop {typed}")
         return EXIT_SIGINT
     except NoDaemon as away:
-        away.todo = f"Start it again: lastcall daemon      Then: lastcall wait {name}"
+        away.todo = f"Start it again: lastcall daemon      Then: lastcall wait {typed}"
         raise
     if as_json:
         app.screen.raw(closed.raw)

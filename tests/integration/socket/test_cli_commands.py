@@ -667,8 +667,43 @@ def test_safe_mode_and_parked_actors_are_on_the_status_screen(live: LiveGateway,
     assert "Parked: dispatcher" in out
 
 
-def test_one_wrong_name_keeps_no_other_job_from_being_stopped(live: LiveGateway, capsys: Capture) -> None:
-    status, out, err = run(capsys, "stop", "churn-7fa", "typo", "churn-7fa")
+@pytest.mark.parametrize("flags", [(), ("--json",)])
+def test_one_wrong_name_keeps_no_other_job_from_being_stopped(
+    live: LiveGateway, capsys: Capture, flags: tuple[str, ...]
+) -> None:
+    status, out, err = run(capsys, "stop", "churn-7fa", "typo", "typo two", "@last", *flags)
     assert status == 5
-    assert out.startswith("Stopping")
-    assert "being stopped" in err
+    assert len([q for q in live.node.dispatcher.asked if isinstance(q, admin.StopJob)]) == 2
+    assert len(out.splitlines()) == 2
+    if not flags:
+        assert out == "churn-7fa: Stopping 1 job.\n@last: Stopping 1 job.\n"
+    assert "typo: " in err
+    assert "typo two: " in err
+    assert "Machines go on" not in err
+
+
+def test_several_stops_end_with_the_highest_exit_code(live: LiveGateway, capsys: Capture) -> None:
+    def refuse(_: Any) -> Any:
+        raise Refusal("E-SAFEMODE")
+
+    live.node.dispatcher.answers[admin.StopJob] = refuse
+    assert run(capsys, "stop", "typo", "churn-7fa", "typo")[0] == max(ERRORS["E-SAFEMODE"].exit, 5)
+
+
+def test_what_is_printed_to_be_copied_is_quoted_and_keeps_its_flags(
+    live: LiveGateway, table: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = examples.ps().model_copy(update={"next": "7"})
+    monkeypatch.setattr(live.node, "ps", lambda *_: _soon(page))
+    doubled = 2 * len(page.jobs)
+    assert f"lastcall ps --all -n {doubled}\n" in run(capsys, "ps", "--all", "-n", "2")[2]
+    assert f"lastcall ps -n {doubled}\n" in run(capsys, "ps", "-n", "2")[2]
+    table.rename("my; rm.csv")
+    assert "lastcall train 'my; rm.csv' --target" in run(capsys, "data", "add", "my; rm.csv")[2]
+    assert "lastcall data get 'my; rm.csv' -o OTHER.csv" in run(capsys, "data", "get", "my; rm.csv")[2]
+    _, _, err = run(capsys, "train", "my; rm.csv", "-t", "is it", "--max-cost", "$2", "--param", "a=b c")
+    assert "lastcall train 'my; rm.csv' --target 'is it' --max-cost '$2' --param 'a=b c' --yes" in err
+
+
+async def _soon(value: Any) -> Any:
+    return value

@@ -10,7 +10,7 @@ import pytest
 
 from actors.storage.models import MANIFEST
 from actors.storage.parts import StorageSettings
-from messages.admin import BeginPrediction, MakePrediction, ReadPrediction, UploadGrant
+from messages.admin import AbandonUpload, BeginPrediction, MakePrediction, ReadPrediction, UploadGrant
 from messages.errors import Refusal
 from messages.ids import CommandId, PredictionId
 from messages.storage import PredictionInfo
@@ -162,3 +162,29 @@ async def test_a_full_journal_refuses_the_prediction_and_keeps_the_rows_for_the_
         await predict(house, command)
     house.journal.full = lambda stream: False
     assert (await predict(house, command)).rows == 2
+
+
+async def test_rows_that_are_being_predicted_are_not_abandoned(house: House) -> None:
+    await house.model()
+    command = house.command()
+    grant = await begin(house, command)
+    inside, go = asyncio.Event(), asyncio.Event()
+    invoke = house.predictor.invoke
+
+    async def held(request: Any) -> PredictionReply:
+        inside.set()
+        await go.wait()
+        assert grant.key in house.store.objects
+        return await invoke(request)
+
+    house.predictor.invoke = held  # type: ignore[method-assign]
+    made = asyncio.create_task(house.ask(MakePrediction(command_id=command, requester=ANN, model="@last", grant=grant)))
+    await inside.wait()
+    abandoned = asyncio.create_task(house.ask(AbandonUpload(requester=ANN, grant=grant)))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert grant.key in house.store.objects
+    assert not abandoned.done()
+    go.set()
+    await asyncio.gather(made, abandoned)
+    assert grant.key not in house.store.objects

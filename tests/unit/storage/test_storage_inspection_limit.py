@@ -1,0 +1,21 @@
+"""What is accepted can be looked at in the time that is given, and whoever waits for it waits longer."""
+
+from __future__ import annotations
+
+import pytest
+
+from actors.admin.limits import Limits
+from actors.storage.parts import INSPECTION_S_MAX, StorageSettings, inspection_limit_s
+from lastcall.cli.client import ANSWER_S
+
+
+@pytest.mark.parametrize(("size", "limit_s"), [(0, 60.0), (5_000_000, 61.0), (10**9, 260.0), (10 << 30, 600.0)])
+def test_the_time_to_look_at_a_file_grows_with_it_up_to_a_bound(size: int, limit_s: float) -> None:
+    assert inspection_limit_s(size) == limit_s
+
+
+def test_the_largest_file_taken_is_not_cut_short_and_everyone_waits_long_enough() -> None:
+    largest = StorageSettings().upload_bytes_max
+    assert inspection_limit_s(largest) < INSPECTION_S_MAX
+    assert Limits().upload_bytes == largest
+    assert INSPECTION_S_MAX < Limits().work_s < ANSWER_S
