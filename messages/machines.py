@@ -99,6 +99,7 @@ class Offer(Record):
     cpus: float | None = None
     memory_gb: float | None = None
     gpu: str | None = None
+    gpu_count: int = 0
     spot: bool = False
     reason: str = ""
     """Why it stands where it stands in the list, one line."""
@@ -115,6 +116,12 @@ class Machine(Record):
     rate_usd_per_hour: UsdPerHour | None = None
     first_seen: Instant
     raw_status: str = ""
+    machine_type: str | None = None
+    """As the provider says now; ``None`` where it does not say. An offer has the same words for the same thing."""
+    gpu_count: int | None = None
+    place: str | None = None
+    uptime_s: float | None = None
+    """Since the container or system last started, as the provider counts it; ``None`` where it does not say."""
 
 
 class Listing(Record):
@@ -177,6 +184,12 @@ class LaunchRequest(Record):
     max_runtime_s: int
     environment: dict[str, str] = Field(default_factory=dict)
     """Variables for the wrapper, beside those every machine gets."""
+    bundle: str | None = None
+    """Storage key of the job bundle's folder, without a trailing slash, where the provider's machines need one."""
+
+
+SelfEnding = Literal["proven", "refused", "unproven"]
+"""Whether machines of an account can end themselves: tried and seen, tried and refused, or never tried."""
 
 
 class Timings(Record):

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from messages.base import Record
-from messages.machines import LaunchRequest, Listing, Machine, Offer, Proof, ProviderKind, Timings
+from messages.machines import LaunchRequest, Listing, Machine, Offer, Proof, ProviderKind, SelfEnding, Timings
 from messages.money import Usd
 from messages.storage import ObjectInfo
 
@@ -81,6 +81,9 @@ class CloudTrainingProvider(ABC):
 
     kind: ClassVar[ProviderKind]
     timings: Timings
+    """May change while it runs (a listing interval follows quotas): read it anew for every use."""
+    self_ending: SelfEnding = "proven"
+    """Whether this account's machines end themselves, so that a deadline holds with the daemon dead."""
 
     @abstractmethod
     async def fingerprint(self) -> str:

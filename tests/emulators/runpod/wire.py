@@ -1,0 +1,51 @@
+"""What the synchronous core takes and gives. The aiohttp server and the simulator both carry these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+
+class Surface(StrEnum):
+    """Which of the platform's hosts a request went to."""
+
+    REST = "rest"
+    """``https://api.runpod.io/v2``; paths begin with ``/v2``."""
+    GRAPHQL = "graphql"
+    """``https://api.runpod.io/graphql``."""
+    SERVERLESS = "serverless"
+    """``https://api.runpod.ai/v2``; paths begin with ``/v2``."""
+    S3 = "s3"
+    """``https://s3api-<dc>.runpod.io``; paths begin with ``/<volume>``."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it arrived."""
+
+    surface: Surface
+    method: str
+    path: str
+    """As sent, still percent-encoded, without the query."""
+    query: str = ""
+    """As sent, without the question mark."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Names in lower case."""
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
+class Response:
+    """One answer, and what happens to it on its way."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    delay_s: float = 0.0
+    """Held back this long by the emulator's clock before the first byte."""
+    lost: Literal["reset", "hang", "cut"] | None = None
+    """reset: the connection breaks before a byte; hang: no byte ever comes; cut: half of the body, then a break."""
+    follow: Callable[[], bytes] | None = None
+    """A stream that does not end: asked again and again for what is new after ``body``."""
