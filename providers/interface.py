@@ -257,12 +257,52 @@ class CloudPredictionProvider(ABC):
         return None
 
 
+class Near(Protocol):
+    """What of a store lies on this computer: where streams arrive, and copies of objects that programs here read."""
+
+    @property
+    def disk(self) -> CloudStorageProvider:
+        """The store on this computer's disk; keys mean the same in it."""
+        ...
+
+    async def fetch(self, key: str) -> str:
+        """Return the path of a file on this computer that holds the object, brought here if need be.
+
+        The file may be taken away once other objects need the room. Raises NotFound, Unavailable or Refused.
+        """
+        ...
+
+
+class InPlace:
+    """Near a store that is this computer's disk itself: nothing is copied."""
+
+    def __init__(self, disk: CloudStorageProvider) -> None:
+        self._disk = disk
+
+    @property
+    def disk(self) -> CloudStorageProvider:
+        """The store."""
+        return self._disk
+
+    async def fetch(self, key: str) -> str:
+        """Return the object's own path. Raises NotFound."""
+        await self._disk.stat(key)
+        return self._disk.machine_path(key)
+
+
 class Provider(NamedTuple):
-    """One provider's three parts, which belong together."""
+    """One provider's parts, which belong together."""
 
     training: CloudTrainingProvider
     storage: CloudStorageProvider
     prediction: CloudPredictionProvider
+    copies: Near | None = None
+    """Where a store elsewhere keeps its copies on this computer; ``None``: the store is here."""
+
+    @property
+    def near(self) -> Near:
+        """What of the store lies on this computer."""
+        return self.copies or InPlace(self.storage)
 
 
 class ProviderClock(Protocol):

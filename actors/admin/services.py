@@ -100,7 +100,9 @@ class Services:
     storage: Askable
     """Answers the data set, model and prediction requests of ``messages.admin``."""
     store: CloudStorageProvider
-    """Bytes of what ``storage`` granted; no key is ever made up here."""
+    """Bytes out: of what ``storage`` granted; no key is ever made up here."""
+    incoming: CloudStorageProvider
+    """Bytes in: where uploads arrive, on this computer; the same as ``store`` where that is here."""
     views: Views
     audit: Audit
     version: str

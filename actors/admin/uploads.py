@@ -104,7 +104,7 @@ async def _store(desk: Desk, request: web.Request, grant: UploadGrant) -> Object
     incoming = Incoming(desk, request, min(grant.bytes_max, desk.limits.upload_bytes))
     pieces = incoming.pieces()
     try:
-        return await desk.services.store.put(grant.key, pieces, exclusive=True)
+        return await desk.services.incoming.put(grant.key, pieces, exclusive=True)
     except Conflict:
         return await _same_again(desk, incoming, grant)
     finally:
@@ -114,9 +114,9 @@ async def _store(desk: Desk, request: web.Request, grant: UploadGrant) -> Object
 async def _same_again(desk: Desk, incoming: Incoming, grant: UploadGrant) -> ObjectInfo:
     """The same command stored this object before: the same bytes are that object, others are another request."""
     await incoming.drain()
-    stored = await desk.services.store.stat(grant.key)
+    stored = await desk.services.incoming.stat(grant.key)
     digest = hashlib.sha256()
-    async for piece in desk.services.store.get(grant.key):
+    async for piece in desk.services.incoming.get(grant.key):
         digest.update(piece)
     if digest.hexdigest() != incoming.sha256:
         raise OtherBytes

@@ -12,7 +12,7 @@ from actors.storage.holds import DatasetHolds, JobsUsing
 from actors.storage.inspection import Inspector
 from actors.storage.locks import NamedLocks
 from actors.storage.parts import StorageParts
-from actors.storage.reading import copy_verified, put_bytes
+from actors.storage.reading import bring, put_bytes
 from actors.storage.records import (
     Kept,
     accept_removal,
@@ -76,9 +76,9 @@ class DatasetService:
                 known = await self._known(user, grant.dataset_id, name, msg.stored.sha256)
                 info = known or await self._keep(msg, name, await self._looked_at(msg))
         except Refusal:
-            await self._forget(grant.key)
+            await self._forget_incoming(grant.key)
             raise
-        await self._forget(grant.key)
+        await self._forget_incoming(grant.key)
         return info
 
     async def abandon(self, msg: AbandonUpload) -> None:
@@ -87,7 +87,7 @@ class DatasetService:
         if staged is None:
             raise Refusal("E-KEY", "not a place that was given to stream to")
         async with self._staged.held(staged):
-            await self._parts.store.delete(msg.grant.key)
+            await self._parts.incoming.delete(msg.grant.key)
 
     def _check_grant(self, user: UserId, grant: UploadGrant) -> None:
         if grant.key != self._parts.layout.incoming_key(user, grant.dataset_id):
@@ -106,14 +106,14 @@ class DatasetService:
 
     async def _looked_at(self, msg: CommitUpload) -> Profile:
         """Return the profile of exactly the bytes that were streamed."""
-        store, grant = self._parts.store, msg.grant
+        incoming, grant = self._parts.incoming, msg.grant
         try:
-            found = await store.stat(grant.key)
+            found = await incoming.stat(grant.key)
         except NotFound:
             raise Refusal("E-BADREQUEST", "nothing was streamed") from None
         if found.size_bytes > self._parts.settings.upload_bytes_max:
             raise Refusal("E-TOOLARGE", f"a data set has at most {self._parts.settings.upload_bytes_max} bytes")
-        profile = (await self._inspector.look(store.machine_path(grant.key), found.size_bytes)).profile
+        profile = (await self._inspector.look(incoming.machine_path(grant.key), found.size_bytes)).profile
         if profile is None or {profile.size_bytes, found.size_bytes} != {msg.stored.size_bytes}:
             raise Refusal("E-BADREQUEST", "the stored file is not as long as what was streamed")
         if msg.stored.sha256 not in (None, profile.sha256):
@@ -127,9 +127,13 @@ class DatasetService:
             if twin is not None:
                 return twin
             key = parts.layout.dataset_key(user, dataset)
-            if await copy_verified(parts.store, msg.grant.key, key) != (profile.size_bytes, profile.sha256):
+            brought = await bring(parts.incoming, msg.grant.key, parts.store, key)
+            if brought != (profile.size_bytes, profile.sha256):
                 await parts.store.delete(key)
                 raise Unavailable("the copy differs from what was streamed")
+            if parts.incoming is not parts.store:
+                with suppress(ProviderError):  # spares fetching it for the plan; without it, it is fetched
+                    await parts.incoming.copy(msg.grant.key, key)
             info = DatasetInfo(
                 id=dataset,
                 user_id=user,
@@ -153,6 +157,13 @@ class DatasetService:
         """Delete a file of ours that is no longer needed; one that stays is swept at the next start."""
         with suppress(ProviderError):
             await self._parts.store.delete(key)
+        if self._parts.incoming is not self._parts.store:
+            await self._forget_incoming(key)
+
+    async def _forget_incoming(self, key: str) -> None:
+        """Delete what was streamed or asked; one that stays is swept at the next start."""
+        with suppress(ProviderError):
+            await self._parts.incoming.delete(key)
 
     # -------------------------------------------------------------------------------------------- reading
 
@@ -184,12 +195,11 @@ class DatasetService:
             "parameters": order.parameters,
         }
         try:
-            await put_bytes(parts.store, question, json.dumps(body).encode())
-            report = await self._inspector.look(
-                parts.store.machine_path(info.key), size, parts.store.machine_path(question)
-            )
+            await put_bytes(parts.incoming, question, json.dumps(body).encode())
+            path = await parts.near.fetch(info.key)
+            report = await self._inspector.look(path, size, parts.incoming.machine_path(question))
         finally:
-            await self._forget(question)
+            await self._forget_incoming(question)
         if report.profile is None or report.check is None or report.profile.sha256 != info.sha256:
             raise Refusal("E-ARTIFACT", "the data set is not as it was added")
         return CheckedTraining(dataset=info, **report.check.model_dump())

@@ -12,7 +12,7 @@ from actors.runtime.world import World
 from actors.storage.access import Layout
 from actors.storage.audit import AuditTrail
 from actors.storage.catalogue import Catalogue
-from providers.interface import CloudPredictionProvider, CloudStorageProvider
+from providers.interface import CloudPredictionProvider, CloudStorageProvider, InPlace, Near
 
 UPLOAD_BYTES_MAX: Final = 2 << 30
 """Largest file taken: what can be looked at within ``INSPECTION_S_MAX`` on a slow computer."""
@@ -67,3 +67,15 @@ class StorageParts:
     audit: AuditTrail
     layout: Layout = field(default_factory=Layout)
     settings: StorageSettings = field(default_factory=StorageSettings)
+    copies: Near | None = None
+    """What of the store lies on this computer; ``None``: the store does itself."""
+
+    @property
+    def near(self) -> Near:
+        """What of the store lies on this computer: uploads arrive there, and programs read there."""
+        return self.copies or InPlace(self.store)
+
+    @property
+    def incoming(self) -> CloudStorageProvider:
+        """Where uploads arrive before they are looked at."""
+        return self.near.disk

@@ -13,6 +13,7 @@ from actors.storage.access import Granted, decide_access
 from actors.storage.locks import NamedLocks, Room
 from actors.storage.models import MANIFEST, ModelService
 from actors.storage.parts import StorageParts
+from actors.storage.reading import bring
 from actors.storage.records import append_once, prediction_record
 from actors.storage.references import checked_label, not_found
 from actors.storage.staging import staged_for
@@ -113,6 +114,8 @@ class PredictionService:
             limit_s=self._seconds(),
         )
         async with self._room.entered():
+            if parts.incoming is not parts.store:
+                await bring(parts.incoming, request.input_key, parts.store, request.input_key)
             await parts.prediction.ensure_endpoint()
             reply = await parts.prediction.invoke(request)
         if not reply.ok:
@@ -141,7 +144,7 @@ class PredictionService:
         except NotFound:
             raise Refusal("E-MODEL-DAMAGED", "the model's manifest is not in storage") from None
         try:
-            size = (await parts.store.stat(msg.grant.key)).size_bytes
+            size = (await parts.incoming.stat(msg.grant.key)).size_bytes
         except NotFound:
             raise Refusal("E-BADREQUEST", "nothing was streamed") from None
         if size > parts.settings.upload_bytes_max:
@@ -167,6 +170,10 @@ class PredictionService:
         return Refusal(code or "E-PREDICT", reply.detail[:DETAIL_CHARS_MAX])
 
     async def _forget(self, key: str) -> None:
-        """Delete rows that are no longer needed; what stays is swept at the next start."""
+        """Delete rows that are no longer needed, wherever they are; what stays is swept at the next start."""
+        parts = self._parts
         with suppress(ProviderError):
-            await self._parts.store.delete(key)
+            await parts.incoming.delete(key)
+        if parts.incoming is not parts.store:
+            with suppress(ProviderError):
+                await parts.store.delete(key)

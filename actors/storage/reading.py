@@ -54,6 +54,22 @@ async def copy_verified(store: CloudStorageProvider, source: str, target: str) -
     return await digest(store, target)
 
 
+async def bring(
+    source_store: CloudStorageProvider, source: str, store: CloudStorageProvider, target: str
+) -> tuple[int, str]:
+    """Bring one object into ``store``, from another store or from itself; return size and SHA-256 of what is there.
+
+    Raises NotFound, Unavailable or Refused.
+    """
+    if source_store is store:
+        return await copy_verified(store, source, target)
+    async with aclosing(cast("AsyncGenerator[bytes, None]", source_store.get(source))) as chunks:
+        stored = await store.put(target, chunks)
+    if stored.sha256 is not None:
+        return stored.size_bytes, stored.sha256
+    return await digest(store, target)
+
+
 async def chunks_of(data: bytes) -> AsyncIterator[bytes]:
     """Yield ``data`` in chunks a store accepts."""
     for start in range(0, len(data), CHUNK_BYTES):

@@ -16,6 +16,7 @@ from actors.storage.records import dataset_record, model_record
 from actors.storage.staging import staged_id
 from messages.ids import DatasetId, ModelId, UserId
 from messages.storage import ObjectInfo
+from providers.interface import CloudStorageProvider
 
 
 class Swept(NamedTuple):
@@ -27,23 +28,31 @@ class Swept(NamedTuple):
 
 async def sweep(parts: StorageParts) -> Swept:
     """Delete what is left over. Raises what store and journal raise; running it again completes it."""
+    swept = await _sweep_store(parts, parts.store)
+    if parts.incoming is parts.store:
+        return swept
+    here = await _sweep_store(parts, parts.incoming)
+    return Swept(swept.staged + here.staged, swept.removed + here.removed)
+
+
+async def _sweep_store(parts: StorageParts, store: CloudStorageProvider) -> Swept:
     staged = removed = 0
     for area in (Area.DATASETS, Area.PREDICTIONS, Area.MODELS):
         known: dict[str, bool] = {}
-        async for found in parts.store.list(parts.layout.prefix(area) + "/"):
+        async for found in store.list(parts.layout.prefix(area) + "/"):
             granted = _owned(parts, area, found.key)
             if granted is None:
                 continue
             if granted.rest[0] == INCOMING:
                 if _is_stale(parts, granted, found):
-                    await parts.store.delete(found.key)
+                    await store.delete(found.key)
                     staged += 1
                 continue
             owner = granted.rest[0]
             if owner not in known:
                 known = {owner: await _is_removed(parts, area, owner)}
             if known[owner]:
-                await parts.store.delete(found.key)
+                await store.delete(found.key)
                 removed += 1
     return Swept(staged, removed)
 

@@ -142,6 +142,7 @@ class FakeNode:
             dispatcher=self.dispatcher,
             storage=self.storage,
             store=self.store,
+            incoming=self.store,
             views=self,
             audit=self.audit,
             version="0.1.0",
