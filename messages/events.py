@@ -78,6 +78,8 @@ class MoneyReserved(Event):
     attempt: int
     reservation: str
     hold_usd: Usd
+    bundle: str | None = None
+    """Storage key of the job bundle that the machine starts from, where it needs one."""
     at: Instant
 
 
@@ -156,6 +158,19 @@ class MachineFound(Event):
 
     attempt: int
     machine: Machine
+    at: Instant
+
+
+class RateChanged(Event):
+    """The provider bills the machine at another price than before."""
+
+    kind = "job.rate_changed"
+    stream = "job/<job id>"
+    writer = "PodSupervisor"
+
+    attempt: int
+    rate_usd_per_hour: UsdPerHour
+    """Machine alone, from ``at`` on."""
     at: Instant
 
 
@@ -386,6 +401,20 @@ class AccrualStarted(Event):
     at: Instant
 
 
+class AccrualChanged(Event):
+    """A machine bills at another rate from here."""
+
+    kind = "ledger.accrual_changed"
+    stream = "ledger"
+    writer = "CostLedger"
+
+    reservation: str
+    rate_usd_per_hour: UsdPerHour
+    accrued_usd: Usd
+    """What had accrued until then."""
+    at: Instant
+
+
 class Released(Event):
     """An attempt ended: its hold is replaced by what it cost. Final."""
 
@@ -571,7 +600,7 @@ class DaemonStopped(Event):
     at: Instant
 
 
-LedgerEvent = Reserved | AccrualStarted | Released | Settled | Spent | Corrected
+LedgerEvent = Reserved | AccrualStarted | AccrualChanged | Released | Settled | Spent | Corrected
 
 
 def _catalogue(base: type[Event]) -> dict[str, type[Event]]:

@@ -143,6 +143,14 @@ class StopReason(StrEnum):
     """The provider no longer lists it: positive evidence, still to be proven."""
     CHECK_FAILED = "check_failed"
     """Not the machine that was asked for."""
+    RESTARTED = "restarted"
+    """Its work had started, and the machine was started again since: positive evidence that the work is over."""
+    CRASH_LOOP = "crash_loop"
+    """Started again and again, and the work never began."""
+    BAD_HOST = "bad_host"
+    """Said to be running for minutes, and nothing of it runs."""
+    STOPPED = "stopped"
+    """The provider stopped it; what is left of it still bills."""
     PARKED = "parked"
 
 

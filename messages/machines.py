@@ -209,5 +209,7 @@ class Timings(Record):
     """Between the two storage reads, begun after Gone, that must both say "no marker"."""
     creates_are_idempotent: bool
     """True where repeating the identical create never makes a second machine."""
+    no_uptime_s: float | None = None
+    """Said to run without any uptime for so long means a bad host; ``None`` where the provider tells no uptimes."""
     expected_start_s: float
     """From create to started work, for estimates and the smallest workable cap."""

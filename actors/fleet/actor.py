@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol
 
 from actors.fleet import messages as fm
 from actors.fleet.adoption import Parked
+from actors.fleet.ailments import Ailments
 from actors.fleet.looks import Looks
 from actors.fleet.orphans import Whose, claim, parse
 from actors.fleet.reaping import reap
@@ -38,6 +39,8 @@ TASKS_MAX = 4_096
 """Looks, closer looks and reaps under way at once; what does not fit comes with the next round or listing."""
 TASKS_OWN = 8
 """Tasks that run as long as the actor does."""
+EMPTY_GAPS = 2
+"""Absence gaps between two empty listings before their emptiness starts a closer look."""
 FAILED_WAIT_S_MAX = 30.0
 """Longest pause after a listing that failed; provider quotas ask for patience, machines for haste."""
 
@@ -99,12 +102,15 @@ class FleetWatch(Actor[FleetMessage]):
         self._watched = kept.watched
         self._adopted = kept.adopted
         self._live: dict[JobId, fm.Live] = {}
+        self._ailments = Ailments()
         self._looks = Looks(provider.training.timings.marker_interval_s)
         self._parked: dict[JobId, Parked] = {}
         self._busy: set[str] = set()
         self._round_s = ROUND_S_MIN
         self._account = ""
         self._last_complete: datetime | None = None
+        self._empty_since: datetime | None = None
+        """When the first of the latest complete listings without any machine began."""
         self._failed: str | None = None
         self._second_writer: str | None = None
 
@@ -154,6 +160,7 @@ class FleetWatch(Actor[FleetMessage]):
         self._watched.pop(job_id, None)
         self._live.pop(job_id, None)
         self._looks.drop(job_id)
+        self._ailments.drop(job_id)
 
     def _adopt(self, msg: fm.Adopt) -> None:
         """Drive a job whose supervisor is parked; what is seen of it goes to its driver from now on."""
@@ -212,13 +219,13 @@ class FleetWatch(Actor[FleetMessage]):
 
     async def _patrol(self) -> None:
         """List for ever, one interval after the other."""
-        timings = self._provider.training.timings
-        wait_s = timings.list_interval_s
+        training = self._provider.training
+        wait_s = training.timings.list_interval_s
         while True:
             try:
-                listing = await self._provider.training.list_machines()
+                listing = await training.list_machines()
                 self.ctx.ref.tell(fm.Listed(listing=listing))
-                wait_s = timings.list_interval_s
+                wait_s = training.timings.list_interval_s
             except (ProviderError, OSError, TimeoutError) as error:
                 at = self.ctx.clock.now()
                 self.ctx.ref.tell(fm.ListingFailed(detail=str(error), at=at))
@@ -235,10 +242,32 @@ class FleetWatch(Actor[FleetMessage]):
                 self._once(f"ambiguous {watched.name}", self._look_then_tell(watched, listing, machines))
             else:
                 self._tell(watched.job_id, _sighted(watched, listing, machines, folder_empty=False))
-        for watched in found.missing:
-            self._once(f"missing {watched.name}", self._look_closer(watched))
+        for watched, machine in found.present:
+            self._tell_ailment(watched, machine)
+        if listing.complete and self._absence_counts(listing):
+            for watched in found.missing:
+                self._once(f"missing {watched.name}", self._look_closer(watched))
         if listing.complete:
             await self._reap_orphans(listing)
+
+    def _tell_ailment(self, watched: fm.Watched, machine: Machine) -> None:
+        timings, now_s = self._provider.training.timings, self.ctx.clock.monotonic()
+        ailing = self._ailments.observe(watched, machine, timings, now_s)
+        if ailing is not None:
+            self._tell(watched.job_id, ailing)
+
+    def _absence_counts(self, listing: Listing) -> bool:
+        """Tell whether a complete listing may start a closer look: an empty one only when another came well before.
+
+        An account that lists nothing at all looks the same as one whose listing is broken (fault 7).
+        """
+        if listing.machines:
+            self._empty_since = None
+            return True
+        if self._empty_since is None:
+            self._empty_since = listing.began
+        span_s = (listing.began - self._empty_since).total_seconds()
+        return span_s >= EMPTY_GAPS * self._provider.training.timings.absence_gap_s
 
     async def _look_then_tell(self, watched: fm.Watched, listing: Listing, machines: tuple[Machine, ...]) -> None:
         """An ambiguous create is only called never seen when its folder, read after the listing, is empty too."""

@@ -7,6 +7,7 @@ from messages.folder import Heartbeat, Progress
 from messages.ids import JobId, UserId
 from messages.jobs import JobState
 from messages.machines import Listing, Machine
+from messages.money import UsdPerHour
 
 
 class Watched(Record):
@@ -25,6 +26,8 @@ class Watched(Record):
     ambiguous: bool = False
     unanswered: bool = False
     """The create is out: nothing listed means anything yet."""
+    rate_usd_per_hour: UsdPerHour | None = None
+    """What its machine costs as far as the job knows; another price in a listing is news."""
     soft_deadline: Instant
 
 

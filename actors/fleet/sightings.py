@@ -19,6 +19,8 @@ class Findings(NamedTuple):
     """Jobs to tell what is listed under their name."""
     missing: list[Watched]
     """Jobs whose machine a complete listing no longer shows."""
+    present: list[tuple[Watched, Machine]]
+    """Jobs whose machine a complete listing of their account shows."""
 
 
 def findings(listing: Listing, watched: Iterable[Watched]) -> Findings:
@@ -33,14 +35,24 @@ def findings(listing: Listing, watched: Iterable[Watched]) -> Findings:
             by_name.setdefault(machine.name, []).append(machine)
     sighted: list[tuple[Watched, tuple[Machine, ...]]] = []
     missing: list[Watched] = []
+    present: list[tuple[Watched, Machine]] = []
     for one in watched:
         machines = tuple(by_name.get(one.name, ()))
         ids = frozenset(m.id for m in machines)
-        if one.ambiguous or (ids.difference(one.known_ids) and not one.unanswered):
+        adopted = next((m for m in machines if m.id == one.machine_id), None)
+        news = bool(ids.difference(one.known_ids)) or (adopted is not None and _repriced(one, adopted))
+        if one.ambiguous or (news and not one.unanswered):
             sighted.append((one, machines))
+        if adopted is not None and listing.complete and listing.account == one.account:
+            present.append((one, adopted))
         if _is_missing(one, ids, listing):
             missing.append(one)
-    return Findings(sighted, missing)
+    return Findings(sighted, missing, present)
+
+
+def _repriced(one: Watched, machine: Machine) -> bool:
+    known, listed = one.rate_usd_per_hour, machine.rate_usd_per_hour
+    return None not in (known, listed) and one.phase in _MAY_VANISH and listed != known
 
 
 def _is_missing(one: Watched, ids: frozenset[str], listing: Listing) -> bool:

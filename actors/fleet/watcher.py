@@ -24,6 +24,7 @@ def watched_of(job: Job) -> Watched | None:
         known_ids=tuple(sorted({*attempt.surplus_seen, *([attempt.machine.id] if attempt.machine else [])})),
         unanswered=attempt.unanswered,
         ambiguous=attempt.ambiguous is not None and attempt.machine is None and not attempt.never_seen,
+        rate_usd_per_hour=attempt.rate_usd_per_hour if attempt.machine else None,
         soft_deadline=attempt.request.soft_deadline,
     )
 

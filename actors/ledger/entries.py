@@ -37,6 +37,8 @@ def entries(state: LedgerState, job_id: JobId, job: JobFacts, fact: MoneyFact, n
             return [_released(fact.reservation, ZERO, now)] if held and job.closed else []
         case ev.MachineCreated() | ev.MachineFound():
             return _accrual(state, reservation_id(job_id, fact.attempt), fact)
+        case ev.RateChanged():
+            return _repriced(state, reservation_id(job_id, fact.attempt), fact)
         case ev.AttemptEnded():
             reservation = reservation_id(job_id, fact.attempt)
             return [_released(reservation, fact.cost_usd, now)] if reservation in state.open else []
@@ -70,6 +72,15 @@ def _accrual(state: LedgerState, reservation: str, fact: ev.MachineCreated | ev.
         reservation=reservation, rate_usd_per_hour=rate, fixed_usd=offered.fixed_usd, at=fact.at
     )
     return [accrual]
+
+
+def _repriced(state: LedgerState, reservation: str, fact: ev.RateChanged) -> list[ev.LedgerEvent]:
+    held = state.open.get(reservation)
+    if held is None or held.accrual is None or (held.changed and held.changed.at >= fact.at):
+        return []
+    rate = fact.rate_usd_per_hour + held.offered.disk_usd_per_hour
+    accrued_usd = held.accrued_usd(fact.at)
+    return [ev.AccrualChanged(reservation=reservation, rate_usd_per_hour=rate, accrued_usd=accrued_usd, at=fact.at)]
 
 
 def _closed(

@@ -11,7 +11,7 @@ from messages.ids import JobId, UserId
 from messages.machines import Offer
 from messages.money import Usd
 
-MoneyFact = ev.MoneyReserved | ev.MachineCreated | ev.MachineFound | ev.AttemptEnded | ev.JobClosed
+MoneyFact = ev.MoneyReserved | ev.MachineCreated | ev.MachineFound | ev.RateChanged | ev.AttemptEnded | ev.JobClosed
 
 
 class Held(Record):

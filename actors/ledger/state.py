@@ -29,13 +29,17 @@ class Reservation:
     offered: ev.Reserved
     """The event that made it: the prices of the offer."""
     accrual: ev.AccrualStarted | None = None
+    changed: ev.AccrualChanged | None = None
+    """The last change of its rate."""
 
     def accrued_usd(self, now: datetime) -> Decimal:
         """Return what the attempt's machine has cost until ``now``; never more than is held."""
         if self.accrual is None:
             return ZERO
-        span = (now - self.accrual.at).total_seconds()
-        return min(self.hold_usd, accrued(self.accrual.rate_usd_per_hour, span) + self.accrual.fixed_usd)
+        since = self.changed or self.accrual
+        before = self.changed.accrued_usd if self.changed else self.accrual.fixed_usd
+        span = (now - since.at).total_seconds()
+        return min(self.hold_usd, accrued(since.rate_usd_per_hour, span) + before)
 
 
 @dataclass(slots=True)
@@ -66,6 +70,9 @@ class LedgerState:
             case ev.AccrualStarted():
                 if held := self.open.get(event.reservation):
                     held.accrual = held.accrual or event
+            case ev.AccrualChanged():
+                if held := self.open.get(event.reservation):
+                    held.changed = event
             case ev.Released():
                 self._release(event)
             case ev.Settled():

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from actors.supervisor.inputs import FolderSeen, Input, Sighted, StopAsked, Vanished
+from actors.supervisor.checks import mismatch, money_deadline
+from actors.supervisor.inputs import Ailing, FolderSeen, Input, Sighted, StopAsked, Vanished
 from actors.supervisor.outcome import next_offer, try_again, verdict
 from actors.supervisor.rules import DEADLINE_GRACE_S, RESERVATION_FRESH_S, Rules, deadlines
 from actors.supervisor.state import Attempt, Job, evolve
@@ -16,10 +17,13 @@ from messages import events as ev
 from messages.base import seconds
 from messages.jobs import StopReason
 from messages.machines import LaunchRequest, Machine, MachineState
-from messages.money import ZERO, accrued
+from messages.money import ZERO
 
 DECISIONS_MAX = 16
 """Decisions in one append; more would mean that two rules answer each other."""
+
+_ONLY_BEFORE_START = (StopReason.CRASH_LOOP, StopReason.BAD_HOST)
+"""Ailments that a start in the job folder disproves."""
 
 
 class Undecided(RuntimeError):
@@ -46,7 +50,10 @@ def next_wake(job: Job, rules: Rules) -> datetime | None:
     attempt = job.current
     if attempt is None or attempt.machine is None or attempt.end or attempt.request is None:
         return None
-    deadline = attempt.request.soft_deadline + seconds(DEADLINE_GRACE_S)
+    deadline = min(
+        attempt.request.soft_deadline + seconds(DEADLINE_GRACE_S),
+        money_deadline(attempt, attempt.request, rules.timings),
+    )
     if attempt.started is None and attempt.created_at:
         return min(deadline, attempt.created_at + seconds(rules.timings.start_allowance_s))
     return deadline
@@ -65,6 +72,8 @@ def _heard(job: Job, heard: Input, now: datetime, rules: Rules) -> list[ev.Event
             return _sighted(job, heard, now, rules)
         case Vanished():
             return _vanished(job, heard, now, rules)
+        case Ailing():
+            return _ailing(job, heard, now)
         case _:
             return []
 
@@ -95,7 +104,18 @@ def _sighted(job: Job, seen: Sighted, now: datetime, rules: Rules) -> list[ev.Ev
     if seen.account != job.binding.account or attempt.unanswered:
         return []
     if attempt.machine or attempt.ambiguous:
-        return _adopt(attempt, seen, now) or _absent(attempt, seen, now, rules)
+        return _adopt(attempt, seen, now) or _repriced(attempt, seen, now) or _absent(attempt, seen, now, rules)
+    return []
+
+
+def _repriced(attempt: Attempt, seen: Sighted, now: datetime) -> list[ev.Event]:
+    """A listing shows the machine at another price. A stopped machine's price says nothing of what it bills."""
+    if attempt.machine is None or attempt.end:
+        return []
+    for machine in seen.machines:
+        rate = machine.rate_usd_per_hour
+        if machine.id == attempt.machine.id and rate is not None and rate != attempt.rate_usd_per_hour:
+            return [ev.RateChanged(attempt=attempt.number, rate_usd_per_hour=rate, at=now)]
     return []
 
 
@@ -154,6 +174,15 @@ def _vanished(job: Job, seen: Vanished, now: datetime, rules: Rules) -> list[ev.
     return [_end(attempt, StopReason.VANISHED, seen.detail, now)]
 
 
+def _ailing(job: Job, seen: Ailing, now: datetime) -> list[ev.Event]:
+    attempt = job.current
+    if attempt is None or attempt.machine is None or attempt.end or attempt.number != seen.attempt:
+        return []
+    if seen.machine_id != attempt.machine.id or (attempt.started and seen.reason in _ONLY_BEFORE_START):
+        return []
+    return [_end(attempt, seen.reason, seen.detail, now)]
+
+
 # ------------------------------------------------------------------------------------------------ what follows
 
 
@@ -204,6 +233,7 @@ def _reserved(job: Job, attempt: Attempt, now: datetime, rules: Rules) -> ev.Eve
         soft_deadline=when.soft,
         hard_deadline=when.hard,
         max_runtime_s=limits.max_runtime_s,
+        bundle=attempt.bundle,
     )
     return ev.LaunchIntended(
         attempt=attempt.number,
@@ -221,15 +251,19 @@ def _running(
     """The reasons to end a machine, in order; the first that holds is journaled."""
     wake = next_wake(job, rules)
     overdue = now >= request.soft_deadline + seconds(DEADLINE_GRACE_S)
-    rate, agreed = machine.rate_usd_per_hour, request.offer.rate_usd_per_hour
+    wrong = mismatch(machine, request.offer)
+    paid_for = money_deadline(attempt, request, rules.timings)
     if job.parked:
         return _end(attempt, StopReason.PARKED, job.parked.detail, now)
     if attempt.marker and attempt.marker_first:
         return _end(attempt, StopReason.MARKER, "", now)
     if job.stop:
         return _end(attempt, StopReason.STOP, f"asked for by {job.stop.by}", now)
-    if rate is not None and rate > agreed:
-        return _end(attempt, StopReason.CHECK_FAILED, f"It costs ${rate}/h where ${agreed}/h was agreed.", now)
+    if wrong is not None:
+        return _end(attempt, StopReason.CHECK_FAILED, wrong, now)
+    if now >= paid_for:
+        detail = f"Its price rose to ${attempt.rate_usd_per_hour}/h, and what was held is used up."
+        return _end(attempt, StopReason.BUDGET, detail, now)
     if overdue:
         money = attempt.intent is not None and attempt.intent.bound == "money"
         return _end(attempt, StopReason.BUDGET if money else StopReason.DEADLINE, "", now)
@@ -250,10 +284,10 @@ def _attempt_ended(attempt: Attempt) -> ev.AttemptEnded:
             attempt=attempt.number, rate_usd_per_hour=ZERO, fixed_usd=ZERO, surplus_usd=surplus, cost_usd=surplus
         )
     offer = attempt.intent.request.offer
-    rate = (attempt.machine.rate_usd_per_hour or offer.rate_usd_per_hour) + offer.disk_usd_per_hour
+    rate = attempt.rate_usd_per_hour + offer.disk_usd_per_hour
     began = attempt.intent.at
     until = min(attempt.terminate_accepted or attempt.gone.absent_since, attempt.gone.absent_since)
-    cost = accrued(rate, (until - began).total_seconds()) + offer.fixed_usd + surplus
+    cost = attempt.accrued_usd(max(began, until)) + offer.fixed_usd + surplus
     return ev.AttemptEnded(
         attempt=attempt.number,
         billed_from=began,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from messages.base import Control, Instant, Observation
 from messages.folder import Started
 from messages.ids import CommandId
-from messages.jobs import ResultMarker
+from messages.jobs import ResultMarker, StopReason
 from messages.machines import Machine
 
 
@@ -52,4 +52,14 @@ class Vanished(Observation):
     detail: str
 
 
-Input = Woke | Granted | StopAsked | FolderSeen | Sighted | Vanished
+class Ailing(Observation):
+    """Listings show that a machine is not what it should be, in a way that does not mend itself."""
+
+    attempt: int
+    machine_id: str
+    reason: StopReason
+    detail: str
+    """Cause and next step in one sentence."""
+
+
+Input = Woke | Granted | StopAsked | FolderSeen | Sighted | Vanished | Ailing

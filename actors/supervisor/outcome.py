@@ -26,6 +26,10 @@ _BY_REASON = {
     StopReason.NO_START: Verdict(Outcome.FAILED, "E-NOSTART"),
     StopReason.VANISHED: Verdict(Outcome.INTERRUPTED, "E-INTERRUPTED"),
     StopReason.CHECK_FAILED: Verdict(Outcome.REFUSED, "E-REFUSED"),
+    StopReason.RESTARTED: Verdict(Outcome.INTERRUPTED, "E-RESTARTED"),
+    StopReason.CRASH_LOOP: Verdict(Outcome.FAILED, "E-NOSTART"),
+    StopReason.BAD_HOST: Verdict(Outcome.FAILED, "E-NOSTART"),
+    StopReason.STOPPED: Verdict(Outcome.INTERRUPTED, "E-INTERRUPTED"),
     StopReason.PARKED: Verdict(Outcome.INTERRUPTED, "E-PARKED"),
     StopReason.MARKER: Verdict(Outcome.LOST, "E-LOST"),
 }
@@ -122,4 +126,18 @@ def _worth_repeating(attempt: Attempt) -> bool:
         return False
     if attempt.marker is not None:
         return attempt.marker.outcome == "interrupted" and attempt.marker.code != "E-OOM"
-    return attempt.end.reason in (StopReason.NO_START, StopReason.VANISHED, StopReason.CHECK_FAILED)
+    return attempt.end.reason in _REPEATED
+
+
+_REPEATED = frozenset(
+    {
+        StopReason.NO_START,
+        StopReason.VANISHED,
+        StopReason.CHECK_FAILED,
+        StopReason.RESTARTED,
+        StopReason.CRASH_LOOP,
+        StopReason.BAD_HOST,
+        StopReason.STOPPED,
+    }
+)
+"""Ends that say nothing against the work: another machine may do it."""

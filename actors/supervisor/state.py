@@ -22,6 +22,7 @@ class Attempt:
     reservation: str
     hold_usd: Decimal
     reserved_at: datetime
+    bundle: str | None = None
     intent: ev.LaunchIntended | None = None
     machine: Machine | None = None
     created_at: datetime | None = None
@@ -33,6 +34,8 @@ class Attempt:
     surplus_seen: frozenset[str] = frozenset()
     surplus_usd: Decimal = ZERO
     """What surplus machines cost until they were gone."""
+    rates: tuple[ev.RateChanged, ...] = ()
+    """Changes of the machine's price since it was made, in order."""
     started: ev.WorkStarted | None = None
     marker: ResultMarker | None = None
     marker_first: bool = False
@@ -49,6 +52,28 @@ class Attempt:
     def request(self) -> LaunchRequest | None:
         """The create request, once intended."""
         return self.intent.request if self.intent else None
+
+    @property
+    def rate_usd_per_hour(self) -> Decimal:
+        """What the machine costs an hour now, without its disk; as offered where the provider does not say."""
+        if self.rates:
+            return self.rates[-1].rate_usd_per_hour
+        known = self.machine.rate_usd_per_hour if self.machine else None
+        offered = self.request.offer.rate_usd_per_hour if self.request else ZERO
+        return offered if known is None else known
+
+    def accrued_usd(self, until: datetime) -> Decimal:
+        """Return what machine and disk have cost from the intent to ``until``, through every change of price."""
+        if self.intent is None or self.request is None:
+            return ZERO
+        disk = self.request.offer.disk_usd_per_hour
+        began, rate = self.intent.at, replace(self, rates=()).rate_usd_per_hour
+        total = ZERO
+        for change in self.rates:
+            at = min(max(change.at, began), until)
+            total += accrued(rate + disk, (at - began).total_seconds())
+            began, rate = at, change.rate_usd_per_hour
+        return total + accrued(rate + disk, (until - began).total_seconds())
 
     @property
     def unanswered(self) -> bool:
@@ -156,7 +181,7 @@ def evolve(job: Job | None, event: ev.Event) -> Job:
         case ev.JobClosed():
             return replace(job, closed=event)
         case ev.MoneyReserved():
-            attempt = Attempt(event.attempt, event.reservation, event.hold_usd, event.at)
+            attempt = Attempt(event.attempt, event.reservation, event.hold_usd, event.at, event.bundle)
             return replace(job, attempts=(*job.attempts, attempt), reservation_refused=None)
         case _:
             return _evolve_attempt(job, event)
@@ -174,6 +199,8 @@ def _after(a: Attempt, event: ev.Event, unstopped: bool) -> Attempt:
             return replace(a, intent=event)
         case ev.MachineCreated() | ev.MachineFound():
             return replace(a, machine=a.machine or event.machine, created_at=a.created_at or event.at)
+        case ev.RateChanged():
+            return replace(a, rates=(*a.rates, event))
         case ev.LaunchRefused():
             return replace(a, refused=event)
         case ev.CreateAmbiguous():

@@ -284,13 +284,30 @@ def test_a_machine_not_found_once_and_then_found_is_left_alone() -> None:
         job_id = await house.train()
         await house.until(job_id, JobState.RUNNING)
         await house.clock.sleep(10)
-        house.cloud.fault_next_listing("empty")
+        house.cloud.fault_next_listing("empty", "empty", "empty")  # enough for a closer look
         house.cloud.faults.fail_next("describe", error=NotFound("who?"))
         job = await house.closed(job_id)
         assert not house.cloud.faults._waiting["describe"]  # it was asked, and said so
         assert outcome(job) is Outcome.SUCCEEDED
         assert [a.end.reason for a in job.attempts if a.end] == [StopReason.MARKER]
         assert house.cloud.launches == 1
+
+    virtually(story)
+
+
+def test_one_empty_listing_does_not_even_start_a_closer_look() -> None:
+    """Fault 7: an account that lists nothing looks the same as a listing that is broken."""
+
+    async def story(house: NodeKit) -> None:
+        house.cloud.script_next(LONG)
+        job_id = await house.train()
+        await house.until(job_id, JobState.RUNNING)
+        await house.clock.sleep(10)
+        house.cloud.fault_next_listing("empty", "empty")
+        house.cloud.faults.fail_next("describe", error=NotFound("who?"), times=2)
+        job = await house.closed(job_id)
+        assert len(house.cloud.faults._waiting["describe"]) == 2  # nobody asked
+        assert outcome(job) is Outcome.SUCCEEDED
 
     virtually(story)
 
@@ -315,7 +332,7 @@ def test_a_machine_not_found_twice_is_left_alone_unless_the_right_account_says_s
         job_id = await house.train()
         await house.until(job_id, JobState.RUNNING)
         await house.clock.sleep(10)
-        house.cloud.fault_next_listing("empty")
+        house.cloud.fault_next_listing("empty", "empty", "empty")  # enough for a closer look
         house.cloud.faults.fail_next("describe", error=NotFound("who?"), times=2)
         monkeypatch.setattr(FakeTraining, "fingerprint", fingerprint)
         await house.clock.sleep(10)

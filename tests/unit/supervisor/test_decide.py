@@ -11,7 +11,7 @@ import pytest
 
 from actors.supervisor import decide as module
 from actors.supervisor.decide import Undecided, decide, next_wake
-from actors.supervisor.inputs import FolderSeen, Granted, Sighted, StopAsked, Vanished, Woke
+from actors.supervisor.inputs import Ailing, FolderSeen, Granted, Sighted, StopAsked, Vanished, Woke
 from actors.supervisor.rules import DEADLINE_GRACE_S, Rules
 from actors.supervisor.state import UnknownJob, evolve, fold
 from messages import events as ev
@@ -459,3 +459,116 @@ def test_the_first_of_each_fact_counts() -> None:
     ):
         story.job = evolve(story.job, event)
     assert replace(story.attempt, ambiguous=None) == first
+
+
+# ---------------------------------------------------------------------------------------------- ailments and prices
+
+
+def ailing(reason: StopReason, attempt: int = 1, machine_id: str = "m1") -> Ailing:
+    return Ailing(attempt=attempt, machine_id=machine_id, reason=reason, detail="why, and what next")
+
+
+@pytest.mark.parametrize("reason", [StopReason.CRASH_LOOP, StopReason.BAD_HOST, StopReason.STOPPED])
+def test_a_machine_that_never_gets_to_work_is_ended_and_the_next_offer_tried(reason: StopReason) -> None:
+    """Faults 25 and 26."""
+    story = Story(plan((offer("a"), offer("b")))).created()
+    story.hear(ailing(reason))
+    assert story.attempt.end is not None
+    assert (story.attempt.end.reason, story.attempt.end.detail) == (reason, "why, and what next")
+    story.accepted().proved().unmarked()
+    assert "reserve/2" in story.effects()
+
+
+@pytest.mark.parametrize(
+    ("reason", "outcome", "code"),
+    [
+        (StopReason.RESTARTED, Outcome.INTERRUPTED, "E-RESTARTED"),
+        (StopReason.STOPPED, Outcome.INTERRUPTED, "E-INTERRUPTED"),
+    ],
+)
+def test_work_cut_off_by_the_platform_is_never_completed(reason: StopReason, outcome: Outcome, code: str) -> None:
+    """Faults 12, 21."""
+    story = Story(plan((offer("a"),))).running()
+    story.hear(ailing(reason))
+    story.accepted().proved().unmarked()
+    assert (story.closed.outcome, story.closed.code) == (outcome, code)
+    assert story.closed.detail == "why, and what next"
+
+
+def test_a_start_in_the_folder_disproves_what_listings_said_of_the_start() -> None:
+    story = Story().running()
+    story.hear(ailing(StopReason.CRASH_LOOP))
+    story.hear(ailing(StopReason.BAD_HOST))
+    assert story.attempt.end is None
+
+
+@pytest.mark.parametrize("heard", [{"attempt": 2}, {"machine_id": "m2"}])
+def test_an_ailment_of_another_machine_ends_nothing(heard: dict[str, object]) -> None:
+    story = Story().running()
+    story.hear(ailing(StopReason.RESTARTED, **heard))  # type: ignore[arg-type]
+    assert story.attempt.end is None
+
+
+def test_the_first_reason_to_end_stays() -> None:
+    story = Story().running().stop()
+    story.hear(ailing(StopReason.STOPPED))
+    assert story.attempt.end is not None
+    assert story.attempt.end.reason is StopReason.STOP
+
+
+def test_a_machine_that_is_not_the_one_asked_for_is_ended_before_it_works() -> None:
+    """Fault 27."""
+    story = Story().reserved()
+    wrong = machine(story.name).model_copy(update={"machine_type": "something smaller"})
+    story.observe(ev.MachineCreated(attempt=1, machine=wrong, at=story.now))
+    assert story.attempt.end is not None
+    assert story.attempt.end.reason is StopReason.CHECK_FAILED
+    assert "something smaller" in story.attempt.end.detail
+
+
+def test_a_price_that_rises_in_mid_run_is_journaled_once_and_the_work_goes_on() -> None:
+    """Fault 77."""
+    story = Story().running()
+    story.after(600).listed(machine(story.name, rate="0.40"))
+    story.listed(machine(story.name, rate="0.40"))
+    assert story.kinds().count("job.rate_changed") == 1
+    assert story.attempt.end is None
+    assert story.attempt.rate_usd_per_hour == Decimal("0.40")
+
+
+def test_the_cost_follows_every_change_of_the_price() -> None:
+    story = Story().running()
+    began = story.attempt.intent.at if story.attempt.intent else START
+    story.after(3600 - (story.now - began).total_seconds()).listed(machine(story.name, rate="0.54"))
+    story.after(1800).marked().accepted().proved().collected()
+    # 1 h at 0.27, half an hour at 0.54
+    assert story.closed.cost_usd == pytest.approx(Decimal("0.54"), abs=Decimal("0.0001"))
+
+
+def test_a_price_that_rises_ends_the_work_when_the_held_money_is_used_up_and_not_before() -> None:
+    """Rule 6: the hold was made for 0.27 an hour; at 2.70 it lasts a tenth."""
+    story = Story(plan(max_runtime_s=7200)).reserved(hold="1").created().started()
+    story.after(60).listed(machine(story.name, rate="2.70"))
+    last = next_wake(story.job, RULES)
+    assert last is not None
+    # what was held, less 60 s and a possible surplus of 270 s and the last 300 s at the new price
+    assert 600 < (last - story.now).total_seconds() < 1 / 2.7 * 3600
+    story.after((last - story.now).total_seconds() - 1).hear()
+    assert story.attempt.end is None
+    story.after(2).hear()
+    assert story.attempt.end is not None
+    assert story.attempt.end.reason is StopReason.BUDGET
+    assert "$2.70/h" in story.attempt.end.detail
+
+
+def test_a_price_that_falls_brings_no_deadline_forward() -> None:
+    story = Story().running()
+    before = next_wake(story.job, RULES)
+    story.after(60).listed(machine(story.name, rate="0.10"))
+    assert next_wake(story.job, RULES) == before
+
+
+def test_a_listing_that_tells_no_price_changes_none() -> None:
+    story = Story().running()
+    story.after(60).listed(machine(story.name, rate=None))
+    assert "job.rate_changed" not in story.kinds()

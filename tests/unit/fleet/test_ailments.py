@@ -1,0 +1,133 @@
+"""What listings say of a machine's health: restarts, crash loops, hosts that run nothing, stopped machines."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from actors.fleet.ailments import Ailments
+from actors.fleet.messages import Watched
+from actors.supervisor.inputs import Ailing
+from messages.ids import JobId, UserId
+from messages.jobs import JobState, StopReason
+from messages.machines import Machine, MachineState
+from providers.fake.timings import RUNPOD_LIKE
+
+AT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+TIMINGS = RUNPOD_LIKE.model_copy(update={"no_uptime_s": 300.0})
+JOB = JobId("job_aaaaaaaaaa")
+
+
+class Patrol:
+    """Listings every five seconds of one machine."""
+
+    def __init__(self, phase: JobState, **more: Any) -> None:
+        self.ailments = Ailments()
+        self.phase = phase
+        self.now_s = 0.0
+        self.timings = TIMINGS.model_copy(update=more)
+
+    def see(
+        self, uptime_s: float | None = None, state: MachineState = MachineState.RUNNING, **more: Any
+    ) -> Ailing | None:
+        self.now_s += more.pop("after_s", 5.0)
+        watched = Watched(
+            job_id=JOB,
+            user_id=UserId("usr_uuuuuuuuuu"),
+            attempt=more.pop("attempt", 1),
+            name="the-name",
+            folder="jobs/1",
+            account="a",
+            phase=self.phase,
+            machine_id="m1",
+            soft_deadline=AT,
+        )
+        machine = Machine(
+            id=more.pop("id", "m1"),
+            name="the-name",
+            account="a",
+            state=state,
+            first_seen=AT,
+            uptime_s=uptime_s,
+            rate_usd_per_hour=Decimal("0.27"),
+            **more,
+        )
+        return self.ailments.observe(watched, machine, self.timings, self.now_s)
+
+    def reasons(self, *uptimes: float | None) -> list[StopReason | None]:
+        return [found.reason if (found := self.see(uptime)) else None for uptime in uptimes]
+
+
+def test_an_uptime_that_fell_in_two_lists_after_the_start_means_the_work_is_over() -> None:
+    assert Patrol(JobState.RUNNING).reasons(100, 105, 3, 8) == [None, None, None, StopReason.RESTARTED]
+
+
+def test_a_fall_that_the_next_list_takes_back_means_nothing() -> None:
+    """A cached or missing runtime flaps (fault 10)."""
+    assert Patrol(JobState.RUNNING).reasons(100, 3, 110, 115, 120) == [None] * 5
+
+
+@pytest.mark.parametrize("uptimes", [(100, 99, 98, 104), (100, None, None, 115), (None,) * 8, (5, 10, 15)])
+def test_rounding_silence_and_growth_are_no_restart(uptimes: tuple[float | None, ...]) -> None:
+    assert Patrol(JobState.RUNNING).reasons(*uptimes) == [None] * len(uptimes)
+
+
+def test_one_restart_before_the_start_is_borne_and_the_second_is_a_loop() -> None:
+    found = Patrol(JobState.STARTING).reasons(20, 3, 8, 13, 1, 4)
+    assert found == [None, None, None, None, None, StopReason.CRASH_LOOP]
+
+
+def test_a_host_that_runs_nothing_for_minutes_is_replaced() -> None:
+    patrol = Patrol(JobState.STARTING)
+    assert [patrol.see(0.0, after_s=60) for _ in range(5)] == [None] * 5
+    found = patrol.see(0.0, after_s=60)
+    assert found is not None
+    assert found.reason is StopReason.BAD_HOST
+
+
+def test_a_provider_that_tells_no_uptimes_has_no_bad_hosts() -> None:
+    patrol = Patrol(JobState.STARTING, no_uptime_s=None)
+    assert [patrol.see(None, after_s=600) for _ in range(5)] == [None] * 5
+
+
+def test_pulling_an_image_is_no_bad_host() -> None:
+    patrol = Patrol(JobState.STARTING)
+    assert [patrol.see(None, MachineState.STARTING, after_s=300) for _ in range(4)] == [None] * 4
+
+
+@pytest.mark.parametrize(
+    ("phase", "words"), [(JobState.RUNNING, "often an empty balance"), (JobState.STARTING, "image that cannot be had")]
+)
+def test_a_machine_the_provider_stopped_is_ended_with_what_the_provider_said(phase: JobState, words: str) -> None:
+    patrol = Patrol(phase)
+    assert patrol.see(None, MachineState.STOPPED_BILLING, raw_status="EXITED") is None
+    found = patrol.see(None, MachineState.STOPPED_BILLING, raw_status="EXITED")
+    assert found is not None
+    assert (found.reason, found.machine_id) == (StopReason.STOPPED, "m1")
+    assert "(EXITED)" in found.detail
+    assert words in found.detail
+
+
+def test_a_stop_seen_once_is_not_believed() -> None:
+    patrol = Patrol(JobState.RUNNING)
+    states = [MachineState.STOPPED_BILLING, MachineState.RUNNING] * 4
+    assert [patrol.see(None, state) for state in states] == [None] * 8
+
+
+def test_the_history_of_one_machine_says_nothing_of_the_next() -> None:
+    patrol = Patrol(JobState.RUNNING)
+    patrol.see(500)
+    patrol.see(3)
+    assert patrol.see(4, attempt=2, id="m2") is None
+    assert patrol.see(9, attempt=2, id="m2") is None
+
+
+def test_what_is_watched_no_more_is_forgotten() -> None:
+    patrol = Patrol(JobState.RUNNING)
+    patrol.see(500)
+    patrol.see(3)
+    patrol.ailments.drop(JOB)
+    assert patrol.see(8) is None
