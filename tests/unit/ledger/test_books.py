@@ -209,13 +209,13 @@ def test_a_changed_price_accrues_from_where_it_changed_and_is_booked_once() -> N
     """Fault 77."""
     state = books(reserve(books(), Budgets(), asked(cap="5"), TIMINGS, START))
     made = ev.MachineCreated(attempt=1, machine=machine("n"), at=START)
-    raised = ev.RateChanged(attempt=1, rate_usd_per_hour=Decimal("0.54"), at=START + timedelta(hours=1))
+    raised = ev.RateChanged(attempt=1, rate_usd_per_hour=Decimal("0.54"), at=START + timedelta(minutes=15))
     assert entries(state, JOB, FACTS, raised, START) == []  # nothing accrues yet
     for fact in (made, raised):
         for event in entries(state, JOB, FACTS, fact, START):
             state.apply(event)
     assert entries(state, JOB, FACTS, raised, START) == []
     held = state.open[reservation_id(JOB, 1)]
-    assert held.accrued_usd(START + timedelta(hours=2)) == Decimal("0.27") + Decimal("0.54")
+    assert held.accrued_usd(START + timedelta(minutes=30)) == Decimal("0.0675") + Decimal("0.135")
     state.apply(ev.AccrualChanged(reservation="none", rate_usd_per_hour=ZERO, accrued_usd=ZERO, at=START))
-    assert held.accrued_usd(START + timedelta(hours=2)) == Decimal("0.81")
+    assert held.accrued_usd(START + timedelta(minutes=30)) == Decimal("0.2025")
