@@ -239,6 +239,20 @@ _ALL = (
         exit=EXIT_JOB_FAILED,
     ),
     ErrorCode(
+        "E-NOPYTHON",
+        "The machine's image has no Python that is new enough",
+        "Choose an image with Python 3.11 or newer: runpod.image in the configuration",
+        outcome="failed",
+        exit=EXIT_JOB_FAILED,
+    ),
+    ErrorCode(
+        "E-STORAGEFULL",
+        "The storage has no room left",
+        "Make room (lastcall data prune) or make the volume larger, then run it again",
+        exit=EXIT_REFUSED,
+        status=507,
+    ),
+    ErrorCode(
         "E-FOLDER",
         "The machine could not read its job folder",
         "Check that storage is reachable, then run it again",

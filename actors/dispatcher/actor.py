@@ -159,8 +159,11 @@ class Dispatcher(Actor[DispatcherMessage]):
         except ProviderError as error:
             raise Refusal("E-NOCAP", f"The provider's offers could not be read: {error}") from error
         past = await self._past(order.model)
-        timings = self._provider.training.timings
-        return planning.plan(order, checked, offers, timings, self._defaults, past, self._kind), checked
+        training = self._provider.training
+        plan = planning.plan(
+            order, checked, offers, training.timings, self._defaults, past, self._kind, training.self_ending
+        )
+        return plan, checked
 
     async def _past(self, model: str) -> planning.PastRuns:
         rows = await self._journal.query(

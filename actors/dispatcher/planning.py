@@ -10,7 +10,7 @@ from actors.ledger.holds import Terms
 from messages.admin import CheckedTraining, TrainOrder
 from messages.errors import Refusal
 from messages.jobs import Estimate, Limits, Plan, TrainSpec
-from messages.machines import Offer, ProviderKind, Timings
+from messages.machines import Offer, ProviderKind, SelfEnding, Timings
 from messages.money import Usd, accrued
 
 FIRST_LOW_S, FIRST_HIGH_S = 2.0, 30.0
@@ -51,6 +51,7 @@ def plan(
     defaults: Defaults,
     past: PastRuns,
     provider: ProviderKind,
+    self_ending: SelfEnding,
 ) -> Plan:
     """Return the priced plan of ``order``. Raises ``Refusal`` E-NOCAP, E-CAPTOOSMALL."""
     if not offers:
@@ -71,7 +72,7 @@ def plan(
         offers=tuple(offers),
         estimate=estimate(size_mb, terms, limits, past),
         hold_usd=hold_usd,
-        self_termination="proven" if provider in ("local", "fake") else "unproven",
+        self_termination="proven" if self_ending == "proven" else "unproven",
         warnings=checked.warnings,
     )
 

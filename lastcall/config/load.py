@@ -21,7 +21,7 @@ from lastcall.config.settings import PROVIDERS, Settings
 from lastcall.config.variables import names_of, read_environment
 from lastcall.config.words import say
 
-AVAILABLE_PROVIDERS = ("local",)
+AVAILABLE_PROVIDERS = ("local", "runpod")
 """Providers that this build can rent from."""
 
 REQUIRED: Mapping[str, tuple[str, ...]] = {
@@ -199,6 +199,11 @@ def _provider(settings: Settings, origins: Mapping[str, str], available: Collect
         if getattr(getattr(settings, section), field_name) is None:
             variable = names_of(BY_KEY[key])[-1]
             problems.append(f"{origin}: provider {name!r} needs {key}: set {variable} or {field_name} in [{section}]")
+    if name == "runpod" and settings.runpod.cloud_type == "COMMUNITY":
+        problems.append(
+            f"{origins['runpod.cloud_type']}: runpod.cloud_type COMMUNITY has no network volumes, and jobs keep their "
+            "data on one; use SECURE"
+        )
     if name == "aws" and (settings.aws.access_key_id is None) is not (settings.aws.secret_access_key is None):
         problems.append(f"{origin}: provider 'aws' needs aws.access_key_id and aws.secret_access_key together")
     return problems

@@ -77,6 +77,39 @@ def _storage_endpoint(value: str) -> str:
     return value.rstrip("/")
 
 
+def _address(value: str) -> str:
+    if not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?", value):
+        raise ValueError("must be a URL such as https://api.runpod.io/v2")
+    if value.startswith("http://") and not re.match(r"http://(localhost|127\.0\.0\.1)(:|/|$)", value):
+        raise ValueError("must begin with https:// (http:// is possible on this computer only)")
+    return value.rstrip("/")
+
+
+def _data_center(value: str) -> str:
+    upper = value.upper()
+    if not re.fullmatch(r"[A-Z]{2,3}-[A-Z]{2,4}-[0-9]{1,2}", upper):
+        raise ValueError(f"{value[:40]!r} is not a data centre; they are called like EU-RO-1 or US-CA-2")
+    return upper
+
+
+def _image(value: str) -> str:
+    if "@" in value or not re.fullmatch(r"[a-z0-9][A-Za-z0-9._/:-]{0,200}", value):
+        raise ValueError("must be an image name such as python:3.12-slim; its digest stands in image_digest")
+    return value
+
+
+def _image_digest(value: str) -> str:
+    if not re.fullmatch(r"sha256:[0-9a-f]{64}", value):
+        raise ValueError("must be sha256: and 64 hexadecimal digits")
+    return value
+
+
+def _mount(value: str) -> str:
+    if not re.fullmatch(r"(/[A-Za-z0-9._-]+){1,16}", value) or "/.." in value or "/./" in value + "/":
+        raise ValueError("must be an absolute path such as /workspace")
+    return value
+
+
 def _bot_token(value: SecretStr) -> SecretStr:
     if not BOT_TOKEN.fullmatch(value.get_secret_value()):
         raise ValueError("is not a bot token (digits, a colon, then at least 30 letters, digits, _ or -)")
@@ -102,6 +135,10 @@ Count = Annotated[int, BeforeValidator(_number), Field(ge=1, le=10_000)]
 Secret = Annotated[SecretStr, AfterValidator(_one_word), Field(min_length=1)]
 Prefix = Annotated[str, AfterValidator(_prefix)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Days = Annotated[int, BeforeValidator(_number), Field(ge=1, le=3650)]
 
 
 class Section(BaseModel):
@@ -172,6 +209,16 @@ class Storage(Section):
     jobs: Prefix = Field(default="jobs", description="Prefix of job folders.")
 
 
+class Retention(Section):
+    """How long what nobody asked to keep stays in the store. Data sets and models stay until they are removed."""
+
+    job_folders_days: Days = Field(default=30, description="Folders of jobs that are over, with their logs.")
+    logs_days: Days = Field(default=30, description="Logs in them; may be shorter than the folders.")
+    environments_days: Days = Field(
+        default=30, description="Training environments and job bundles on a volume, since they were last used."
+    )
+
+
 class Logging(Section):
     """The daemon's own log."""
 
@@ -198,6 +245,34 @@ class RunPod(Section):
     )
     cloud_type: Annotated[Literal["COMMUNITY", "SECURE"], BeforeValidator(_upper)] = Field(
         default="SECURE", description="Kind of data centre. Network volumes exist in SECURE only."
+    )
+    data_center: Annotated[str, AfterValidator(_data_center)] | None = Field(
+        default=None, description="Data centre of the network volume; asked of RunPod at the start when not set."
+    )
+    api_url: Address = Field(default="https://api.runpod.io/v2", description="Address of the REST API, version 2.")
+    graphql_url: Address = Field(
+        default="https://api.runpod.io/graphql", description="Address of the GraphQL API; used for the balance."
+    )
+    serverless_url: Address = Field(default="https://api.runpod.ai/v2", description="Address of the serverless API.")
+    image: Annotated[str, AfterValidator(_image)] = Field(
+        default="python:3.12-slim-bookworm",
+        description="Image that jobs start from. It needs sh and Python 3.11 or newer; Lastcall brings the rest.",
+    )
+    image_digest: Annotated[str, AfterValidator(_image_digest)] | None = Field(
+        default=None, description="Digest of that image, sha256:…; with it every pod runs the very same image."
+    )
+    mount_path: Annotated[str, AfterValidator(_mount)] = Field(
+        default="/workspace", description="Where pods see the network volume."
+    )
+    container_disk_gb: Annotated[int, BeforeValidator(_number), Field(ge=5, le=1000)] = Field(
+        default=20, description="Disk of a pod beside the volume."
+    )
+    package_index: Address | None = Field(
+        default=None, description="Package index that pods install the training libraries from; pip's own when not set."
+    )
+    self_ending_proven_for: Name | None = Field(
+        default=None,
+        description="Account for which lastcall setup runpod has seen a pod end itself. Written by that command.",
     )
     endpoint_id: Name | None = Field(default=None, description="Serverless endpoint that answers predictions.")
     docker_registry: Name | None = Field(default=None, description="Account under which own images are published.")
@@ -244,6 +319,7 @@ class Settings(Section):
     predictions: Predictions = Predictions()
     budgets: Budgets = Budgets()
     storage: Storage = Storage()
+    retention: Retention = Retention()
     logging: Logging = Logging()
     runpod: RunPod = RunPod()
     aws: Aws = Aws()

@@ -13,6 +13,7 @@ ALLOWED: tuple[tuple[str, set[str]], ...] = (
     ("messages/errors.py", set()),
     ("messages/__init__.py", set()),
     ("messages/", PYDANTIC),
+    ("providers/http.py", {"aiohttp", "yarl"}),
     ("providers/", PYDANTIC),
     ("actors/runtime/", set()),
     ("actors/supervisor/decide.py", set()),

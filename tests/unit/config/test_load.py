@@ -138,9 +138,27 @@ WRONG = [
     ("[limits]\nmax_machine = 3", "unknown setting limits.max_machine; did you mean limits.max_machines?"),
     ("colour = 'blue'", "unknown setting colour"),
     ("[limit]\nmax_machines = 3", "unknown section limit; did you mean limits?"),
-    ("provider = 'gcp'", "provider 'gcp' is not known; known here: local"),
-    ("provider = 'locale'", "provider 'locale' is not known; known here: local; did you mean local?"),
-    ("provider = 'runpod'", "provider 'runpod' is not part of this build; known here: local"),
+    ("provider = 'gcp'", "provider 'gcp' is not known; known here: local, runpod"),
+    ("provider = 'locale'", "provider 'locale' is not known; known here: local, runpod; did you mean local?"),
+    ("provider = 'aws'", "provider 'aws' is not part of this build; known here: local, runpod"),
+    (
+        "[runpod]\napi_url = 'ftp://x'",
+        "runpod.api_url must be a URL such as https://api.runpod.io/v2",
+    ),
+    (
+        "[runpod]\ngraphql_url = 'http://api.runpod.io/graphql'",
+        "runpod.graphql_url must begin with https:// (http:// is possible on this computer only)",
+    ),
+    (
+        "[runpod]\ndata_center = 'us-west'",
+        "runpod.data_center 'us-west' is not a data centre; they are called like EU-RO-1 or US-CA-2",
+    ),
+    ("[runpod]\nimage_digest = 'abc'", "runpod.image_digest must be sha256: and 64 hexadecimal digits"),
+    ("[runpod]\nmount_path = '/a/../b'", "runpod.mount_path must be an absolute path such as /workspace"),
+    (
+        "[runpod]\nimage = 'python@sha256:0'",
+        "runpod.image must be an image name such as python:3.12-slim; its digest stands in image_digest",
+    ),
 ]
 
 
@@ -270,8 +288,23 @@ def test_a_relative_state_directory_is_seen_from_where_it_is_written(loaded: Loa
     assert loaded({"LASTCALL_STATE_DIR": "~/there"}).settings.state_dir == home / "there"
 
 
-def test_this_build_rents_from_this_computer_only() -> None:
-    assert AVAILABLE_PROVIDERS == ("local",)
+def test_this_build_rents_from_this_computer_and_from_runpod() -> None:
+    assert AVAILABLE_PROVIDERS == ("local", "runpod")
+
+
+def test_community_machines_are_refused_because_they_have_no_volumes(loaded: Loader) -> None:
+    keys = ("RUNPOD_API_KEY", "RUNPOD_NETWORK_VOLUME_ID", "RUNPOD_STORAGE_ACCESS_KEY", "RUNPOD_STORAGE_SECRET_KEY")
+    variables = {**dict.fromkeys(keys, "abcd"), "CLOUD_PROVIDER": "runpod", "RUNPOD_CLOUD_TYPE": "community"}
+    with pytest.raises(ConfigError) as caught:
+        loaded(variables)
+    (line,) = caught.value.lines
+    assert line.startswith("RUNPOD_CLOUD_TYPE: runpod.cloud_type COMMUNITY has no network volumes")
+    assert loaded({**variables, "RUNPOD_CLOUD_TYPE": "SECURE"}).settings.provider == "runpod"
+
+
+def test_a_data_centre_is_written_as_runpod_writes_it(loaded: Loader, work: Path) -> None:
+    write(work / "config.toml", "[runpod]\ndata_center = 'eu-ro-1'")
+    assert loaded().settings.runpod.data_center == "EU-RO-1"
 
 
 def test_settings_cannot_be_changed_after_loading(tmp_path: Path) -> None:
