@@ -3,7 +3,8 @@
     python -m tools.lock [--upgrade]
 
 The largest profile is solved first and binds the others, so that they always agree. Versions that are locked already
-stay unless ``--upgrade`` is given.
+stay unless ``--upgrade`` is given. ``job.txt`` is what a rented machine installs: the libraries of the training
+program with all they need, and nothing of the application's own.
 """
 
 from __future__ import annotations
@@ -11,12 +12,16 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 EXTRAS = {"dev": "dev", "demo": "demo", "train": "train", "core": None}
 """Profile → extra in pyproject.toml, largest first."""
+
+JOB_EXTRA = "train"
+"""The extra whose libraries the training program needs; compiled alone, it brings no dependency of the application."""
 
 OPTIONS = (
     "--universal",
@@ -38,6 +43,14 @@ def compile_file(source: str, output: Path, *more: str) -> None:
         raise SystemExit(f"lock: {output.name} could not be solved")
 
 
+def compile_alone(profile: str, wanted: Sequence[str], *more: str) -> None:
+    """Solve a list of its own, without the project's dependencies."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / f"{profile}.in"
+        source.write_text("".join(f"{line}\n" for line in wanted))
+        compile_file(str(source), ROOT / "requirements" / f"{profile}.txt", *more)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Lock every profile, then uv itself."""
     if not (Path(sys.executable).parent / "uv").exists():
@@ -47,10 +60,9 @@ def main(arguments: Sequence[str]) -> int:
         extras = ["--extra", extra] if extra else []
         bound = [] if profile == "dev" else ["--constraints", "requirements/dev.txt"]
         compile_file("pyproject.toml", ROOT / "requirements" / f"{profile}.txt", *extras, *bound, *more)
-    with tempfile.TemporaryDirectory() as folder:
-        wanted = Path(folder) / "uv.in"
-        wanted.write_text("uv\n")
-        compile_file(str(wanted), ROOT / "requirements" / "uv.txt", *more)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    compile_alone("job", project["optional-dependencies"][JOB_EXTRA], "--constraints", "requirements/dev.txt", *more)
+    compile_alone("uv", ["uv"], *more)
     return 0
 
 

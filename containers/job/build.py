@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 
@@ -23,7 +24,8 @@ from containers.job.main import main
 sys.exit(main(os.environ))
 """
 _PACKAGE = Path(__file__).parent
-_NOT_BUNDLED = frozenset({Path(__file__).name})
+_NOT_BUNDLED = frozenset({Path(__file__).name, "boot.py", "prepare.py"})
+"""Programs of their own, which the wrapper does not import."""
 
 
 def sources() -> dict[str, bytes]:
@@ -35,16 +37,26 @@ def sources() -> dict[str, bytes]:
     return dict(sorted(files.items()))
 
 
-def build(target: Path) -> str:
-    """Write the zipapp to ``target``, whole or not at all, and return its sha256 (hexadecimal)."""
+def archive_bytes(files: Mapping[str, bytes]) -> bytes:
+    """Return a zip archive of ``files`` in their order: the same bytes for the same files."""
     data = BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_STORED) as archive:
-        for name, content in sources().items():
+        for name, content in files.items():
             entry = zipfile.ZipInfo(name, FIXED_TIME)
             entry.external_attr = 0o644 << 16
             entry.create_system = 3  # Unix, wherever it is built
             archive.writestr(entry, content)
-    bundle = SHEBANG + data.getvalue()
+    return data.getvalue()
+
+
+def wrapper_bytes() -> bytes:
+    """Return the zipapp."""
+    return SHEBANG + archive_bytes(sources())
+
+
+def build(target: Path) -> str:
+    """Write the zipapp to ``target``, whole or not at all, and return its sha256 (hexadecimal)."""
+    bundle = wrapper_bytes()
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     temporary.write_bytes(bundle)
     temporary.chmod(0o755)

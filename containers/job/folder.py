@@ -21,6 +21,7 @@ STARTED = "started.json"
 HEARTBEAT = "heartbeat.json"
 PROGRESS = "progress.json"
 RESULT = "result.json"
+ENDING = "ending.json"
 LOG_FOLDER = "log"
 ARTIFACT_FOLDER = "artifacts"
 

@@ -17,13 +17,14 @@ from containers.job import artifacts, memory, outcome, scratch
 from containers.job import folder as names
 from containers.job.clock import Clock, instant
 from containers.job.courier import Courier
-from containers.job.ending import Machine, end_machine
+from containers.job.ending import Machine, end_machine, take_pod
 from containers.job.folder import Folder, dump, parse_object, read_regular
 from containers.job.gpu import GpuProbe
 from containers.job.opening import Opening, open_attempt
 from containers.job.outcome import Artifacts, Ended, Memory, is_error_code
 from containers.job.policy import Reason
-from containers.job.processes import become_reaper, ignore_exit, kill_everything
+from containers.job.processes import become_reaper, hide, ignore_exit, kill_everything
+from containers.job.runpod import end_pod
 from containers.job.settings import EXIT_CONFIG, Settings, SettingsError, read
 from containers.job.signals import Signals
 from containers.job.spec import Spec
@@ -47,12 +48,20 @@ def main(environ: Mapping[str, str]) -> int:
         settings = read(environ)
     except SettingsError as error:
         _complain(f"lastcall wrapper: {error}; nothing was run")
+        if environ.get("LASTCALL_PROVIDER") == "runpod":
+            end_pod(take_pod(environ))
         return EXIT_CONFIG
     clock = Clock()
-    machine = Machine(settings.machine, settings.machine_dir, settings.provider)
+    pod = take_pod(environ) if settings.provider == "runpod" else None
+    machine = Machine(settings.machine, settings.machine_dir, settings.provider, settings.folder, pod)
     timer = Timer(clock, settings.soft_deadline, settings.hard_deadline, lambda: _end_now(machine, clock))
     timer.limit_span(settings.folder_wait_s + settings.nonce_settle_s + AFTER_DEADLINE_S)
     timer.start()
+    if settings.provider == "runpod":
+        with contextlib.suppress(OSError):
+            hide()
+        with contextlib.suppress(OSError):
+            settings.machine_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     if settings.lock_fd is not None:
         with contextlib.suppress(OSError):
             os.set_inheritable(settings.lock_fd, False)  # the lock is the wrapper's: the work must not hold it
@@ -139,7 +148,7 @@ class Life:
         tools = Tools(self._settings, self._clock, self._signals, self._spool, self._courier, standing, gpu)
         if spec.prepare is not None:
             watch = Watch(tools, "preparing", memory.limit_bytes(self._settings.memory_limit_bytes))
-            end = watch.run(spec.prepare, scratch.environment(self._settings, spec.prepare))
+            end = watch.run(spec.prepare, scratch.preparing_environment(self._settings, spec.prepare))
             if end.reason is not None or end.exit_code != 0:
                 return self._as_ended(end, watch, preparing=True)
         watch = Watch(tools, "running", memory.limit_bytes(self._settings.memory_limit_bytes))

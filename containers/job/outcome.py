@@ -115,10 +115,10 @@ def _by_resources(ended: Ended) -> Verdict | None:
 def _by_exit(ended: Ended) -> Verdict | None:
     if not _failed(ended):
         return None
-    if ended.preparing:
-        return Verdict("failed", "E-PREPARE", _how(ended))
     if ended.error_code is not None and ended.signal is None:
         return Verdict("failed", ended.error_code, ended.error_detail or _how(ended))
+    if ended.preparing:
+        return Verdict("failed", "E-PREPARE", _how(ended))
     return Verdict("failed", "E-WORK", _how(ended))
 
 

@@ -21,6 +21,7 @@ KILL_LIMIT_S = 10.0
 
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _PR_SET_NO_NEW_PRIVS = 38
+_PR_SET_DUMPABLE = 4
 _PAUSE_S = 0.002
 _PAUSE_MAX_S = 0.1
 
@@ -43,6 +44,16 @@ def become_reaper() -> None:
     for option in (_PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS):
         if libc.prctl(option, 1, 0, 0, 0) != 0:
             raise OSError(ctypes.get_errno(), "prctl")
+
+
+def hide() -> None:
+    """Let no process of the same user read this one's environment, memory or descriptors through /proc.
+
+    One that may trace others (CAP_SYS_PTRACE) still can; see PR_SET_DUMPABLE in prctl(2). Raises OSError.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
 
 
 def look(pid: int) -> Seen | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import sys
 from pathlib import Path
 from typing import Any, Callable
 
@@ -51,7 +52,13 @@ def environment(settings: Settings, work: Work) -> dict[str, str]:
         MARKER: settings.machine,
         "LASTCALL_PROGRESS_FILE": str(scratch / PROGRESS),
         "LASTCALL_OUT": str(scratch / OUT),
+        "LASTCALL_PYTHON": sys.executable,
     }
+
+
+def preparing_environment(settings: Settings, work: Work) -> dict[str, str]:
+    """Return what the preparing step gets: that, and where this machine was told to take packages from."""
+    return {**settings.installer, **environment(settings, work)}
 
 
 def remove(path: Path) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 EXIT_CONFIG = 78
@@ -13,7 +13,16 @@ EXIT_CONFIG = 78
 LOG_BYTES_MAX = 64 << 20
 """Bytes of log files of one attempt, unless ``LASTCALL_LOG_BYTES_MAX`` says otherwise."""
 
-PROVIDERS = ("local",)
+PROVIDERS = ("local", "runpod")
+
+MACHINE_FOLDER = ".lastcall-machine"
+"""Below the home of a rented machine: its own disk, where nobody chose another place."""
+
+INSTALLER_NAMES = (
+    "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_CERT", "PIP_TRUSTED_HOST", "PIP_PROXY",
+    "SSL_CERT_FILE", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy",
+)  # fmt: skip
+"""Where packages come from, as the machine was told: for the preparing step alone."""
 
 
 class SettingsError(Exception):
@@ -46,6 +55,8 @@ class Settings:
     log_bytes_max: int
     lock_fd: int | None
     path: str
+    installer: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Variables of ``INSTALLER_NAMES``; an address may hold a password."""
 
     @property
     def scratch(self) -> Path:
@@ -66,7 +77,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         provider=provider,
         folder=folder,
         storage_root=_directory(environ, "LASTCALL_STORAGE_ROOT", folder),
-        machine_dir=_directory(environ, "LASTCALL_MACHINE_DIR"),
+        machine_dir=_directory(environ, "LASTCALL_MACHINE_DIR", _own_disk(environ) if provider == "runpod" else None),
         attempt=_whole(environ, "LASTCALL_ATTEMPT", 1),
         soft_deadline=min(soft, hard),
         hard_deadline=hard,
@@ -84,7 +95,12 @@ def read(environ: Mapping[str, str]) -> Settings:
         log_bytes_max=_whole(environ, "LASTCALL_LOG_BYTES_MAX", LOG_BYTES_MAX),
         lock_fd=_whole(environ, "LASTCALL_LOCK_FD", 0) if environ.get("LASTCALL_LOCK_FD") else None,
         path=environ.get("PATH") or "/usr/local/bin:/usr/bin:/bin",
+        installer={name: environ[name] for name in INSTALLER_NAMES if environ.get(name)},
     )
+
+
+def _own_disk(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("HOME") or "/tmp") / MACHINE_FOLDER  # noqa: S108 - the container is ours alone
 
 
 def _text(environ: Mapping[str, str], name: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from containers.job.clock import epoch
 
-RESERVED_NAMES = frozenset({"work.json", "out", "tmp", "progress.json"})
+RESERVED_NAMES = frozenset({"work.json", "out", "tmp", "progress.json", "env"})
 """Names in the scratch directory an input cannot have."""
 
 _LOCAL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")

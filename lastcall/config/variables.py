@@ -67,6 +67,8 @@ MACHINE_NAMES = frozenset(
         "LASTCALL_LOCK_FD",
         "LASTCALL_PROGRESS_FILE",
         "LASTCALL_OUT",
+        "LASTCALL_PYTHON",
+        "LASTCALL_KEY_FD",
     }
 )
 """What a machine is told by its environment (``containers/job``); a daemon started inside a job ignores it."""

@@ -34,7 +34,7 @@ def test_no_file_names_what_is_only_here(words: list[str]) -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("profile", [*PROFILES, "uv"])
+@pytest.mark.parametrize("profile", [*PROFILES, "job", "uv"])
 def test_every_requirement_is_pinned_and_hashed_and_no_index_is_named(profile: str) -> None:
     text = (REQUIREMENTS / f"{profile}.txt").read_text()
     assert not re.search(r"(?m)^\s*-", text.replace("    --hash=", "")), "only hashes are options"
@@ -46,6 +46,17 @@ def test_every_requirement_is_pinned_and_hashed_and_no_index_is_named(profile: s
 def test_profiles_contain_each_other_in_the_same_versions() -> None:
     for smaller, larger in itertools.pairwise(PROFILES):
         assert names(smaller) < names(larger)
+
+
+def test_a_rented_machine_installs_the_training_libraries_and_nothing_of_the_application() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    ours = {line.split(">=")[0] for line in project["dependencies"]}
+    job = names("job")
+    assert job < names("train")
+    assert not ours & {name.split("==")[0] for name in job}
+    assert {line.split(">=")[0] for line in project["optional-dependencies"]["train"]} <= {
+        name.split("==")[0] for name in job
+    }
 
 
 def test_the_locked_files_hold_every_dependency_of_the_project() -> None:
@@ -86,6 +97,8 @@ def test_the_wheel_holds_the_five_packages_and_the_command(tmp_path: Path) -> No
     assert tops == set(ROOMS)
     assert not [name for name in content if name.endswith((".pyc", ".sqlite"))]
     assert "lastcall/docs/errors/E-OOM.md" in content
+    with zipfile.ZipFile(wheel) as archive:
+        assert archive.read("containers/requirements/job.txt") == (REQUIREMENTS / "job.txt").read_bytes()
     (entry,) = (tmp_path / "installed").glob("*.dist-info/entry_points.txt")
     assert "lastcall = lastcall.cli.main:main" in entry.read_text()
     code = "import sys; sys.argv = ['lastcall', 'version']; from lastcall.cli.main import main; sys.exit(main())"

@@ -37,10 +37,10 @@ def expected(e: Ended) -> tuple[str, str | None] | None:
         said = RESULT[e.artifacts]
     else:
         said = ("failed", "E-WORK")
-        if e.error_code and e.signal is None:
-            said = ("failed", e.error_code)
         if e.preparing:
             said = ("failed", "E-PREPARE")
+        if e.error_code and e.signal is None:
+            said = ("failed", e.error_code)
         if e.disk_full:
             said = ("failed", "E-DISK")
         if e.memory is Memory.PROVEN or (e.memory is Memory.PRESSURE and (e.signal == 9 or e.exit_code == 137)):
