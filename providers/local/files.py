@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from typing import NamedTuple
 from providers.interface import Conflict, NotFound, Refused
 from providers.keys import is_key_part, split_key
 from providers.local.paths import folder
+from providers.local.plain import NO_PLAIN_FILE, open_plain
 
 TEMPORARY = ".tmp"
 """Folder of unfinished uploads inside the root: same file system, never listed, emptied at the start."""
@@ -137,16 +137,11 @@ def open_store(path: Path) -> int:
 def open_object(root: int, key: str) -> int:
     """Open one regular file for reading. Raises NotFound for all else: links, folders, pipes, devices."""
     parts = split_key(key)
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         with folder(root, parts[:-1]) as holder:
-            file = os.open(parts[-1], flags, dir_fd=holder)
+            return open_plain(holder, parts[-1], os.O_RDONLY)
     except OSError as error:
         raise _missing(key, error) from error
-    if not stat.S_ISREG(os.fstat(file).st_mode):
-        os.close(file)
-        raise NotFound(f"{key} is not an object")
-    return file
 
 
 def stat_object(root: int, key: str) -> Stat:
@@ -224,7 +219,7 @@ def _stat(holder: int, name: str) -> os.stat_result | None:
 
 
 def _missing(key: str, error: OSError) -> Exception:
-    return NotFound(f"{key} is not there") if error.errno in _NO_SUCH else error
+    return NotFound(f"{key} is not there") if error.errno in NO_PLAIN_FILE else error
 
 
 def _time(found: os.stat_result) -> datetime:

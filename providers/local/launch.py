@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from messages.machines import LaunchRequest
 from providers.interface import Ambiguous, NoCapacity, Refused
+from providers.local.plain import opened
 from providers.local.processes import MARKER, ProcessKey
 from providers.local.registry import CONSOLE_FILE, Entry
 from providers.local.settings import LocalSettings
@@ -101,7 +102,7 @@ def _run_launcher(
 ) -> bytes:
     reader, writer = os.pipe2(os.O_CLOEXEC)
     try:
-        with (folder / CONSOLE_FILE).open("ab") as console:
+        with opened(folder, CONSOLE_FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT) as console:
             launcher = subprocess.Popen(
                 [settings.python, "-I", "-S", str(_LAUNCHER), str(writer), str(lock), *wrapper],
                 stdin=subprocess.DEVNULL,

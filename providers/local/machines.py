@@ -99,7 +99,11 @@ class Machines:
         if self._needs_full_look():
             self._look()
         machines = [self._machine(entry) for entry in self._registry.entries.values() if self._exists(entry)]
-        machines += [self._stray(name, stray) for name, stray in self._strays.items() if self._any_alive(stray.keys)]
+        machines += [
+            self._stray(name, stray)
+            for name, stray in self._strays.items()
+            if name not in self._registry.entries and self._any_alive(stray.keys)
+        ]
         return Listing(
             account=self._identity.fingerprint,
             began=began,
@@ -127,12 +131,14 @@ class Machines:
         check_name(machine_id)
         entry = self._registry.entries.get(machine_id)
         if entry is not None and not self._here(entry):
-            if self._exists(entry):
-                raise Unavailable("the machine runs in another pid namespace, out of reach from here")
-            return
+            self._look()
+            if machine_id not in self._strays:
+                if self._exists(entry):
+                    raise Unavailable("the machine runs in another pid namespace, out of reach from here")
+                return
         if entry is not None:
             entry.ending = True
-        wrapper = entry.record.wrapper if entry is not None else None
+        wrapper = entry.record.wrapper if entry is not None and self._here(entry) else None
         quarry = Quarry(
             find=lambda: self._find(machine_id),
             belongs=lambda process: self._belongs(process, machine_id),
@@ -174,12 +180,7 @@ class Machines:
     def console(self, machine_id: str, after: int, size: int) -> bytes:
         """Return up to ``size`` bytes of a machine's console from byte ``after`` on; empty when there is none."""
         check_name(machine_id)
-        try:
-            with self._registry.console(machine_id).open("rb") as file:
-                file.seek(after)
-                return file.read(size)
-        except FileNotFoundError:
-            return b""
+        return self._registry.console(machine_id, after, size)
 
     def wrappers(self) -> list[tuple[str, ProcessKey]]:
         """Return the first process of every machine that can be watched from here."""
@@ -203,8 +204,10 @@ class Machines:
             raise Refused(f"the machine's directory could not be made: {error}") from error
 
     def _made_before(self, name: str, digest: str) -> Machine | None:
-        self._registry.refresh()
+        self._refresh()
         entry, ended = self._registry.entries.get(name), self._registry.ended.get(name)
+        if entry is not None and entry.damaged:
+            raise Ambiguous(f"{name} was made before; its record is damaged and does not say from which request")
         known = entry.record.digest if entry is not None else ended.digest if ended is not None else None
         if known is None:
             return None
@@ -229,8 +232,21 @@ class Machines:
         entries = self._registry.entries.values()
         return any(e.absent_since is None and self._here(e) and not self._any_alive(e.members) for e in entries)
 
-    def _look(self) -> None:
+    def _refresh(self) -> None:
+        """Take up what appeared. A machine whose record is damaged counts as one of here and now, at today's price."""
         self._registry.refresh()
+        for entry in self._registry.entries.values():
+            if entry.damaged and not entry.record.account:
+                assumed = {
+                    "account": self._identity.fingerprint,
+                    "boot_id": self._identity.boot_id,
+                    "pid_namespace": self._identity.pid_namespace,
+                    "rate_usd_per_hour": self._settings.price_usd_per_second * HOUR_SECONDS,
+                }
+                entry.record = entry.record.model_copy(update=assumed)
+
+    def _look(self) -> None:
+        self._refresh()
         entries = {e.name: e for e in self._registry.entries.values() if self._here(e)}
         scan = self._table.scan()
         known = {name: entry.members for name, entry in entries.items()}
@@ -245,7 +261,7 @@ class Machines:
         self._scan_complete = scan.complete
 
     def _note(self, entry: Entry, seen: set[ProcessKey], complete: bool) -> None:
-        seen = seen | {key for key in entry.members if self._table.alive(key)}
+        seen = seen | {key for key in entry.members if key.pid != os.getpid() and self._table.alive(key)}
         entry.see(seen)
         if seen:
             entry.absent_since = None
@@ -255,7 +271,7 @@ class Machines:
     def _find(self, name: str) -> set[ProcessKey]:
         self._look()
         entry = self._registry.entries.get(name)
-        if entry is not None:
+        if entry is not None and self._here(entry):
             return set(entry.members)
         stray = self._strays.get(name)
         return set(stray.keys) if stray is not None else set()
@@ -266,18 +282,21 @@ class Machines:
         if process.marker == name:
             return True
         entry = self._registry.entries.get(name)
-        parents = [key for key in entry.members if key.pid == process.parent] if entry is not None else []
+        known = entry.members if entry is not None and self._here(entry) else set()
+        parents = [key for key in known if key.pid == process.parent]
         return any(process.start >= key.start and self._table.alive(key) for key in parents)
 
     def _verdict(self, name: str) -> tuple[str, str, bool]:
         entry = self._registry.entries.get(name)
+        if name in self._strays:  # also of a machine whose record says that it is elsewhere
+            return "alive", f"{len(self._strays[name].keys)} processes carry its name", False
         if entry is None:
-            if name in self._strays:
-                return "alive", f"{len(self._strays[name].keys)} processes carry its name", False
             if not self._scan_complete:
                 return "unknown", "the process table could not be read whole", False
             return "absent", "no process carries its name", name in self._registry.ended
         if not self._here(entry):
+            if not self._scan_complete:
+                return "unknown", "the process table could not be read whole", False
             free = entry.lock_is_free()
             where = "an earlier boot" if entry.record.boot_id != self._identity.boot_id else "another pid namespace"
             return ("absent", f"its lock, held in {where}, is free", True) if free else ("unknown", where, False)
@@ -292,7 +311,9 @@ class Machines:
         return "absent", "no process of it, its lock is free" + (", all reaped" if reaped else ""), reaped
 
     def _exists(self, entry: Entry) -> bool:
-        return entry.absent_since is None if self._here(entry) else not entry.lock_is_free()
+        if self._here(entry):
+            return entry.absent_since is None
+        return entry.name in self._strays or not entry.lock_is_free()
 
     def _here(self, entry: Entry) -> bool:
         record, here = entry.record, self._identity
@@ -302,6 +323,9 @@ class Machines:
         return any(self._table.alive(key) for key in keys)
 
     def _machine(self, entry: Entry) -> Machine:
+        stray = self._strays.get(entry.name)
+        if stray is not None and not self._here(entry):
+            return self._stray(entry.name, stray)
         wrapper = entry.record.wrapper
         return views.running(
             entry, here=self._here(entry), wrapper_alive=wrapper is not None and self._table.alive(wrapper)

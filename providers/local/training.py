@@ -39,6 +39,8 @@ from providers.local.storage import LocalStorage
 from providers.worker import Worker
 
 LOG_CHUNK_BYTES: Final = 64 << 10
+LOG_CALL_BYTES: Final = 16 << 20
+"""Most that one call of ``logs`` gives, however large a file the work made of its console; the next goes on there."""
 
 
 class LocalTraining(CloudTrainingProvider):
@@ -143,8 +145,12 @@ class LocalTraining(CloudTrainingProvider):
 
     async def logs(self, machine_id: str, after: int = 0) -> AsyncIterator[LogChunk]:
         """Return the wrapper's own output; positions are bytes. The end of it outlives the machine."""
-        while True:
-            data = await self._worker.call(self._machines.console, machine_id, after, LOG_CHUNK_BYTES)
+        most = after + LOG_CALL_BYTES
+        while after < most:
+            try:
+                data = await self._worker.call(self._machines.console, machine_id, after, LOG_CHUNK_BYTES)
+            except OSError as error:
+                raise Unavailable(f"the console could not be read: {error}", 1.0) from error
             if len(data) == LOG_CHUNK_BYTES:
                 data = _whole_characters(data)
             if not data:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from messages.machines import Machine, MachineState
-from providers.local.registry import Ended, Entry
+from providers.local.ended import Ended
+from providers.local.registry import Entry
 
 
 def running(entry: Entry, *, here: bool, wrapper_alive: bool) -> Machine:
@@ -52,6 +53,9 @@ def _state(entry: Entry, here: bool, wrapper_alive: bool) -> tuple[MachineState,
     if not here:
         return MachineState.UNKNOWN, "in another pid namespace"
     count = len(entry.members)
+    if entry.damaged:
+        state = MachineState.ENDING if entry.ending else MachineState.RUNNING if count else MachineState.UNKNOWN
+        return state, f"{count} processes, its record is damaged"
     if entry.ending:
         return MachineState.ENDING, f"{count} processes"
     if not count:

@@ -10,9 +10,8 @@ import pytest
 
 from messages.machines import Alive, Gone, LaunchRequest, Machine, MachineState, Unknown
 from providers.interface import Ambiguous, Need, NotFound, Refused, Unavailable
+from tests.support.names import FOREIGN, PREFIX
 from tests.support.providers.subjects import Subject, exits, proven
-
-FOREIGN = "somebody-elses-machine"
 
 
 async def launched(subject: Subject, number: int = 1) -> tuple[LaunchRequest, Machine]:
@@ -52,7 +51,7 @@ async def test_the_users_own_choice_of_type_wins(provider_under_test: Subject) -
 async def test_an_empty_account_lists_nothing_and_says_it_is_complete(provider_under_test: Subject) -> None:
     training = provider_under_test.provider.training
     listing = await training.list_machines()
-    ours = [m for m in listing.machines if m.name.startswith("lc1-abcdefghij")]
+    ours = [m for m in listing.machines if m.name.startswith(PREFIX)]
     assert listing.complete
     assert ours == []
     assert listing.account == await training.fingerprint()

@@ -33,6 +33,7 @@ from messages.machines import Listing, Machine, MachineName, MachineState
 from providers.interface import Refused, Unavailable
 from tests.support.house import House, a_house
 from tests.support.house import Refused as Problem
+from tests.support.names import FOREIGN
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 NONE: Any = None
@@ -111,9 +112,8 @@ def test_only_machines_of_this_installation_that_exist_count_as_ours() -> None:
 
 def test_a_foreign_machine_is_not_said_to_keep_running(tmp_path: Path) -> None:
     """It is there before the daemon looks for the first time, so it is in the listing."""
-    foreign = "lc1-somebodyel-seaaaaaaaa-a001-x9999999999-aaaa"
-    with carrying_name(foreign), a_house(tmp_path) as house:
-        house.until(lambda: foreign in str(house.get("/v1/machines")), "the foreign machine to be listed")
+    with carrying_name(FOREIGN), a_house(tmp_path) as house:
+        house.until(lambda: FOREIGN in str(house.get("/v1/machines")), "the foreign machine to be listed")
         assert house.stop() == 0
         assert lines_of(house) == []
 

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from tests.support.house import House, a_house
+from tests.support.names import FOREIGN
 
 
 def test_stop_while_running_ends_the_machine_and_proves_it(house: House) -> None:
@@ -57,7 +58,7 @@ def test_stop_all_ends_everything_of_mine_and_nothing_foreign(house: House) -> N
     """Fault 16."""
     foreign = subprocess.Popen(
         [sys.executable, "-c", "import time; time.sleep(600)"],
-        env={**os.environ, "LASTCALL_MACHINE": "lc1-somebodyel-seaaaaaaaa-a001-x9999999999-aaaa"},
+        env={**os.environ, "LASTCALL_MACHINE": FOREIGN},
         start_new_session=True,
     )
     try:

@@ -31,7 +31,7 @@ def test_whatever_a_training_does_its_end_is_told_right_and_nothing_of_it_is_lef
     assert document["machine"]["terminated_confirmed_at"]
     assert (document["model"]["id"] is not None) == (outcome == "succeeded")
     assert house.processes() == []
-    assert commanded(b"lastcall-test-grandchild") == []
+    assert commanded(b"lastcall-test-grandchild in " + bytes(house.root.resolve())) == []
     assert house.get("/v1/machines")["running"] == 0
     assert not any((house.state / "machines").iterdir())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -21,6 +22,8 @@ CSV = b"a,b,churn\n" + b"".join(b"%d,%d,%s\n" % (i, i * 7 % 5, b"yes" if i % 2 e
 READY_S = 30.0
 PATIENCE_S = 60.0
 STEP_S = 0.02
+PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
 
 
 class Refused(Exception):
@@ -62,6 +65,7 @@ class House:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                preexec_fn=_end_with(os.getpid()),
             )
         if wait_ready:
             self.until(self.answers, "the daemon to answer", READY_S)
@@ -179,6 +183,17 @@ class House:
             return []
         install = json.loads(path.read_text())["installation"]
         return carrying(f"LASTCALL_MACHINE=lc1-{install}".encode())
+
+
+def _end_with(parent: int) -> Callable[[], None]:
+    """Return what makes a new process end with the tests that started it, however they end (prctl(2))."""
+
+    def ask() -> None:
+        _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # they ended before it was asked for
+            os._exit(1)
+
+    return ask
 
 
 def carrying(mark: bytes) -> list[int]:

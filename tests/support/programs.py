@@ -54,7 +54,8 @@ def deaf(order: dict[str, object], out: Path) -> None:
 
 def forks(order: dict[str, object], out: Path) -> None:
     """Leaves grandchildren in sessions of their own, without the marker in their environment, and ends well."""
-    sleeper = [sys.executable, "-c", f"import time; time.sleep({FOREVER_S})", "lastcall-test-grandchild"]
+    name = f"lastcall-test-grandchild in {Path.cwd()}"
+    sleeper = [sys.executable, "-c", f"import time; time.sleep({FOREVER_S})", name]
     for environment in ({}, dict(os.environ)):
         middle = (
             "import subprocess, sys, json; subprocess.Popen(json.loads(sys.argv[1]), env=json.loads(sys.argv[2]),"

@@ -13,7 +13,8 @@ import pytest
 
 from messages.machines import Alive, Gone, LaunchRequest, Machine, MachineState
 from providers.interface import NotFound, Refused
-from tests.support.providers import audit
+from tests.support.names import FOREIGN
+from tests.support.providers import audit, hostile
 from tests.support.providers.subjects import LocalSubject, exits, proven
 
 
@@ -115,16 +116,16 @@ async def test_a_killed_wrapper_is_told_at_once_and_its_children_are_ended(local
 
 
 async def test_a_foreign_process_tree_is_never_touched(local: LocalSubject) -> None:
-    plain, marked = audit.sleeper(children=3), audit.sleeper(marker="lc1-somebody-else", children=3)
+    plain, marked = audit.sleeper(children=3), audit.sleeper(marker=FOREIGN, children=3)
     try:
         request, machine = await launched(local, "hide")
-        audit.wait_until(lambda: len(audit.marked("lc1-somebody-else")) == 4)
-        strangers = audit.marked("lc1-somebody-else") | {plain.pid}
+        audit.wait_until(lambda: len(audit.marked(FOREIGN)) == 4)
+        strangers = audit.marked(FOREIGN) | {plain.pid}
         await ended(local, machine)
         assert all(audit.running(pid) for pid in strangers)
         assert all(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T" for pid in strangers)
         listing = await local.provider.training.list_machines()
-        assert len(listing.named("lc1-somebody-else")) == 1
+        assert len(listing.named(FOREIGN)) == 1
         assert listing.named(request.name) == ()
     finally:
         for process in (plain, marked):
@@ -266,25 +267,39 @@ async def test_ten_machines_at_once_are_ten(local: LocalSubject) -> None:
     assert list((local.root / "machines").iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["console.log", "members", "machine.json", "reaped"])
-@pytest.mark.parametrize("thing", ["pipe", "link"])
-async def test_what_the_work_puts_in_place_of_our_files_stops_nothing(
-    local: LocalSubject, tmp_path: Path, name: str, thing: str
+FILES = ["console.log", "lock", "machine.json", "members", "reaped", ".machine.json.new", ".members.new"]
+
+
+@pytest.mark.parametrize("thing", hostile.THINGS)
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_what_the_work_puts_in_place_of_our_files_stops_nothing_and_hides_nothing(
+    local: LocalSubject, thing: str, restarted: bool
 ) -> None:
     """A pipe would make a reader wait for ever, a link would lead out of the machine's directory."""
-    outside = tmp_path / "outside"
-    outside.write_text("not ours")
     request, machine = await launched(local, "hide")
-    ours = local.root / "machines" / request.name / name
-    ours.unlink(missing_ok=True)
-    if thing == "pipe":
-        os.mkfifo(ours)
-    else:
-        ours.symlink_to(outside)
+    [hid] = hidden(local, request)
     await local.provider.training.describe(machine.id)
+    folder = local.root / "machines" / request.name
+    for name in FILES:
+        hostile.put(thing, folder / name)
+    if restarted:
+        await local.reopen()
+    assert (await local.provider.training.describe(machine.id)).state is MachineState.RUNNING
     assert len((await local.provider.training.list_machines()).named(request.name)) == 1
+    assert hostile.OUTSIDE not in await console(local, machine)
+    assert isinstance(await local.provider.training.prove_gone(machine), Alive)
     await ended(local, machine)
     assert audit.marked(request.name) == set()
-    assert outside.read_text() == "not ours"
-    said = [chunk.text async for chunk in local.provider.training.logs(machine.id)]
-    assert "not ours" not in "".join(said)
+    assert not audit.running(hid)
+    assert hostile.OUTSIDE not in await console(local, machine)
+    assert hostile.outside_is_untouched(folder / "any")
+    assert not folder.exists()
+    if restarted:  # its record was lost, so nobody knows any more from which request it was made
+        with pytest.raises(Refused):
+            await local.provider.training.launch(request)
+    else:
+        assert (await local.provider.training.launch(request)).state is MachineState.GONE
+
+
+async def console(local: LocalSubject, machine: Machine) -> str:
+    return "".join([chunk.text async for chunk in local.provider.training.logs(machine.id)])

@@ -24,6 +24,7 @@ from providers.fake.training import FakeTraining
 from providers.interface import (
     BilledLine,
     CloudPredictionProvider,
+    CloudTrainingProvider,
     ExitEvents,
     Need,
     PredictionReply,
@@ -34,6 +35,7 @@ from providers.interface import (
 from providers.local.provider import build_local
 from providers.local.settings import LOCAL_TIMINGS, LocalSettings
 from providers.worker import Worker
+from tests.support.names import GENERATION, INSTALL
 from tests.support.providers import audit
 from tests.support.providers.clocks import ManualClock, RealClock
 
@@ -112,13 +114,20 @@ def exits(provider: Provider) -> ExitEvents:
     return training
 
 
-async def build_request(provider: Provider, number: int, now: datetime, environment: dict[str, str]) -> LaunchRequest:
+class Trains(Protocol):
+    """What rents machines."""
+
+    @property
+    def training(self) -> CloudTrainingProvider: ...
+
+
+async def build_request(provider: Trains, number: int, now: datetime, environment: dict[str, str]) -> LaunchRequest:
     """Make the ``number``-th request of a test."""
     job = JobId.derived("contract", str(number))
     hard = now + timedelta(hours=1)
     offers = await provider.training.offers(Need(size_mb=1, model_type="auto"))
     return LaunchRequest(
-        name=MachineName("abcdef", "ghij", job.tail, 1, hard).text(NAME_KEY),
+        name=MachineName(INSTALL, GENERATION, job.tail, 1, hard).text(NAME_KEY),
         job_id=job,
         attempt=1,
         offer=offers[0],

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from decimal import Decimal
@@ -11,96 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from messages.machines import Alive, Gone, Machine, MachineState, Unknown
+from messages.machines import Alive, Gone, MachineState, Unknown
 from providers.interface import NotFound, Unavailable
-from providers.local.exits import ExitWatch
 from providers.local.identity import Identity
-from providers.local.machines import Machines
 from providers.local.processes import ProcessKey, Scan
-from providers.local.registry import MachineRecord, Registry
-from providers.local.settings import LocalSettings
-from providers.local.storage import LocalStorage
-from providers.local.training import LocalTraining
-from providers.worker import Worker
-from tests.support.providers.clocks import ManualClock
-from tests.support.providers.tables import ScriptedTable, process, table_of
+from tests.support.providers.bench import EMPTY, HERE, NAME, WRAPPER, Bench
+from tests.support.providers.tables import process, table_of
 
-HERE = Identity("boot-1", "pid:[1]", 1000, "computer")
-NAME = "lc1-test"
-WRAPPER = process(10, marker=NAME)
 HIDDEN = process(11, marker=NAME)
-EMPTY = Scan({}, complete=True)
 CUT = Scan({}, complete=False)
-
-
-class Bench:
-    """A local provider over a written process table."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.clock = ManualClock()
-        self.table = ScriptedTable(EMPTY)
-        self.identity = HERE
-        self.lock: int | None = None
-        self.open()
-
-    def open(self) -> None:
-        settings = LocalSettings(root=self.root, wrapper=self.root / "none", price_usd_per_second=Decimal("0.001"))
-        self.registry = Registry(self.root)
-        self.machines = Machines(settings, self.registry, self.table, self.identity, self.clock, lambda s: None)
-        self.worker, self.files = Worker("test"), Worker("test")
-        storage = LocalStorage(self.root / "storage", lambda: "name", self.files)
-        self.training = LocalTraining(
-            settings, self.machines, ExitWatch(self.table), self.identity, storage, self.clock, self.worker
-        )
-        self.storage = storage
-
-    def made(self, *, identity: Identity = HERE, reaped: bool = False, locked: bool = False) -> Machine:
-        """Leave a machine in the registry as a launch would, its wrapper being pid 10."""
-        record = MachineRecord(
-            name=NAME,
-            digest="d",
-            account=HERE.fingerprint,
-            boot_id=identity.boot_id,
-            pid_namespace=identity.pid_namespace,
-            uid=identity.uid,
-            began=self.clock.now(),
-            rate_usd_per_hour=Decimal("3.6"),
-            wrapper_pid=WRAPPER.pid,
-            wrapper_start=WRAPPER.start,
-        )
-        entry, lock = self.registry.create(record)
-        entry.members = {WRAPPER.key}
-        if reaped:
-            (entry.path / "reaped").touch()
-        if locked:
-            self.lock = lock
-        else:
-            os.close(lock)
-        return Machine(
-            id=NAME, name=NAME, account=HERE.fingerprint, state=MachineState.RUNNING, first_seen=record.began
-        )
-
-    def shows(self, *scans: Scan) -> None:
-        self.table.scans = list(scans)
-
-    async def prove(self, machine: Machine) -> object:
-        return await self.clock.drive(self.training.prove_gone(machine))
-
-    def unlock(self) -> None:
-        if self.lock is not None:
-            fcntl.flock(self.lock, fcntl.LOCK_UN)
-            os.close(self.lock)
-            self.lock = None
 
 
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     made = Bench(tmp_path)
     yield made
-    made.unlock()
-    await made.training.close()
-    await made.storage.close()
+    await made.close()
 
 
 async def test_two_empty_looks_apart_are_a_proof(bench: Bench) -> None:

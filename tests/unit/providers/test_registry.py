@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import json
 import os
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -33,6 +36,10 @@ def create(registry: Registry, name: str = "lc1-a") -> registry_module.Entry:
     entry, lock = registry.create(record(name))
     os.close(lock)
     return entry
+
+
+def descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def test_a_directory_is_made_once(tmp_path: Path) -> None:
@@ -71,21 +78,86 @@ def test_a_create_cut_before_its_record_leaves_no_machine(tmp_path: Path) -> Non
     create(registry, "lc1-cut")
 
 
-def test_a_directory_without_a_record_stays_while_its_lock_is_held(tmp_path: Path) -> None:
+def test_a_create_cut_before_its_record_stays_while_its_lock_is_held(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     entry, lock = registry.create(record())
-    (entry.path / "machine.json").write_text("{")
-    assert Registry(tmp_path).entries == {}
-    assert entry.path.exists()
+    (entry.path / "machine.json").unlink()
+    assert set(Registry(tmp_path).entries) == {"lc1-a"}
     os.close(lock)
-    Registry(tmp_path)
+    assert Registry(tmp_path).entries == {}
     assert not entry.path.exists()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"name": "lc1-a"}', "[" * 100_000, "\x00" * 100])
+def test_a_machine_whose_record_is_damaged_is_not_forgotten(tmp_path: Path, text: str) -> None:
+    entry = create(Registry(tmp_path))
+    entry.see({ProcessKey(5, 50)})
+    (entry.path / "machine.json").write_text(text)
+    found = Registry(tmp_path).entries["lc1-a"]
+    assert found.damaged
+    assert (found.name, found.members) == ("lc1-a", {ProcessKey(5, 50)})
+
+
+def test_a_record_that_is_gone_from_a_machine_that_ran_is_a_damaged_one(tmp_path: Path) -> None:
+    entry = create(Registry(tmp_path))
+    (entry.path / "console.log").touch()
+    (entry.path / "machine.json").unlink()
+    assert Registry(tmp_path).entries["lc1-a"].damaged
 
 
 def test_a_record_under_another_name_is_not_believed(tmp_path: Path) -> None:
     entry = create(Registry(tmp_path))
     entry.path.rename(tmp_path / "machines" / "lc1-b")
-    assert Registry(tmp_path).entries == {}
+    [found] = Registry(tmp_path).entries.values()
+    assert (found.name, found.damaged, found.record.digest) == ("lc1-b", True, "")
+
+
+@pytest.mark.parametrize("wrapper", [{"wrapper_pid": 0}, {"wrapper_pid": 2**70}, {"wrapper_start": -1}])
+def test_a_record_with_an_impossible_process_is_damaged(tmp_path: Path, wrapper: dict[str, int]) -> None:
+    entry = create(Registry(tmp_path))
+    (entry.path / "machine.json").write_text(json.dumps(json.loads(record().model_dump_json()) | wrapper))
+    assert Registry(tmp_path).entries["lc1-a"].damaged
+
+
+def test_impossible_lines_of_the_members_file_are_passed_over(tmp_path: Path) -> None:
+    entry = create(Registry(tmp_path))
+    (entry.path / "members").write_text(f"{'9' * 5000} 1\n1 {'9' * 5000}\n0 5\n{2**40} 1\n7 70\n")
+    assert Registry(tmp_path).entries["lc1-a"].members == {ProcessKey(7, 70)}
+
+
+def test_no_more_members_are_read_back_than_may_live_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry_module, "MEMBER_LINES_READ_MAX", 10)
+    entry = create(Registry(tmp_path))
+    (entry.path / "members").write_text("".join(f"{n} 1\n" for n in range(1, 1000)))
+    assert len(Registry(tmp_path).entries["lc1-a"].members) == 10
+
+
+def test_members_that_could_not_be_written_are_written_with_the_next_look(tmp_path: Path) -> None:
+    entry = create(Registry(tmp_path))
+    (entry.path / "members").mkdir()
+    entry.see({ProcessKey(5, 50)})
+    assert entry.members == {ProcessKey(5, 50)}
+    (entry.path / "members").rmdir()
+    entry.see({ProcessKey(5, 50)})
+    assert Registry(tmp_path).entries["lc1-a"].members == {ProcessKey(5, 50)}
+
+
+@pytest.mark.parametrize("step", ["write", "flock"])
+def test_a_create_that_the_disk_cuts_short_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    registry = Registry(tmp_path)
+    held = descriptors()
+    monkeypatch.setattr(*{"write": (registry, "write"), "flock": (fcntl, "flock")}[step], full)
+    with pytest.raises(OSError, match="No space"):
+        registry.create(record())
+    monkeypatch.undo()
+    assert descriptors() == held
+    assert list((tmp_path / "machines").iterdir()) == []
+    create(registry)
 
 
 def test_what_cannot_be_a_machine_is_left_alone(tmp_path: Path) -> None:
@@ -101,7 +173,7 @@ def test_an_end_cut_before_the_directory_went_is_finished_at_the_next_start(
 ) -> None:
     registry = Registry(tmp_path)
     entry = create(registry)
-    monkeypatch.setattr("providers.local.registry.shutil.rmtree", lambda *a, **k: None)
+    monkeypatch.setattr("providers.local.registry.remove_folder", lambda path: False)
     registry.end(entry, AT + timedelta(seconds=3))
     monkeypatch.undo()
     assert entry.path.exists()
@@ -109,16 +181,6 @@ def test_an_end_cut_before_the_directory_went_is_finished_at_the_next_start(
     assert not entry.path.exists()
     assert again.entries == {}
     assert again.ended["lc1-a"].seconds == 3
-
-
-def test_a_torn_line_of_the_ended_is_cut_off_and_the_rest_kept(tmp_path: Path) -> None:
-    registry = Registry(tmp_path)
-    registry.end(create(registry), AT)
-    file = tmp_path / "ended.ndjson"
-    whole = file.read_bytes()
-    file.write_bytes(whole + b'{"name": "lc1-b", "dig')
-    assert set(Registry(tmp_path).ended) == {"lc1-a"}
-    assert file.read_bytes() == whole
 
 
 def test_only_the_newest_consoles_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
