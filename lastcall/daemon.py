@@ -30,14 +30,18 @@ from lastcall.account import Stopped, account_of
 from lastcall.config.problems import ConfigError
 from lastcall.disk_watch import LOOK_S, degraded_words, until_unsure
 from lastcall.node import Node, Parts, boot
-from lastcall.seat import Seat, close_provider, open_journal, open_provider, take_seat, try_address
+from lastcall.programs import ProgramSource, training_program
+from lastcall.renting import close_provider, open_provider
+from lastcall.seat import Seat, open_journal, take_seat, try_address
 from lastcall.spawner import SystemSpawner
 from messages import events as ev
 from messages.errors import EXIT_CONFIG, EXIT_CONFLICT, EXIT_FAILED, EXIT_OK, Refusal
 from messages.errors import error as entry_of
 from messages.ids import base32
 from messages.machines import Listing, MachineName, MachineState
+from providers.http import AiohttpTransport
 from providers.interface import Provider, ProviderError
+from providers.transport import Transport
 
 STOPPED_BY_SECOND_SIGNAL = 1
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -53,11 +57,6 @@ def make_world() -> World:
     """Return the real world."""
     entropy = SystemEntropy()
     return World(SteadyClock(SystemClock()), entropy, SystemSpawner(), run=base32(entropy.bytes(10), 16))
-
-
-def training_program() -> Program:
-    """Return the training program as machines of this computer start it."""
-    return Program(argv=(sys.executable, "-m", "containers.training", "work.json", "out"))
 
 
 def alive_of(listing: Listing, install: installs.Install) -> frozenset[str]:
@@ -98,7 +97,15 @@ class Daemon:
                 return EXIT_OK
 
     async def _run_on(self, journal: SqliteJournal) -> int:
-        provider = open_provider(self._seat, self._world)
+        transport = AiohttpTransport(f"lastcall/{__version__}")
+        try:
+            return await self._run_with(journal, transport)
+        finally:
+            await transport.close()
+
+    async def _run_with(self, journal: SqliteJournal, transport: Transport) -> int:
+        seat = self._seat
+        provider = open_provider(seat.loaded.settings, seat.places.state_dir, self._world, transport)
         try:
             node = await self._boot(journal, provider)
             gateway = AdminGateway(node.services, self._world.clock, self._world.entropy)
@@ -125,7 +132,7 @@ class Daemon:
             provider=provider,
             account=await account_of(provider.training, self._world.clock, self._stop, self._log.warning),
             naming=Naming(install.installation, install.generation, install.name_key),
-            program=self._program,
+            program=ProgramSource({provider.training.kind: provider}, self._program),
             version=__version__,
             safe_mode=installs.safe_mode(install, identity),
             degraded=lambda: degraded_words(journal),

@@ -43,7 +43,7 @@ from actors.supervisor.rules import Naming, Rules
 from actors.supervisor.runner import EffectRunner
 from actors.supervisor.state import Job
 from actors.supervisor.tools import Tools
-from actors.supervisor.work import Program
+from actors.supervisor.work import Programs
 from actors.views.jobs import JobViews
 from actors.views.node import NodeFacts, NodeRefs, NodeViews
 from lastcall.config.settings import Settings
@@ -77,7 +77,7 @@ class Parts:
     provider: Provider
     account: str
     naming: Naming
-    program: Program
+    program: Programs
     version: str
     safe_mode: str | None
     degraded: Callable[[], str | None]
@@ -195,7 +195,7 @@ class Node:
             journal=self.parts.journal,
             providers={provider.training.kind: provider},
             ask=self,
-            program=lambda _kind: self.parts.program,
+            program=self.parts.program,
             folder=JobFolder,
             layout=self._layout,
             log=self.parts.log,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +15,8 @@ from actors.journal.tables import standard
 from actors.runtime.clock import SystemClock, SystemEntropy
 from actors.runtime.world import World
 from actors.views.tables import CostsTable, JobsTable
-from containers.job.build import build as build_wrapper
 from lastcall import paths
 from lastcall.config.load import Loaded, load
-from providers.factory import CloudProviderFactory
-from providers.interface import Provider
-from providers.local.settings import LocalSettings
 
 JOURNAL_FILE = "journal.sqlite"
 WRAPPER_FOLDER = "wrapper"
@@ -79,39 +74,3 @@ async def open_journal(seat: Seat, world: World) -> SqliteJournal:
         entropy=world.entropy.bytes,
         projections=(*standard(), JobsTable(), CostsTable()),
     )
-
-
-def open_provider(seat: Seat, world: World) -> Provider:
-    """Open the configured provider. Raises ProviderError when this computer cannot be one, OSError."""
-    settings = LocalSettings(
-        root=seat.places.state_dir,
-        wrapper=wrapper_file(seat.places.state_dir),
-        price_usd_per_second=seat.loaded.settings.local.price_usd_per_second,
-        prediction_memory_bytes=prediction_memory_bytes(),
-    )
-    kind = seat.loaded.settings.provider
-    return CloudProviderFactory().build(kind, settings, world.clock, world.entropy, world.spawner)
-
-
-def prediction_memory_bytes() -> int:
-    """Return the address space one prediction may use: half the memory, and what numpy needs."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(PREDICTION_BYTES_MIN, memory // 2)
-
-
-async def close_provider(provider: Provider) -> None:
-    """Let go of everything of a provider; machines keep running."""
-    await provider.training.close()
-    await provider.storage.close()
-    await provider.prediction.close()
-
-
-def wrapper_file(state_dir: Path) -> Path:
-    """Build the job wrapper under a name that holds its digest, so that a running one is never replaced."""
-    folder = state_dir / WRAPPER_FOLDER
-    folder.mkdir(mode=0o700, exist_ok=True)
-    fresh = folder / "new.pyz"
-    digest = build_wrapper(fresh)
-    target = folder / f"job-{digest[:16]}.pyz"
-    fresh.replace(target)
-    return target

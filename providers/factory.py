@@ -9,10 +9,10 @@ from pydantic import BaseModel
 
 from providers.fake.provider import build_fake
 from providers.fake.settings import FakeSettings
-from providers.interface import Provider, ProviderClock, ProviderError
+from providers.interface import Provider, ProviderError
 from providers.local.provider import build_local
 from providers.local.settings import LocalSettings
-from providers.seams import Entropy, ProgramRunner
+from providers.seams import Outside
 
 DEFAULT_KIND = "local"
 
@@ -25,7 +25,7 @@ class UnknownProvider(ProviderError):
 
 class _Registration(NamedTuple):
     settings: type[BaseModel]
-    build: Callable[[Any, ProviderClock, Entropy, ProgramRunner], Provider]
+    build: Callable[[Any, Outside], Provider]
 
 
 class CloudProviderFactory:
@@ -33,8 +33,8 @@ class CloudProviderFactory:
 
     def __init__(self) -> None:
         self._registered: dict[str, _Registration] = {}
-        self.register("local", LocalSettings, build_local)
-        self.register("fake", FakeSettings, build_fake)
+        self.register("local", LocalSettings, lambda s, o: build_local(s, o.clock, o.entropy, o.runner))
+        self.register("fake", FakeSettings, lambda s, o: build_fake(s, o.clock, o.entropy, o.runner))
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -45,7 +45,7 @@ class CloudProviderFactory:
         self,
         kind: str,
         settings: type[S],
-        build: Callable[[S, ProviderClock, Entropy, ProgramRunner], Provider],
+        build: Callable[[S, Outside], Provider],
     ) -> None:
         """Add a provider. Raises ValueError when the name is taken."""
         if kind in self._registered:
@@ -60,16 +60,14 @@ class CloudProviderFactory:
         self,
         kind: str,
         settings: BaseModel | Mapping[str, object],
-        clock: ProviderClock,
-        entropy: Entropy,
-        runner: ProgramRunner,
+        outside: Outside,
     ) -> Provider:
         """Open a provider. Raises UnknownProvider, pydantic's ValidationError, or Refused by the provider itself."""
         found = self._registration(kind)
         if isinstance(settings, BaseModel) and not isinstance(settings, found.settings):
             raise TypeError(f"provider {kind!r} takes {found.settings.__name__}, not {type(settings).__name__}")
         checked = settings if isinstance(settings, BaseModel) else found.settings.model_validate(settings)
-        return found.build(checked, clock, entropy, runner)
+        return found.build(checked, outside)
 
     def _registration(self, kind: str) -> _Registration:
         try:

@@ -30,6 +30,10 @@ class Refused(ProviderError):
     """Nothing was made, and asking again does not help: money, rights, or a request that is wrong."""
 
 
+class StorageFull(Refused):
+    """The store or its quota has no room; nothing was stored."""
+
+
 class Unavailable(ProviderError):
     """The provider did not answer a question that changes nothing. Ask again after ``retry_after_s``."""
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+from providers.interface import ProviderClock
+from providers.transport import Transport
 
 
 class Entropy(Protocol):
@@ -36,3 +39,12 @@ class ProgramRunner(Protocol):
     ) -> ProgramResult:
         """Raises TimeoutError when the time is over; nothing of the program is left then."""
         ...
+
+
+class Outside(NamedTuple):
+    """Everything that comes into a provider from outside, as one value."""
+
+    clock: ProviderClock
+    entropy: Entropy
+    runner: ProgramRunner
+    transport: Transport

@@ -14,7 +14,7 @@ from actors.supervisor.tools import Tools, plain
 from messages import events as ev
 from messages.errors import Refusal
 from messages.machines import LaunchRequest
-from providers.interface import NoCapacity, Refused
+from providers.interface import NoCapacity, ProviderError, Refused, StorageFull
 
 FINAL_REFUSALS = ("E-BUDGET", "E-CAPTOOSMALL")
 """What the ledger says of money. Any other refusal (busy, no answer, no disk) is asked again."""
@@ -39,10 +39,19 @@ async def reserve(tools: Tools, job: Job, effect: Reserve) -> None:
         refused = ev.ReservationRefused(attempt=effect.attempt, code=no.code, detail=no.detail)
         await tools.append(job.id, refused)
         return
-    program = tools.program(job.binding.provider)
-    await tools.folder_of(job, effect.attempt).write_spec(work.spec_for(job, effect.attempt, program))
+    try:
+        program = await tools.program(job.binding.provider)
+        await tools.folder_of(job, effect.attempt).write_spec(work.spec_for(job, effect.attempt, program))
+    except StorageFull as full:  # asking again does not help, and no machine could leave its result there
+        refused = ev.ReservationRefused(attempt=effect.attempt, code="E-STORAGEFULL", detail=plain(full))
+        await tools.append(job.id, refused)
+        return
     reserved = ev.MoneyReserved(
-        attempt=effect.attempt, reservation=held.reservation, hold_usd=held.hold_usd, at=held.at
+        attempt=effect.attempt,
+        reservation=held.reservation,
+        hold_usd=held.hold_usd,
+        bundle=program.bundle,
+        at=held.at,
     )
     await tools.append(job.id, reserved)
 
@@ -60,12 +69,17 @@ async def create(tools: Tools, job: Job, intent: ev.LaunchIntended) -> ev.Event:
     """Make the one create call and return what is known of it afterwards."""
     clock = tools.world.clock
     number = intent.attempt
+    try:
+        program = await tools.program(job.binding.provider)
+    except (ProviderError, OSError) as error:
+        detail = f"The create was not sent: {plain(error)}"
+        return ev.LaunchRefused(attempt=number, reason="not_sent", detail=detail, at=clock.now())
     age = (clock.now() - intent.at).total_seconds()
     if not 0 <= age <= SEND_WITHIN_S or intent.run != tools.world.run or not tools.may_launch():
         detail = f"The create was not sent: its intent was {age:.0f} s old, or nothing may be launched now."
         return ev.LaunchRefused(attempt=number, reason="not_sent", detail=detail, at=clock.now())
     try:
-        machine = await tools.provider(job).training.launch(_complete(intent.request))
+        machine = await tools.provider(job).training.launch(_complete(intent.request, program))
     except NoCapacity as no:
         return ev.LaunchRefused(attempt=number, reason="no_capacity", detail=plain(no), at=clock.now())
     except Refused as no:
@@ -85,5 +99,6 @@ def _ambiguous(tools: Tools, intent: ev.LaunchIntended, error: BaseException) ->
     return ev.CreateAmbiguous(attempt=intent.attempt, detail=plain(error), call_ended=at)
 
 
-def _complete(request: LaunchRequest) -> LaunchRequest:
-    return request.model_copy(update={"environment": work.wrapper_environment(request)})
+def _complete(request: LaunchRequest, program: work.Program) -> LaunchRequest:
+    environment = {**work.wrapper_environment(request), **program.machine}
+    return request.model_copy(update={"environment": environment})

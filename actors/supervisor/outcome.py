@@ -51,7 +51,8 @@ def verdict(job: Job) -> Verdict:
 def _without_machine(job: Job) -> Verdict:
     if job.stop is None and job.reservation_refused:
         refusal = job.reservation_refused
-        return Verdict(Outcome.OVER_BUDGET, refusal.code, refusal.detail)
+        outcome = Outcome.REFUSED if refusal.code == "E-STORAGEFULL" else Outcome.OVER_BUDGET
+        return Verdict(outcome, refusal.code, refusal.detail)
     return _BY_REASON[StopReason.STOP]
 
 

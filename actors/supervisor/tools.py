@@ -11,7 +11,7 @@ from actors.ledger.requests import Held, ReserveMoney
 from actors.runtime.world import World
 from actors.storage.access import Layout
 from actors.supervisor.state import Job
-from actors.supervisor.work import Program
+from actors.supervisor.work import Programs
 from messages import events as ev
 from messages.admin import Collected, CollectResult
 from messages.folder import Control, Spec
@@ -67,7 +67,7 @@ class Tools:
     journal: Journal
     providers: Mapping[ProviderKind, Provider]
     ask: Ask
-    program: Callable[[ProviderKind], Program]
+    program: Programs
     folder: Callable[[CloudStorageProvider, str], Folder]
     layout: Layout
     log: Callable[..., Any]

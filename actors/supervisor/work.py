@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
 from actors.supervisor.rules import leads
 from actors.supervisor.state import Attempt, Job
 from messages.base import Record
 from messages.folder import Control, Spec, Work
-from messages.machines import LaunchRequest
+from messages.machines import LaunchRequest, ProviderKind
 
 INPUT_NAME = "data.csv"
 REQUIRED = ("artifacts/model.skops", "artifacts/metadata.json", "artifacts/metrics.json", "artifacts/schema.json")
@@ -20,6 +20,25 @@ class Program(Record):
 
     argv: tuple[str, ...]
     environment: Mapping[str, str] = {}
+    prepare: Work | None = None
+    """Builds the environment first, where the machine comes without one."""
+    bundle: str | None = None
+    """Storage key of the job bundle's folder, where the machine starts from one."""
+    machine: Mapping[str, str] = {}
+    """Variables for the machine's first process, beside those every machine gets."""
+
+
+Programs = Callable[[ProviderKind], Awaitable[Program]]
+"""Returns the program once everything it needs lies in the provider's storage. Raises Unavailable or Refused."""
+
+
+def always(program: Program) -> Programs:
+    """Return a source of the same program for every provider."""
+
+    async def given(_: ProviderKind) -> Program:
+        return program
+
+    return given
 
 
 def spec_for(job: Job, attempt: int, program: Program) -> Spec:
@@ -43,6 +62,7 @@ def spec_for(job: Job, attempt: int, program: Program) -> Spec:
     return Spec(
         job_id=job.id,
         attempt=attempt,
+        prepare=program.prepare,
         work=Work(argv=program.argv, environment=dict(program.environment)),
         work_spec=order,
         inputs={INPUT_NAME: spec.dataset_key},

@@ -8,13 +8,15 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from messages.machines import ProviderKind
 from messages.money import HOUR_SECONDS, accrued
 from providers.interface import (
     BilledLine,
     CloudPredictionProvider,
+    CloudStorageProvider,
+    Near,
     NotFound,
     PredictionReply,
     PredictionRequest,
@@ -23,8 +25,6 @@ from providers.interface import (
 )
 from providers.keys import is_key_part
 from providers.local.files import CHUNK_BYTES
-from providers.local.settings import LocalSettings
-from providers.local.storage import LocalStorage
 from providers.predictions import PredictionQueue
 from providers.seams import ProgramRunner
 
@@ -34,22 +34,39 @@ MANIFEST_BYTES_MAX = 8 << 20
 DETAIL_CHARS_MAX = 500
 
 
+class PredictionTerms(NamedTuple):
+    """How predictions run on this computer."""
+
+    folder: Path
+    """Absolute; a folder in it for each prediction while it runs."""
+    python: str
+    workers_max: int
+    memory_bytes: int | None
+    usd_per_second: Decimal
+
+
 class LocalPrediction(CloudPredictionProvider):
-    """Answers predictions on this computer, at the price per second of its machines."""
+    """Answers predictions on this computer, at a price per second, whatever store models and rows lie in."""
 
     kind: ClassVar[ProviderKind] = "local"
 
     def __init__(
-        self, settings: LocalSettings, storage: LocalStorage, runner: ProgramRunner, clock: ProviderClock
+        self,
+        terms: PredictionTerms,
+        storage: CloudStorageProvider,
+        near: Near,
+        runner: ProgramRunner,
+        clock: ProviderClock,
     ) -> None:
         """Sweeps the folders of predictions that a crash cut short."""
-        self._settings = settings
+        self._terms = terms
         self._storage = storage
+        self._near = near
         self._runner = runner
         self._clock = clock
-        self._folder = settings.root.absolute() / "predictions"
+        self._folder = terms.folder
         shutil.rmtree(self._folder, ignore_errors=True)
-        self._queue = PredictionQueue(self._answer, clock, settings.prediction_workers_max)
+        self._queue = PredictionQueue(self._answer, clock, terms.workers_max)
         self._billed: list[BilledLine] = []
 
     async def ensure_endpoint(self) -> str:
@@ -106,17 +123,22 @@ class LocalPrediction(CloudPredictionProvider):
             digests = await self._digests(request.model_key)
         except NotFound:
             return _failed("E-MODEL-DAMAGED", "the model has no readable list of its files")
+        try:
+            for name in digests:
+                await self._near.fetch(f"{request.model_key}/{name}")
+        except NotFound:
+            return _failed("E-MODEL-DAMAGED", "a file of the model is not in storage")
         output = folder / "output.csv"
         asked = {
-            "model_dir": self._storage.machine_path(request.model_key),
-            "input": self._storage.machine_path(request.input_key),
+            "model_dir": self._near.disk.machine_path(request.model_key),
+            "input": await self._near.fetch(request.input_key),
             "output": str(output),
             "column": request.column,
             "digests": digests,
         }
         (folder / "request.json").write_text(json.dumps(asked), "utf-8")
-        argv = [self._settings.python, "-m", "containers.prediction", str(folder / "request.json")]
-        memory = self._settings.prediction_memory_bytes
+        argv = [self._terms.python, "-m", "containers.prediction", str(folder / "request.json")]
+        memory = self._terms.memory_bytes
         try:
             result = await self._runner.run(argv, timeout_s=request.limit_s, memory_limit_bytes=memory)
         except TimeoutError:
@@ -141,7 +163,7 @@ class LocalPrediction(CloudPredictionProvider):
             raise NotFound("the list of files cannot be read") from error
 
     def _book(self, prediction_id: str, began: datetime, seconds: float) -> Decimal:
-        cost = accrued(self._settings.price_usd_per_second * HOUR_SECONDS, seconds)
+        cost = accrued(self._terms.usd_per_second * HOUR_SECONDS, seconds)
         if cost:
             self._billed.append(BilledLine(prediction_id, began, self._clock.now(), cost))
         return cost

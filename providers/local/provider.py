@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-from providers.interface import Provider, ProviderClock
+from providers.interface import InPlace, Provider, ProviderClock
 from providers.local.exits import ExitWatch
 from providers.local.identity import Identity, read_identity, refuse_other_platforms
 from providers.local.machines import Machines
-from providers.local.prediction import LocalPrediction
+from providers.local.prediction import LocalPrediction, PredictionTerms
 from providers.local.processes import ProcessTable, ProcFs
 from providers.local.registry import Registry
 from providers.local.settings import LocalSettings
@@ -51,4 +51,11 @@ def build_local(
     training = LocalTraining(
         settings, machines, ExitWatch(table), identity, storage, clock, training_worker or Worker("local-machines")
     )
-    return Provider(training, storage, LocalPrediction(settings, storage, runner, clock))
+    terms = PredictionTerms(
+        folder=root / "predictions",
+        python=settings.python,
+        workers_max=settings.prediction_workers_max,
+        memory_bytes=settings.prediction_memory_bytes,
+        usd_per_second=settings.price_usd_per_second,
+    )
+    return Provider(training, storage, LocalPrediction(terms, storage, InPlace(storage), runner, clock))

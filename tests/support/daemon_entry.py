@@ -15,7 +15,8 @@ from pathlib import Path
 from actors.journal.interface import Appended, Expected, Version
 from actors.journal.sqlite import SqliteJournal
 from actors.supervisor.work import Program
-from lastcall.daemon import main, training_program
+from lastcall.daemon import main
+from lastcall.programs import training_program
 from messages.events import Event
 
 PROGRAMS = Path(__file__).with_name("programs.py")

@@ -19,7 +19,7 @@ from actors.runtime.virtual import SeededEntropy, VirtualClock, new_virtual_loop
 from actors.runtime.world import World
 from actors.supervisor.rules import Naming
 from actors.supervisor.state import Job, fold
-from actors.supervisor.work import Program
+from actors.supervisor.work import Program, always
 from actors.views.tables import CostsTable, JobsTable
 from lastcall.config.settings import Settings
 from lastcall.node import Node, Parts, boot
@@ -154,7 +154,7 @@ class NodeKit:
             provider=self.provider,
             account=self.cloud.settings.account,
             naming=Naming("instal", "gene", KEY),
-            program=Program(argv=("python", "-m", "containers.training", "work.json", "out")),
+            program=always(Program(argv=("python", "-m", "containers.training", "work.json", "out"))),
             version="test",
             safe_mode=None,
             degraded=lambda: self.degraded or journal.degraded,

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -42,8 +43,8 @@ from messages.errors import Refusal
 from messages.ids import CommandId, DatasetId, JobId, PredictionId, UserId
 from messages.jobs import Requester
 from messages.storage import Artifact, DatasetInfo
-from providers.local.prediction import LocalPrediction
-from providers.local.settings import LocalSettings
+from providers.interface import InPlace
+from providers.local.prediction import LocalPrediction, PredictionTerms
 from providers.local.storage import LocalStorage
 from providers.worker import Worker
 
@@ -152,9 +153,9 @@ async def disk(tmp_path: Path) -> AsyncIterator[Disk]:
     clock, entropy = SystemClock(), SystemEntropy()
     journal = SqliteJournal.memory(clock=clock, entropy=entropy.bytes, projections=standard())
     store = LocalStorage(tmp_path / "storage", lambda: f".upload-{next(names)}", Worker("storage"))
-    settings = LocalSettings(root=tmp_path, wrapper=tmp_path / "wrapper")
+    terms = PredictionTerms(tmp_path / "predictions", sys.executable, 1, None, Decimal(0))
     programs = Programs()
-    prediction = LocalPrediction(settings, store, programs, clock)
+    prediction = LocalPrediction(terms, store, InPlace(store), programs, clock)
 
     async def nobody(dataset: DatasetId) -> dict[JobId, bool]:
         return {}

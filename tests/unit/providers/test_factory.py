@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,33 @@ from pydantic import ValidationError
 from providers.factory import DEFAULT_KIND, CloudProviderFactory, UnknownProvider
 from providers.fake.provider import build_fake
 from providers.fake.settings import FakeSettings
+from providers.interface import Provider
 from providers.local.settings import LocalSettings
+from providers.seams import Outside
+from providers.transport import HttpReply, HttpRequest, HttpStream, NotSent
 from tests.support.providers.clocks import ManualClock
 from tests.support.providers.subjects import close_provider, no_programs, os_entropy
+
+
+class NoTransport:
+    """Nothing here may speak to anybody."""
+
+    async def request(self, request: HttpRequest) -> HttpReply:
+        raise NotSent(request.url)
+
+    def stream(self, request: HttpRequest) -> AbstractAsyncContextManager[HttpStream]:
+        raise NotSent(request.url)
+
+    async def close(self) -> None:
+        return None
+
+
+def outside() -> Outside:
+    return Outside(ManualClock(), os_entropy, no_programs, NoTransport())
+
+
+def fake(settings: FakeSettings, world: Outside) -> Provider:
+    return build_fake(settings, world.clock, world.entropy, world.runner)
 
 
 def test_local_is_the_default_and_only_what_exists_is_known() -> None:
@@ -25,31 +50,31 @@ def test_local_is_the_default_and_only_what_exists_is_known() -> None:
 @pytest.mark.parametrize("name", ["aws", "runpod", "", "Local"])
 def test_an_unknown_name_lists_the_known_ones(name: str) -> None:
     with pytest.raises(UnknownProvider, match="known: fake, local"):
-        CloudProviderFactory().build(name, {}, ManualClock(), os_entropy, no_programs)
+        CloudProviderFactory().build(name, {}, outside())
 
 
 async def test_each_provider_is_built_from_settings_of_its_own(tmp_path: Path) -> None:
     factory = CloudProviderFactory()
     settings = {"root": tmp_path / "root", "wrapper": tmp_path / "wrapper.pyz"}
-    local = factory.build("local", settings, ManualClock(), os_entropy, no_programs)
-    fake = factory.build("fake", FakeSettings(), ManualClock(), os_entropy, no_programs)
+    local = factory.build("local", settings, outside())
+    pretended = factory.build("fake", FakeSettings(), outside())
     assert {part.kind for part in local[:3]} == {"local"}
-    assert {part.kind for part in fake[:3]} == {"fake"}
+    assert {part.kind for part in pretended[:3]} == {"fake"}
     await close_provider(local)
-    await close_provider(fake)
+    await close_provider(pretended)
 
 
 def test_settings_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     factory = CloudProviderFactory()
     with pytest.raises(ValidationError):
-        factory.build("local", {"root": tmp_path}, ManualClock(), os_entropy, no_programs)
+        factory.build("local", {"root": tmp_path}, outside())
     with pytest.raises(TypeError, match="LocalSettings"):
-        factory.build("local", FakeSettings(), ManualClock(), os_entropy, no_programs)
+        factory.build("local", FakeSettings(), outside())
 
 
 def test_a_name_is_registered_once() -> None:
     factory = CloudProviderFactory()
     with pytest.raises(ValueError, match="already"):
-        factory.register("fake", FakeSettings, build_fake)
-    factory.register("another", FakeSettings, build_fake)
+        factory.register("fake", FakeSettings, fake)
+    factory.register("another", FakeSettings, fake)
     assert "another" in factory.kinds
