@@ -81,7 +81,7 @@ class Switch:
         if not isinstance(wanted, Mapping) or not wanted.keys() <= _SETTINGS:
             raise ValueError(f"expected a number, a truth value or an object with {', '.join(sorted(_SETTINGS))}")
         left, span = wanted.get("next"), wanted.get("for_s")
-        if left is not None and (not isinstance(left, int) or left < 0):
+        if left is not None and (not isinstance(left, int) or isinstance(left, bool) or left < 0):
             raise ValueError("next is a number of times")
         if span is not None and not _is_number(span):
             raise ValueError("for_s is a number of seconds")
