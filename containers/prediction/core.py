@@ -41,7 +41,8 @@ def predict(model_dir: Path, source: Path, output: Path, column: str, digests: M
     and what reading a file can raise.
     """
     model = load(model_dir, digests)
-    found = survey(source, columns_min=1)
+    stored = model.schema.get("decimal")
+    found = survey(source, columns_min=1, decimal=stored if stored in (".", ",") else None)
     if not found.rows:
         raise Refused("E-CSV-ROWS", "The file has no rows below its header: send at least one row to predict")
     features = match_features(model.schema, found)

@@ -43,6 +43,8 @@ class Fitted(NamedTuple):
     test: Integers
     answers: Any
     """On the test rows."""
+    decimal: str | None = None
+    """How the training file wrote numbers, where its columns told."""
 
 
 def versions() -> dict[str, str]:
@@ -62,7 +64,7 @@ def save(out: Path, fitted: Fitted) -> None:
     out.mkdir(parents=True, exist_ok=True)
     _write_json(out / METRICS_FILE, fitted.metrics)
     _write_json(out / METADATA_FILE, fitted.metadata)
-    _write_json(out / SCHEMA_FILE, schema(fitted.frame.features, str(fitted.metadata["target_column"])))
+    _write_json(out / SCHEMA_FILE, schema(fitted.frame.features, str(fitted.metadata["target_column"]), fitted.decimal))
     _write_holdout(out / HOLDOUT_FILE, fitted)
     path = out / MODEL_FILE
     skops.io.dump(fitted.pipeline, path, compression=zipfile.ZIP_DEFLATED, compresslevel=6)
@@ -76,10 +78,10 @@ def _write_json(path: Path, document: dict[str, Any]) -> None:
     path.write_text(json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def schema(features: pd.DataFrame, target: str) -> dict[str, Any]:
-    """Return what a file must look like for this model to predict it."""
+def schema(features: pd.DataFrame, target: str, decimal: str | None = None) -> dict[str, Any]:
+    """Return what a file must look like for this model to predict it, and how to read its numbers in doubt."""
     columns = [_column(features, str(name)) for name in features.columns]
-    return {"schema": "columns/v1", "target": target, "columns": columns}
+    return {"schema": "columns/v1", "target": target, "decimal": decimal, "columns": columns}
 
 
 def _column(features: pd.DataFrame, name: str) -> dict[str, Any]:

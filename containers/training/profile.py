@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from containers.training.dialect import Dialect
 from containers.training.refusal import Refused, quoted
 from containers.training.table import Table, Undecodable, detect_file
-from containers.training.values import MISSING, comma_numbers, is_number, point_numbers
+from containers.training.values import MISSING, comma_numbers, has_sure_comma, is_number, point_numbers
 
 DISTINCT_MAX = 1000
 """Distinct values counted per column; more is "many"."""
@@ -55,6 +55,11 @@ class Tally:
         self._point = True
         self._comma = delimiter != ","
         self._comma_seen = False
+        self._sure_comma = False
+        self.marked = ""
+        """The first number with a point or a comma in it."""
+        self.file_decimal: str | None = None
+        """How the whole file writes numbers, once that is known."""
 
     @property
     def values(self) -> int:
@@ -71,7 +76,32 @@ class Tally:
     @property
     def decimal(self) -> str:
         """How numbers are written here: ``.`` or ``,``."""
-        return "," if self.kind == "number" and not self._point else "."
+        if self.kind != "number":
+            return "."
+        if not self._point:
+            return ","
+        return "," if self._either_point and self.file_decimal == "," else "."
+
+    @property
+    def sure_decimal(self) -> str | None:
+        """How numbers are written, where the cells of this column can be read in one way only."""
+        if self.kind != "number":
+            return None
+        if not self._point:
+            return "," if self._sure_comma else None
+        return "." if self.marked and not self._comma else None
+
+    @property
+    def doubtful(self) -> bool:
+        """Numbers such as ``1.200`` or ``1,200`` that other files mean otherwise, with no other column to tell."""
+        if self._either_point:
+            return self.file_decimal is None
+        return self.kind == "number" and not self._point and not self._sure_comma and self.file_decimal != ","
+
+    @property
+    def _either_point(self) -> bool:
+        """Every point may stand between thousands or before decimals."""
+        return self._point and self._comma and bool(self.marked)
 
     @property
     def distinct(self) -> int | None:
@@ -115,8 +145,11 @@ class Tally:
 
     def _follow_commas(self, present: Sequence[str]) -> None:
         joined = "".join(present)
+        if not self.marked and ("." in joined or "," in joined):
+            self.marked = next(c.strip() for c in present if "." in c or "," in c)
         if "," in joined:
             self._comma_seen = True
+            self._sure_comma = self._sure_comma or has_sure_comma(present)
         elif "." not in joined and self._point and "e" not in joined and "E" not in joined:
             return  # whole numbers read the same either way
         if comma_numbers(present) is None:
@@ -199,6 +232,8 @@ class Survey(NamedTuple):
     sha256: str
     target: Target | None = None
     """What was followed of the target, where one was named and is in the file."""
+    decimal: str | None = None
+    """How numbers are written in the file, ``.`` or ``,``; ``None`` where its columns do not tell."""
 
     def json(self) -> dict[str, Any]:
         """Return the survey as ``messages.storage.Profile`` has it."""
@@ -212,21 +247,29 @@ class Survey(NamedTuple):
         }
 
 
-def survey(path: Path, target: str | None = None, *, columns_min: int = 2, dialect: Dialect | None = None) -> Survey:
+def survey(
+    path: Path,
+    target: str | None = None,
+    *,
+    columns_min: int = 2,
+    dialect: Dialect | None = None,
+    decimal: str | None = None,
+) -> Survey:
     """Read the whole file once and return what is in it, following the column ``target`` if the file has it.
 
+    ``decimal`` is believed of a file whose own columns do not tell how numbers are written.
     Raises ``Refused`` with an E-CSV-… code: EMPTY, BINARY, DELIMITER, COLUMNS, HEADER, RAGGED.
     """
     found = dialect or detect_file(path, columns_min)
     try:
-        return _survey(path, found, target)
+        return _survey(path, found, target, decimal)
     except Undecodable:
         if found.encoding.startswith("utf-16"):
             raise Refused("E-CSV-BINARY", "The file is damaged UTF-16 text: export it as CSV (UTF-8)") from None
-    return _survey(path, found._replace(encoding="cp1252"), target)
+    return _survey(path, found._replace(encoding="cp1252"), target, decimal)
 
 
-def _survey(path: Path, dialect: Dialect, target: str | None) -> Survey:
+def _survey(path: Path, dialect: Dialect, target: str | None, decimal: str | None) -> Survey:
     with Table(path, dialect) as table:
         aim = Target(table.names.index(target), len(table.names)) if target in table.names else None
         most = max(1, min(DISTINCT_MAX, DISTINCT_TOTAL_MAX // len(table.names)))
@@ -240,7 +283,16 @@ def _survey(path: Path, dialect: Dialect, target: str | None) -> Survey:
             if aim and columns:
                 aim.add(columns)
         check_header(table.names, tallies)
-        return Survey(rows, tallies, dialect, table.size_bytes, table.sha256, aim)
+        written = "." if dialect.delimiter == "," else file_decimal(tallies) or decimal
+        for tally in tallies:
+            tally.file_decimal = written
+        return Survey(rows, tallies, dialect, table.size_bytes, table.sha256, aim, written)
+
+
+def file_decimal(tallies: Sequence[Tally]) -> str | None:
+    """Return how the file writes numbers, or ``None`` where no column tells, or columns contradict each other."""
+    sure = {tally.sure_decimal for tally in tallies} - {None}
+    return sure.pop() if len(sure) == 1 else None
 
 
 def check_header(names: Sequence[str], tallies: Sequence[Tally]) -> None:

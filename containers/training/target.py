@@ -7,6 +7,7 @@ A model that can do one task only decides where the target allows both.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -226,6 +227,7 @@ def _warnings(found: Survey, target: Tally, features: Sequence[str], task: str) 
     """Give what a person should know before paying, most important first, one sentence each."""
     if target.missing:
         yield f"{target.missing:,} of {found.rows:,} rows have no {quoted(target.name)} and are left out."
+    yield from _doubtful_numbers(found, {target.name, *features})
     yield from _leaks(found, target, set(features), task)
     if task == CLASSIFICATION:
         rows = _labels(found, target)
@@ -240,6 +242,17 @@ def _warnings(found: Survey, target: Tally, features: Sequence[str], task: str) 
     for tally in found.columns:
         if tally.name in set(features):
             yield from _column_warnings(tally)
+
+
+def _doubtful_numbers(found: Survey, used: set[str]) -> Iterator[str]:
+    doubtful = [tally for tally in found.columns if tally.doubtful and tally.name in used]
+    if doubtful:
+        example = doubtful[0].marked
+        read = numbers((example,), doubtful[0].decimal) or [math.nan]
+        yield (
+            f"The numbers in {listed([tally.name for tally in doubtful], 3)} can be read in two ways and no other "
+            f"column tells which: {quoted(example)} is read as {read[0]:g}. Write them without marks between thousands."
+        )
 
 
 def _leaks(found: Survey, target: Tally, features: set[str], task: str) -> Iterator[str]:

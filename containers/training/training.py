@@ -104,7 +104,7 @@ def _learn(
     metadata["score"] = measured.value
     metadata["score_metric"] = measured.headline
     progress.stage("save", "writing the model", {measured.headline: measured.value})
-    bundle.save(out, bundle.Fitted(pipeline, metadata, metrics, frame, test_rows, answers))
+    bundle.save(out, bundle.Fitted(pipeline, metadata, metrics, frame, test_rows, answers, found.decimal))
     progress.stage("done", "trained")
     return metrics
 

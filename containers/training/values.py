@@ -3,8 +3,8 @@
 * A cell is read without surrounding white space.
 * Missing: empty, ``NA N/A NaN nan null NULL None ? -``, and the spellings of infinity, which no model can use.
 * Number: ASCII digits, sign, decimal point, exponent. A column is numeric when every cell that is not missing is.
-* Decimal comma (``1.234,56``): read per column, and only in files whose delimiter is not the comma, where it cannot
-  be confused with ``1,234`` meaning one thousand.
+* Decimal comma (``1.234,56``): only in files whose delimiter is not the comma. A column that can be read one way only
+  is read so; a column of ``1.200`` and ``2.500``, which can be read both ways, as the file's other columns are written.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ MISSING = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?",
 """Cells that mean "no value"."""
 
 _NUMBER_BYTES = b"0123456789+-.eE \t"
-_COMMA_NUMBER = re.compile(r"\s*[+-]?(?:\d{1,3}(?:\.\d{3})+|\d+)(?:,\d+)?\s*", re.ASCII)
+_COMMA_NUMBER = re.compile(r"\s*[+-]?(?:[1-9]\d{0,2}(?:\.\d{3})+|\d+)(?:,\d+)?\s*", re.ASCII)
+_COMMA_THOUSANDS = re.compile(r"\s*[+-]?[1-9]\d{0,2}(?:,\d{3})\s*", re.ASCII)
 
 
 def is_missing(cell: str) -> bool:
@@ -47,6 +48,11 @@ def comma_numbers(cells: Sequence[str]) -> list[float] | None:
     if not all(map(_COMMA_NUMBER.fullmatch, cells)):
         return None
     return [float(c.replace(".", "").replace(",", ".")) for c in cells]
+
+
+def has_sure_comma(cells: Sequence[str]) -> bool:
+    """Return whether a comma among these cells, all numbers with a decimal comma, can mean nothing but decimals."""
+    return any("," in cell and not _COMMA_THOUSANDS.fullmatch(cell) for cell in cells)
 
 
 def numbers(cells: Sequence[str], decimal: str) -> list[float] | None:

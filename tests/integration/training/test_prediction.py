@@ -292,3 +292,14 @@ def test_the_program_prints_one_json_line(
     (line,) = capsys.readouterr().out.splitlines()
     assert json.loads(line)["code"] == "E-CSV-SCHEMA"
     assert main([]) == 2
+
+
+def test_numbers_in_doubt_are_read_as_the_file_that_was_learnt_from_wrote_them(tmp_path: Path) -> None:
+    """A file of one column of ``1.200`` says nothing of itself; the training file had decimal commas elsewhere."""
+    rows = [f"{n % 9 + 1}.{n % 7}00;{n},5;{(n % 9 + 1) * 1000 + n % 7 * 100}" for n in range(60)]
+    bundle = train(tmp_path / "job", write(tmp_path, table("x;other;y", rows)), "y", model="linear", features=["x"])
+    assert document(bundle / "schema.json")["decimal"] == ","
+    source = write(tmp_path, "x;note\n3.400;a\n5.100;b\n", "rows.csv")
+    assert answer(request(bundle, source, tmp_path / "predicted.csv"))["ok"]
+    predicted = [float(row["prediction"].replace(",", ".")) for row in read(tmp_path / "predicted.csv", ";")]
+    assert predicted == pytest.approx([3400, 5100])
