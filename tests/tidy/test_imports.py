@@ -14,6 +14,7 @@ ALLOWED: tuple[tuple[str, set[str]], ...] = (
     ("messages/__init__.py", set()),
     ("messages/", PYDANTIC),
     ("providers/http.py", {"aiohttp", "yarl"}),
+    ("providers/http.py", {"aiohttp", "yarl"}),
     ("providers/", PYDANTIC),
     ("actors/runtime/", set()),
     ("actors/supervisor/decide.py", set()),

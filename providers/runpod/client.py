@@ -1,0 +1,212 @@
+"""Calls of RunPod's API: the key, the quota, the breakers, and what an answer means.
+
+The key goes into the ``Authorization`` header of requests to the configured addresses and nowhere else. Nothing is
+repeated here. A call whose turn does not come within its patience is not sent at all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from typing import Final, NamedTuple
+from urllib.parse import quote, urlencode
+
+from providers.interface import ProviderClock, Unavailable
+from providers.runpod.breaker import Breaker
+from providers.runpod.problems import Problem, Unreadable, error_of, parse_json, read_problem
+from providers.runpod.quota import Priority, Quota, retry_after_s
+from providers.runpod.settings import RunPodSettings
+from providers.transport import HttpReply, HttpRequest, HttpStream, Transport, TransportError
+
+CALL_S: Final = 30.0
+"""For one control call in all (fact sheet 7.2)."""
+PATIENCE_S: Final = 20.0
+"""How long a call may wait for its turn under the quota."""
+BODY_BYTES_MAX: Final = 102_400
+"""A longer JSON body is refused by RunPod (fact sheet 0)."""
+
+
+class Surface(StrEnum):
+    """RunPod's hosts, which fail apart from each other."""
+
+    REST = "rest"
+    GRAPHQL = "graphql"
+    SERVERLESS = "serverless"
+
+
+class NotAdmitted(TransportError):
+    """The call was not sent: the quota or a breaker holds it back. Nothing left this computer."""
+
+    def __init__(self, detail: str, wait_s: float) -> None:
+        super().__init__(detail)
+        self.wait_s = wait_s
+
+
+class Call(NamedTuple):
+    """One call. Spans in seconds."""
+
+    method: str
+    path: str
+    """Below the surface's address, encoded (``path_of``)."""
+    priority: Priority = Priority.REST
+    body: object = None
+    """Sent as JSON unless ``None``."""
+    query: Mapping[str, str] = {}
+    headers: Mapping[str, str] = {}
+    surface: Surface = Surface.REST
+    total_s: float = CALL_S
+    read_s: float = CALL_S
+    patience_s: float = PATIENCE_S
+
+
+class Reply(NamedTuple):
+    """A whole answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    problem: Problem
+    """What it says, should it not be what was hoped for."""
+
+    def json(self) -> object:
+        """Return the body's value. Raises Unreadable."""
+        return parse_json(self.body)
+
+
+def path_of(*segments: str) -> str:
+    """Return ``/a/b`` with every segment encoded."""
+    return "".join(f"/{quote(segment, safe='')}" for segment in segments)
+
+
+class Client:
+    """Makes calls for one account. Safe to share between tasks."""
+
+    def __init__(self, transport: Transport, clock: ProviderClock, settings: RunPodSettings) -> None:
+        self.clock = clock
+        self.settings = settings
+        self.quota = Quota(settings.shares)
+        self._transport = transport
+        self._breakers = {surface: Breaker() for surface in Surface}
+        self._quotas = {
+            Surface.REST: self.quota,
+            Surface.GRAPHQL: Quota(settings.shares),
+            Surface.SERVERLESS: Quota(settings.shares),
+        }
+        self._bases = {
+            Surface.REST: settings.api_url,
+            Surface.GRAPHQL: settings.graphql_url,
+            Surface.SERVERLESS: settings.serverless_url,
+        }
+
+    async def exchange(self, call: Call) -> Reply:
+        """Make one call and return the answer, whatever its status. Raises NotAdmitted, NotSent or NoReply."""
+        request = self._request(call)
+        await self._admitted(call)
+        try:
+            reply = await self._transport.request(request)
+        except TransportError:
+            self._breakers[call.surface].failed(self.clock.monotonic())
+            raise
+        self._answered(call, reply.status, reply.headers)
+        return Reply(reply.status, reply.headers, reply.body, read_problem(reply, self._secrets))
+
+    async def read(self, call: Call, what: str, ok: Collection[int] = (200,)) -> object:
+        """Make a call that changes nothing, or may be repeated, and return its JSON (``None`` for 204).
+
+        Raises NotFound, Refused, or Unavailable for everything that is not RunPod's own clean answer.
+        """
+        reply = await self.answer(call, what)
+        if reply.status not in ok:
+            raise error_of(reply.problem, reply.headers, what)
+        if reply.status == 204:
+            return None
+        try:
+            return reply.json()
+        except Unreadable:
+            raise Unavailable(f"RunPod's answer when asked {what} could not be read") from None
+
+    async def answer(self, call: Call, what: str) -> Reply:
+        """Make a call and return its answer, whatever its status. Raises Unavailable where none came."""
+        try:
+            return await self.exchange(call)
+        except NotAdmitted as held:
+            raise Unavailable(f"RunPod was not asked {what}: {held}", held.wait_s) from None
+        except TransportError as error:
+            raise Unavailable(f"RunPod did not answer when asked {what}: {error}") from error
+
+    async def graphql(self, query: str, variables: Mapping[str, object], what: str, priority: Priority) -> object:
+        """Run one GraphQL operation and return its ``data``. Raises like ``read``; errors in a 200 are Unavailable."""
+        call = Call("POST", "", priority, {"query": query, "variables": dict(variables)}, surface=Surface.GRAPHQL)
+        said = await self.read(call, what)
+        if not isinstance(said, dict) or "data" not in said or said.get("errors"):
+            raise Unavailable(f"RunPod's GraphQL answer when asked {what} holds no result")
+        data: object = said["data"]
+        return data
+
+    @asynccontextmanager
+    async def stream(self, call: Call) -> AsyncIterator[HttpStream]:
+        """Make one call whose answer is read piece by piece. Raises NotAdmitted, NotSent or NoReply."""
+        request = self._request(call)
+        await self._admitted(call)
+        try:
+            opened = self._transport.stream(request)
+            answer = await opened.__aenter__()
+        except TransportError:
+            self._breakers[call.surface].failed(self.clock.monotonic())
+            raise
+        self._answered(call, answer.status, answer.headers)
+        try:
+            yield answer
+        finally:
+            await opened.__aexit__(None, None, None)
+
+    def problem_of(self, status: int, headers: Mapping[str, str], body: bytes) -> Problem:
+        """Return what an answer that was read piece by piece says."""
+        return read_problem(HttpReply(status, headers, body), self._secrets)
+
+    @property
+    def _secrets(self) -> tuple[str, ...]:
+        return (self.settings.api_key.get_secret_value(),)
+
+    def _request(self, call: Call) -> HttpRequest:
+        query = f"?{urlencode(call.query)}" if call.query else ""
+        headers = {"accept": "application/json", "authorization": f"Bearer {self._secrets[0]}", **call.headers}
+        body = None
+        if call.body is not None:
+            body = encode(call.body)
+            headers |= {"content-type": "application/json", "content-length": str(len(body))}
+        url = f"{self._bases[call.surface]}{call.path}{query}"
+        return HttpRequest(call.method, url, headers, body, call.total_s, min(call.read_s, call.total_s))
+
+    async def _admitted(self, call: Call) -> None:
+        """Wait for the call's turn. Terminates wait for nothing."""
+        quota, breaker, clock = self._quotas[call.surface], self._breakers[call.surface], self.clock
+        give_up = clock.monotonic() + call.patience_s
+        while call.priority is not Priority.TERMINATE:
+            now = clock.monotonic()
+            held_s = breaker.wait_s(now)
+            if held_s > 0:
+                raise NotAdmitted("it has not answered for a while", held_s)
+            wait_s = quota.wait_s(call.priority, now)
+            if wait_s <= 0:
+                break
+            if now + wait_s > give_up:
+                raise NotAdmitted("the call quota is used up", wait_s)
+            await clock.sleep(wait_s)
+        breaker.sending(clock.monotonic())
+        quota.sent(clock.monotonic())
+
+    def _answered(self, call: Call, status: int, headers: Mapping[str, str]) -> None:
+        now = self.clock.monotonic()
+        quota = self._quotas[call.surface]
+        self._breakers[call.surface].succeeded()
+        quota.answered(headers, now)
+        if status == 429:
+            quota.refused(call.priority, retry_after_s(headers), now)
+
+
+def encode(body: object) -> bytes:
+    """Return JSON as it is sent."""
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()

@@ -1,0 +1,90 @@
+"""Proof that a pod is gone (design.md 6): GET finds nothing, and 15 s later a complete list and one more GET neither.
+
+All of it under the account the pod was launched in, confirmed in the same minute. A pod whose create is young may not
+be shown yet, so its absence is looked at again and again until it is old enough; whatever shows meanwhile is alive.
+Lists are shared: proofs wait for the listing that is due anyway, and only then ask for one.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from messages.machines import Alive, Gone, Machine, MachineState, Proof, Unknown
+from providers.interface import NotFound, ProviderError, Refused
+from providers.runpod.account import FRESH_S, Account
+from providers.runpod.client import Client
+from providers.runpod.listing import Lister
+from providers.runpod.pods import describe
+
+
+class Prover:
+    """Proves pods gone."""
+
+    def __init__(self, client: Client, account: Account, lister: Lister) -> None:
+        self._client = client
+        self._account = account
+        self._lister = lister
+
+    async def prove(self, machine: Machine) -> Proof:
+        """Look as often as a proof needs. Never raises."""
+        try:
+            return await self._prove(machine)
+        except ProviderError as error:
+            return Unknown(detail=f"no answer: {error}")
+
+    async def _prove(self, machine: Machine) -> Proof:
+        clock, timings = self._client.clock, self._client.settings.timings
+        if machine.account != self._account.fingerprint:
+            return Unknown(detail=f"it was launched under {machine.account}, this is {self._account.fingerprint}")
+        first, seen = clock.now(), await self._get(machine)
+        while seen is None and self._young_s(machine) > 0:
+            await clock.sleep(min(timings.absence_gap_s, self._young_s(machine)))
+            first, seen = clock.now(), await self._get(machine)
+        if seen is not None:
+            return Alive(detail=f"RunPod still knows it as {seen or 'a pod without a status'}")
+        due = clock.monotonic() + timings.absence_gap_s
+        await clock.sleep(timings.absence_gap_s + self._lister.interval_s())
+        listing = await self._lister.begun_since(due)
+        if not listing.complete or listing.account != machine.account:
+            return Unknown(detail="the listing is cut, or of an account that is not confirmed")
+        if any(machine.id == m.id or machine.name == m.name for m in listing.machines):
+            return Alive(detail="it is listed")
+        second, seen = clock.now(), await self._get(machine)
+        if seen is not None:
+            return Alive(detail=f"RunPod knows it again as {seen or 'a pod without a status'}")
+        return await self._confirmed(machine, first, listing.began, second, empty=not listing.machines)
+
+    async def _confirmed(
+        self, machine: Machine, first: datetime, listed: datetime, second: datetime, *, empty: bool
+    ) -> Proof:
+        """Read whose account answered: after an empty listing anew, else within the minute."""
+        clock = self._client.clock
+        try:
+            account = await self._account.confirm(clock.monotonic() - (0 if empty else FRESH_S))
+        except Refused as error:
+            return Unknown(detail=f"another account answers: {error}")
+        return Gone(
+            account=account,
+            at=clock.now(),
+            absent_since=first,
+            listing_began=listed,
+            evidence=(
+                f"{first:%H:%M:%S} RunPod was asked for pod {machine.id}: not found",
+                f"{listed:%H:%M:%S} a complete list of the account's pods begun here shows neither its id nor its name",
+                f"{second:%H:%M:%S} asked again for pod {machine.id}: not found",
+                f"{clock.now():%H:%M:%S} the account was confirmed as {account}",
+            ),
+        )
+
+    def _young_s(self, machine: Machine) -> float:
+        """Return for how long absence does not count yet."""
+        age_s = (self._client.clock.now() - machine.first_seen).total_seconds()
+        return self._client.settings.timings.min_age_s - age_s
+
+    async def _get(self, machine: Machine) -> str | None:
+        """Return the status RunPod tells of it, or ``None`` for "not found". Raises ProviderError."""
+        try:
+            pod = await describe(self._client, machine.id)
+        except NotFound:
+            return None
+        return None if pod.state is MachineState.GONE else pod.status

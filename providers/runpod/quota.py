@@ -1,0 +1,114 @@
+"""The account's call quota, learnt from the answers' headers, and who may use what is left of it. Pure.
+
+RunPod counts calls per user in windows of a minute, an hour and a day, and says in every answer what is left
+(fact sheet 0). Every priority leaves a share of each window to those above it; a terminate always goes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+
+from providers.runpod.settings import QuotaShares
+
+WINDOWS_MAX = 8
+"""Windows remembered; RunPod names three."""
+RETRY_AFTER_MAX_S = 86_400.0
+RETRY_AFTER_DEFAULT_S = 5.0
+"""For a 429 that does not say when."""
+PROBE_S = 60.0
+"""So long after the last call one goes out whatever was said: a window of a day may have been lifted meanwhile."""
+
+_POLICY = re.compile(r'"(?P<name>[^"]{1,32})"\s*;\s*q=(?P<q>[0-9]{1,12})\s*;\s*w=(?P<w>[0-9]{1,9})')
+_LEFT = re.compile(r'"(?P<name>[^"]{1,32})"\s*;\s*r=(?P<r>[0-9]{1,12})\s*;\s*t=(?P<t>[0-9]{1,9})')
+
+
+class Priority(IntEnum):
+    """What a call is for; lower goes first."""
+
+    TERMINATE = 0
+    LIST = 1
+    PROOF = 2
+    REST = 3
+
+
+@dataclass(slots=True)
+class _Window:
+    quota: int
+    span_s: float
+    left: int
+    resets_at: float
+
+
+class Quota:
+    """One account's windows. ``now`` is monotonic seconds."""
+
+    def __init__(self, shares: QuotaShares | None = None) -> None:
+        shares = shares or QuotaShares()
+        self._share = {
+            Priority.TERMINATE: 0.0,
+            Priority.LIST: shares.listing,
+            Priority.PROOF: max(shares.proof, shares.listing),
+            Priority.REST: max(shares.rest, shares.proof, shares.listing),
+        }
+        self._windows: dict[str, _Window] = {}
+        self._policy: dict[str, tuple[int, float]] = {}
+        self._parked_until: dict[Priority, float] = {}
+        self._last_sent: float | None = None
+
+    def wait_s(self, priority: Priority, now: float) -> float:
+        """Return 0 when a call of this priority may go out now, else the seconds until it may."""
+        if priority is Priority.TERMINATE or self._last_sent is None:
+            return 0.0
+        wait = max(0.0, self._parked_until.get(priority, now) - now)
+        for window in self._windows.values():
+            if now < window.resets_at and window.left <= window.quota * self._share[priority]:
+                wait = max(wait, window.resets_at - now)
+        return min(wait, max(0.0, self._last_sent + PROBE_S - now))
+
+    def sent(self, now: float) -> None:
+        """Count a call that goes out, so that those in flight are not forgotten until their answers come."""
+        self._last_sent = now
+        for window in self._windows.values():
+            if now >= window.resets_at:
+                window.left, window.resets_at = window.quota, now + window.span_s
+            window.left = max(0, window.left - 1)
+
+    def answered(self, headers: Mapping[str, str], now: float) -> None:
+        """Learn from an answer's headers (names in lower case); what cannot be read changes nothing.
+
+        Any answer but a 429 (``refused``) means that there is quota again.
+        """
+        self._parked_until.clear()
+        for found in _POLICY.finditer(headers.get("ratelimit-policy", "")[:2000]):
+            if int(found["q"]) and int(found["w"]):
+                self._policy[found["name"]] = (int(found["q"]), float(found["w"]))
+        for found in _LEFT.finditer(headers.get("ratelimit", "")[:2000]):
+            policy = self._policy.get(found["name"])
+            if policy is None or (found["name"] not in self._windows and len(self._windows) >= WINDOWS_MAX):
+                continue
+            quota, span_s = policy
+            resets_at = now + min(float(found["t"]), span_s)
+            self._windows[found["name"]] = _Window(quota, span_s, min(int(found["r"]), quota), resets_at)
+        while len(self._policy) > WINDOWS_MAX:
+            self._policy.pop(next(iter(self._policy)))
+
+    def refused(self, priority: Priority, retry_after_s: float, now: float) -> None:
+        """Hold back calls of this priority and below after a 429; what is more important still has its share."""
+        until = now + min(max(0.0, retry_after_s), RETRY_AFTER_MAX_S)
+        for each in Priority:
+            if each >= max(priority, Priority.LIST):
+                self._parked_until[each] = max(self._parked_until.get(each, 0.0), until)
+
+    def lowest_rate(self) -> float | None:
+        """Return the calls a second that the tightest window allows on average, or ``None`` while none is known."""
+        rates = [quota / span_s for quota, span_s in self._policy.values()]
+        return min(rates, default=None)
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float:
+    """Return what ``Retry-After`` says in whole seconds, bounded; a date or nonsense counts as not said."""
+    text = headers.get("retry-after", "").strip()
+    return min(float(text), RETRY_AFTER_MAX_S) if text.isascii() and text.isdecimal() else RETRY_AFTER_DEFAULT_S

@@ -1,0 +1,137 @@
+"""The RunPod ``CloudTrainingProvider``: pods that mount one network volume."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import ClassVar, Final
+
+from messages.machines import Gone, LaunchRequest, Listing, Machine, Offer, Proof, ProviderKind
+from providers.interface import (
+    Ambiguous,
+    BilledLine,
+    CloudTrainingProvider,
+    LogChunk,
+    Need,
+    ProviderError,
+    Unavailable,
+)
+from providers.runpod import pods
+from providers.runpod.account import Account
+from providers.runpod.billing import billed
+from providers.runpod.catalogue import Catalogue, read_cpus, read_gpus
+from providers.runpod.client import Call, Client
+from providers.runpod.listing import Lister
+from providers.runpod.logs import read_logs
+from providers.runpod.offers import rank, select_gpu
+from providers.runpod.proof import Prover
+from providers.runpod.shared import Shared
+from providers.runpod.sights import Sights
+
+CATALOGUE_S: Final = 60.0
+"""How old prices and stock of an offer may be."""
+OWN_LISTINGS: Final = 2
+"""Intervals without anybody's listing after which whoever waits for exits asks for one."""
+
+
+class RunPodTraining(CloudTrainingProvider):
+    """Rents pods. Also tells of pods that ended by themselves, from the listings that are made anyway."""
+
+    kind: ClassVar[ProviderKind] = "runpod"
+
+    def __init__(self, client: Client) -> None:
+        settings = client.settings
+        self.client = client
+        self.timings = settings.timings
+        self.self_ending = settings.self_ending
+        self.account = Account(client)
+        self._sights = Sights(client.clock)
+        self._lister = Lister(client, self.account, self._sights)
+        self._prover = Prover(client, self.account, self._lister)
+        self._ender = pods.Ender(client)
+        self._catalogue = Shared(client.clock, self._read_catalogue, "runpod catalogue")
+
+    async def fingerprint(self) -> str:
+        """Return the account by its volume, asked now. Raises Unavailable, or Refused with what to check."""
+        return await self.account.confirm(self.client.clock.monotonic())
+
+    def select_compute_type(self, size_mb: float, model_type: str) -> str:
+        """Return the GPU type for a size and a kind of model (R6.1)."""
+        return select_gpu(size_mb, model_type, self.client.settings.default_gpu_type)
+
+    async def offers(self, need: Need) -> list[Offer]:
+        """Return what fits in the volume's data centre, at the catalogue's prices of this minute.
+
+        Raises Unavailable without a catalogue: no money is spent at a guessed price.
+        """
+        place = await self.account.place()
+        catalogue = await self._catalogue.begun_since(self.client.clock.monotonic() - CATALOGUE_S)
+        return rank(need, catalogue, place, self.client.settings)
+
+    async def launch(self, request: LaunchRequest) -> Machine:
+        """Post one create. The pod mounts this account's volume, so the account needs no look before it."""
+        try:
+            pod = await pods.create(self.client, request)
+        except Ambiguous:
+            self._lister.doubt()
+            raise
+        return pod.machine(self.account.fingerprint, self._sights.launched(pod.id))
+
+    async def list_machines(self) -> Listing:
+        """Return every pod of the account, from a listing begun now. Raises Unavailable."""
+        listing = await self._lister.begun_since(self.client.clock.monotonic())
+        interval_s = self._lister.interval_s()
+        if interval_s != self.timings.list_interval_s:
+            self.timings = self.timings.model_copy(update={"list_interval_s": interval_s})
+        return listing
+
+    async def describe(self, machine_id: str) -> Machine:
+        """Return one pod as it is now."""
+        pod = await pods.describe(self.client, machine_id)
+        return pod.machine(self.account.fingerprint, self._sights.first_seen(machine_id))
+
+    async def terminate(self, machine_id: str) -> None:
+        """Ask for the end of a pod, by another route at every call."""
+        await self._ender.terminate(machine_id)
+
+    async def prove_gone(self, machine: Machine) -> Proof:
+        """Two "not found" with a complete listing between them, under the account it was launched in."""
+        proof = await self._prover.prove(machine)
+        if isinstance(proof, Gone):
+            self._ender.forget(machine.id)
+        return proof
+
+    async def logs(self, machine_id: str, after: int = 0) -> AsyncIterator[LogChunk]:
+        """Return what RunPod kept of the container's and the system's lines; they vanish soon after the pod."""
+        async for chunk in read_logs(self.client, machine_id, after, self.client.settings.log_silence_s):
+            yield chunk
+
+    async def billed(self, since: datetime, until: datetime) -> list[BilledLine]:
+        """Return one line per pod, by whole hours; the last minutes are not on it yet."""
+        return await billed(self.client, since, until)
+
+    async def next_exit(self) -> str:
+        """Wait for the next pod of ours that a listing no longer shows, or whose container began anew."""
+        clock = self.client.clock
+        while not self._sights.exits:
+            await clock.sleep(self._lister.interval_s())
+            try:
+                await self._lister.begun_since(clock.monotonic() - OWN_LISTINGS * self._lister.interval_s())
+            except ProviderError:
+                continue
+        return self._sights.exits.popleft()
+
+    async def close(self) -> None:
+        """End the calls that are out for more than one caller; pods keep running."""
+        await self._lister.close()
+        await self.account.close()
+        await self._catalogue.close()
+
+    async def _read_catalogue(self) -> Catalogue:
+        query = {"include": "AVAILABILITY", "product": "POD"}
+        what = "for the catalogue"
+        gpus = read_gpus(await self.client.read(Call("GET", "/catalog/gpus", query=query), what))
+        cpus = read_cpus(await self.client.read(Call("GET", "/catalog/cpus", query=query), what))
+        if gpus is None or cpus is None:
+            raise Unavailable("RunPod's catalogue could not be read")
+        return Catalogue(gpus, cpus)
