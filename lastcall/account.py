@@ -28,13 +28,27 @@ async def account_of(
 
     Raises Stopped once ``stop`` is set, and Refused, which asking again does not help.
     """
+    return await until_answered(training.fingerprint, clock, stop, log, (ProviderError, OSError))
+
+
+async def until_answered(
+    question: Callable[[], Coroutine[Any, Any, T]],
+    clock: Clock,
+    stop: asyncio.Event,
+    log: Callable[..., Any],
+    patient_with: tuple[type[Exception], ...] = (Unavailable,),
+) -> T:
+    """Return the answer to ``question``; ask again, ever more slowly, after what ``patient_with`` names.
+
+    Raises Stopped once ``stop`` is set, Refused, and what else the question raises.
+    """
     pause_s = PAUSE_FIRST_S
     while True:
         try:
-            return await unless(stop, training.fingerprint())
+            return await unless(stop, question())
         except Refused:
             raise
-        except (ProviderError, OSError) as error:
+        except patient_with as error:
             wished_s = error.retry_after_s if isinstance(error, Unavailable) else 0.0
             wait_s = min(PAUSE_MAX_S, max(pause_s, wished_s))
             log("provider_does_not_answer", error=str(error), again_in_s=wait_s)

@@ -26,7 +26,7 @@ from actors.runtime.world import World
 from actors.supervisor.rules import Naming
 from actors.supervisor.work import Program
 from lastcall import __version__, logs
-from lastcall.account import Stopped, account_of
+from lastcall.account import Stopped, account_of, until_answered
 from lastcall.config.problems import ConfigError
 from lastcall.disk_watch import LOOK_S, degraded_words, until_unsure
 from lastcall.node import Node, Parts, boot
@@ -104,8 +104,10 @@ class Daemon:
             await transport.close()
 
     async def _run_with(self, journal: SqliteJournal, transport: Transport) -> int:
-        seat = self._seat
-        provider = open_provider(seat.loaded.settings, seat.places.state_dir, self._world, transport)
+        settings, state_dir, world = self._seat.loaded.settings, self._seat.places.state_dir, self._world
+        provider = await until_answered(
+            lambda: open_provider(settings, state_dir, world, transport), world.clock, self._stop, self._log.warning
+        )
         try:
             node = await self._boot(journal, provider)
             gateway = AdminGateway(node.services, self._world.clock, self._world.entropy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -11,20 +12,29 @@ from actors.runtime.world import World
 from containers.job.build import build as build_wrapper
 from lastcall.config.settings import Settings
 from providers.factory import CloudProviderFactory
-from providers.interface import Provider
+from providers.interface import Provider, Refused
 from providers.local.settings import LocalSettings
+from providers.runpod.provider import RunPodProviderSettings, place_of
+from providers.runpod.settings import RunPodSettings
 from providers.seams import Outside
 from providers.transport import Transport
 
 WRAPPER_FOLDER = "wrapper"
+NEAR_FOLDER = "near"
+"""In the state directory: uploads on their way to a store elsewhere, and copies of what lies there."""
 PREDICTION_BYTES_MIN = 4 << 30
 """The numeric libraries reserve address space for every core before they use any."""
 
 
-def open_provider(settings: Settings, state_dir: Path, world: World, transport: Transport) -> Provider:
-    """Open the configured provider. Raises ProviderError when this computer cannot be one, OSError."""
+async def open_provider(settings: Settings, state_dir: Path, world: World, transport: Transport) -> Provider:
+    """Open the configured provider.
+
+    Raises Refused when it never will work so (this computer, keys, a volume of another account), Unavailable while the
+    provider does not answer, OSError.
+    """
     outside = Outside(world.clock, world.entropy, world.spawner, transport)
-    return CloudProviderFactory().build(settings.provider, _settings_of(settings, state_dir), outside)
+    found = await _SETTINGS[settings.provider](settings, state_dir, outside)
+    return CloudProviderFactory().build(settings.provider, found, outside)
 
 
 async def close_provider(provider: Provider) -> None:
@@ -34,13 +44,61 @@ async def close_provider(provider: Provider) -> None:
     await provider.prediction.close()
 
 
-def _settings_of(settings: Settings, state_dir: Path) -> BaseModel:
+async def _local(settings: Settings, state_dir: Path, _: Outside) -> BaseModel:
     return LocalSettings(
         root=state_dir,
         wrapper=wrapper_file(state_dir),
         price_usd_per_second=settings.local.price_usd_per_second,
         prediction_memory_bytes=prediction_memory_bytes(),
     )
+
+
+async def _runpod(settings: Settings, state_dir: Path, outside: Outside) -> BaseModel:
+    found = RunPodProviderSettings.model_validate(
+        {
+            **runpod_settings(settings).model_dump(),
+            "near": state_dir / NEAR_FOLDER / "runpod",
+            "prediction_memory_bytes": prediction_memory_bytes(),
+            "prediction_usd_per_second": settings.local.price_usd_per_second,
+        }
+    )
+    if found.data_center is not None:
+        return found
+    place = await place_of(found, outside.clock, outside.transport)
+    return found.model_copy(update={"data_center": place})
+
+
+def runpod_settings(settings: Settings) -> RunPodSettings:
+    """Return what the configuration says of RunPod, as the provider takes it. Raises Refused without key or volume."""
+    told = settings.runpod
+    if told.api_key is None or told.network_volume_id is None:
+        raise Refused("RunPod needs runpod.api_key and runpod.network_volume_id")
+    return RunPodSettings(
+        api_key=told.api_key,
+        volume_id=told.network_volume_id,
+        data_center=told.data_center,
+        api_url=told.api_url,
+        graphql_url=told.graphql_url,
+        serverless_url=told.serverless_url,
+        s3_endpoint=told.s3_endpoint,
+        s3_access_key=told.storage_access_key,
+        s3_secret_key=told.storage_secret_key,
+        default_gpu_type=told.default_gpu_type,
+        cloud_type=told.cloud_type,
+        image=told.image,
+        image_digest=told.image_digest or "",
+        mount_path=told.mount_path,
+        container_disk_gb=told.container_disk_gb,
+        package_index=told.package_index,
+        self_ending_proven_for=told.self_ending_proven_for or "",
+    )
+
+
+_SETTINGS: Mapping[str, Callable[[Settings, Path, Outside], Awaitable[BaseModel]]] = {
+    "local": _local,
+    "runpod": _runpod,
+}
+"""How the configuration tells each provider what it needs."""
 
 
 def prediction_memory_bytes() -> int:

@@ -12,6 +12,7 @@ from providers.fake.settings import FakeSettings
 from providers.interface import Provider, ProviderError
 from providers.local.provider import build_local
 from providers.local.settings import LocalSettings
+from providers.runpod.provider import RunPodProviderSettings, build_runpod
 from providers.seams import Outside
 
 DEFAULT_KIND = "local"
@@ -29,11 +30,12 @@ class _Registration(NamedTuple):
 
 
 class CloudProviderFactory:
-    """Builds providers by name; knows ``local`` and ``fake`` from the start."""
+    """Builds providers by name; knows ``local``, ``runpod`` and ``fake`` from the start."""
 
     def __init__(self) -> None:
         self._registered: dict[str, _Registration] = {}
         self.register("local", LocalSettings, lambda s, o: build_local(s, o.clock, o.entropy, o.runner))
+        self.register("runpod", RunPodProviderSettings, build_runpod)
         self.register("fake", FakeSettings, lambda s, o: build_fake(s, o.clock, o.entropy, o.runner))
 
     @property

@@ -45,11 +45,12 @@ class NearCopies:
         return self._disk.machine_path(key)
 
     async def close(self) -> None:
-        """End what is being fetched."""
+        """End what is being fetched, and let go of the disk."""
         tasks = list(self._fetching.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._disk.close()
 
     async def _size_here(self, key: str) -> int | None:
         try:

@@ -179,7 +179,7 @@ def test_a_full_disk_may_heal_and_a_wrong_directory_needs_a_person(
     number: int,
     status: int,
 ) -> None:
-    def failing(*_: Any) -> None:
+    async def failing(*_: Any) -> None:
         raise OSError(number, os.strerror(number), "/somewhere")
 
     monkeypatch.setattr(daemon_module, "open_provider", failing)

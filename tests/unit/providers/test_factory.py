@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from providers.factory import DEFAULT_KIND, CloudProviderFactory, UnknownProvider
 from providers.fake.provider import build_fake
 from providers.fake.settings import FakeSettings
-from providers.interface import Provider
+from providers.interface import Provider, Refused
 from providers.local.settings import LocalSettings
 from providers.seams import Outside
 from providers.transport import HttpReply, HttpRequest, HttpStream, NotSent
@@ -43,13 +43,13 @@ def fake(settings: FakeSettings, world: Outside) -> Provider:
 def test_local_is_the_default_and_only_what_exists_is_known() -> None:
     factory = CloudProviderFactory()
     assert DEFAULT_KIND == "local"
-    assert factory.kinds == ("fake", "local")
+    assert factory.kinds == ("fake", "local", "runpod")
     assert factory.settings_of("local") is LocalSettings
 
 
-@pytest.mark.parametrize("name", ["aws", "runpod", "", "Local"])
+@pytest.mark.parametrize("name", ["aws", "", "Local"])
 def test_an_unknown_name_lists_the_known_ones(name: str) -> None:
-    with pytest.raises(UnknownProvider, match="known: fake, local"):
+    with pytest.raises(UnknownProvider, match="known: fake, local, runpod"):
         CloudProviderFactory().build(name, {}, outside())
 
 
@@ -59,7 +59,17 @@ async def test_each_provider_is_built_from_settings_of_its_own(tmp_path: Path) -
     local = factory.build("local", settings, outside())
     pretended = factory.build("fake", FakeSettings(), outside())
     assert {part.kind for part in local[:3]} == {"local"}
+    keys = {"api_key": "k", "volume_id": "v", "s3_access_key": "a", "s3_secret_key": "s", "near": tmp_path / "near"}
+    rented = factory.build("runpod", {**keys, "data_center": "EU-RO-1"}, outside())
     assert {part.kind for part in pretended[:3]} == {"fake"}
+    assert {part.kind for part in rented[:3]} == {"runpod"}
+    assert rented.near.disk is not rented.storage
+    assert local.near.disk is local.storage
+    with pytest.raises(Refused, match="data centre"):
+        factory.build("runpod", keys, outside())
+    with pytest.raises(Refused, match="storage_access_key"):
+        factory.build("runpod", {**keys, "data_center": "EU-RO-1", "s3_access_key": None}, outside())
+    await close_provider(rented)
     await close_provider(local)
     await close_provider(pretended)
 
