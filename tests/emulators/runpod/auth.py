@@ -28,7 +28,7 @@ class Caller:
     """The pod whose own key it is."""
 
     @property
-    def who(self) -> str:
+    def who(self) -> Literal["account", "pod"]:
         """Return ``account`` or ``pod``: what the auditor writes down."""
         return "pod" if self.pod_id else "account"
 

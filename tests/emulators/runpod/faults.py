@@ -96,7 +96,7 @@ class Faults:
     create_materialise_after: Annotated[Switch[float] | None, Rule("create.materialise_after", _number, CREATES)] = None
     """Seconds until the pod exists; answered like ``create.accept_then``, or 500."""
     create_substitute: Annotated[
-        Switch[str] | None, Rule("create.substitute", _one_of("gpu", "zero_gpus", "data_centre"), CREATES)
+        Switch[str] | None, Rule("create.substitute", _one_of("gpu", "zero_gpus", "data_center"), CREATES)
     ] = None
     create_bad400: Annotated[Switch[bool] | None, Rule("create.bad400", _yes, CREATES)] = None
     create_denied: Annotated[Switch[tuple[str, ...]] | None, Rule("create.denied", _texts, CREATES)] = None
@@ -113,7 +113,8 @@ class Faults:
     """Factor on the price of every pod alive at that moment."""
 
     # Lists (3, 6, 7, 17).
-    list_lag: Annotated[Switch[float] | None, Rule("list.lag", _number, LISTS)] = None
+    list_lag: Annotated[Switch[float] | None, Rule("list.lag", _number, CREATES)] = None
+    """Seconds until lists show a pod created while this is on."""
     list_ghosts: Annotated[Switch[float] | None, Rule("list.ghosts", _number, LISTS)] = None
     """Seconds an ended pod stays in lists, as it was."""
     list_repeat_cursor: Annotated[Switch[bool] | None, Rule("list.repeat_cursor", _yes, LISTS)] = None
@@ -122,8 +123,8 @@ class Faults:
     list_mid_500: Annotated[Switch[bool] | None, Rule("list.mid_500", _yes, LISTS)] = None
     list_empty_once: Annotated[Switch[bool] | None, Rule("list.empty_once", _yes, LISTS)] = None
     list_strip_env: Annotated[Switch[bool] | None, Rule("list.strip_env", _yes, LISTS)] = None
-    get_404_for: Annotated[Switch[float] | None, Rule("get.404_for", _number, ("pods.get",))] = None
-    """Seconds after its creation in which GET does not find a pod."""
+    get_404_for: Annotated[Switch[float] | None, Rule("get.404_for", _number, CREATES)] = None
+    """Seconds after its coming into being in which GET does not find a pod created while this is on."""
     get_404: Annotated[Switch[bool] | None, Rule("get.404", _yes, ("pods.get",))] = None
 
     # Ending (4, 5, 28).
@@ -187,6 +188,9 @@ class Faults:
     outage: Annotated[Switch[str] | None, Rule("outage", _one_of("503", "refuse", "hang"))] = None
     edge_html200: Annotated[Switch[bool] | None, Rule("edge.html200", _yes)] = None
     edge_cut_json: Annotated[Switch[bool] | None, Rule("edge.cut_json", _yes)] = None
+    """A whole answer with half of its document."""
+    edge_cut: Annotated[Switch[bool] | None, Rule("edge.cut", _yes)] = None
+    """The connection breaks in the middle of the body."""
     edge_cloudflare_1010: Annotated[Switch[bool] | None, Rule("edge.cloudflare_1010", _yes)] = None
     redirect_evil: Annotated[Switch[str] | None, Rule("redirect.evil", _text)] = None
     """Address the caller is sent to."""

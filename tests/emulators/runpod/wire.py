@@ -47,5 +47,7 @@ class Response:
     """Held back this long by the emulator's clock before the first byte."""
     lost: Literal["reset", "hang", "cut"] | None = None
     """reset: the connection breaks before a byte; hang: no byte ever comes; cut: half of the body, then a break."""
+    drip_s: float = 0.0
+    """Seconds between two bytes of the body; 0: all at once."""
     follow: Callable[[], bytes] | None = None
     """A stream that does not end: asked again and again for what is new after ``body``."""
