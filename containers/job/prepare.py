@@ -47,12 +47,12 @@ for name in names:
     except m.PackageNotFoundError:
         pass
 print(json.dumps({
-    "version": list(sys.version_info[:3]), "executable": sys.executable, "versions": versions, "marker": {
+    "version": list(sys.version_info[:3]), "versions": versions,
+    "base": getattr(sys, "_base_executable", sys.executable), "libc": platform.libc_ver(), "marker": {
         "python_full_version": platform.python_version(), "python_version": "%d.%d" % sys.version_info[:2],
         "implementation_name": sys.implementation.name, "os_name": os.name, "sys_platform": sys.platform,
         "platform_machine": platform.machine(), "platform_system": platform.system(),
-        "platform_python_implementation": platform.python_implementation()},
-    "libc": platform.libc_ver()}))
+        "platform_python_implementation": platform.python_implementation()}}))
 """
 _PIP = (
     "import glob, os, runpy, sys\n"
@@ -207,15 +207,18 @@ def choose(lines: Sequence[Line], imports: Sequence[str]) -> tuple[Python, bool]
 
 
 def key_of(python: Python, requirements: bytes) -> str:
-    """Return the name of the environment for these requirements on this kind of machine."""
-    facts = python.facts
-    parts = [hashlib.sha256(requirements).hexdigest(), os.path.realpath(python.path), facts["marker"], facts["libc"]]
+    """Return the name of the environment for these requirements on this kind of machine.
+
+    An environment links to its Python by path, so the path is part of it, and so is where that path leads.
+    """
+    facts, base = python.facts, python.facts["base"]
+    parts = [hashlib.sha256(requirements).hexdigest(), base, os.path.realpath(base), facts["marker"], facts["libc"]]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def is_whole(environment: Path) -> bool:
     """Whether an environment is there, complete."""
-    return (environment / DONE).is_file() and os.access(environment / "bin" / "python", os.X_OK)
+    return (environment / DONE).is_file()
 
 
 def make(environments: Path, python: Python, requirements: Path, imports: Sequence[str]) -> Path:
@@ -291,7 +294,10 @@ def sweep(environments: Path) -> None:
 
 def run(command: Sequence[str]) -> None:
     """Run a step, its words in the log. Raises Fault with the last of them."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    environment = {**os.environ, "PIP_ROOT_USER_ACTION": "ignore"}
+    done = subprocess.run(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
     sys.stdout.write(done.stdout)
     if done.returncode:
         raise Fault("E-PREPARE", tail(done.stdout))

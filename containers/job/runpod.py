@@ -86,9 +86,9 @@ def call(pod: Pod, method: str, url: str, body: Any) -> tuple[int | None, str, b
 
 
 def end_pod(pod: Pod, told: Told = lambda *_: None, limit_s: float = END_LIMIT_S) -> None:
-    """Call until this process is killed. Returns after ``limit_s`` seconds, whatever hangs."""
+    """Call until this process is killed. Returns after ``limit_s`` seconds whatever hangs; at once without a key."""
     until = time.monotonic() + limit_s
-    while time.monotonic() < until:
+    while pod.routes and time.monotonic() < until:
         began = time.monotonic()
         for name, method, url, body in pod.routes:
             accepted: list[bool] = []
