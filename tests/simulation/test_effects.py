@@ -25,13 +25,16 @@ from actors.supervisor import launching, reading
 from actors.supervisor.driver import CONFLICTS_MAX, WOKE, Contended
 from actors.supervisor.inputs import StopAsked
 from actors.supervisor.pending import Launch
+from actors.supervisor.work import Program, always
 from messages import events as ev
 from messages.errors import Refusal
 from messages.events import Event
 from messages.ids import CommandId, PredictionId
 from messages.jobs import JobState, Outcome
+from messages.machines import LaunchRequest, Machine, ProviderKind
 from providers.fake.scripts import Script, Write, result
-from providers.interface import Unavailable
+from providers.fake.training import FakeTraining
+from providers.interface import StorageFull, Unavailable
 from tests.support.node import ANA, NodeKit, good, virtually
 
 
@@ -114,6 +117,66 @@ def test_any_failure_of_a_create_that_is_no_clean_answer_is_ambiguous(monkeypatc
         assert "job.create_ambiguous" in await house.kinds(f"job/{job_id}")
         monkeypatch.undo()
         assert outcome_of(await house.closed(job_id))[0] is Outcome.SUCCEEDED
+
+    virtually(story)
+
+
+def test_a_store_that_is_full_refuses_the_job_before_any_machine_is_rented() -> None:
+    """Fault 38: no machine could leave its result there."""
+
+    async def story(house: NodeKit) -> None:
+        async def full(_: ProviderKind) -> Program:
+            raise StorageFull("507")
+
+        house.program = full
+        job = await house.closed(await house.train())
+        assert outcome_of(job) == (Outcome.REFUSED, "E-STORAGEFULL")
+        assert house.cloud.launches == 0
+        assert await house.kinds("ledger") == ["ledger.reserved", "ledger.released", "ledger.settled"]
+
+    virtually(story)
+
+
+def test_a_bundle_that_cannot_be_had_any_more_sends_no_create_and_is_tried_again() -> None:
+    async def story(house: NodeKit) -> None:
+        sound, asked = house.program, 0
+
+        async def program(kind: ProviderKind) -> Program:
+            nonlocal asked
+            asked += 1
+            if asked == 2:  # between the money and the create
+                raise Unavailable("the store went away")
+            return await sound(kind)
+
+        house.program = program
+        job = await house.closed(await house.train())
+        assert outcome_of(job)[0] is Outcome.SUCCEEDED
+        assert [a.refused.reason for a in job.attempts if a.refused] == ["not_sent"]
+        assert house.cloud.launches == 1
+
+    virtually(story)
+
+
+def test_what_the_program_needs_of_its_machine_goes_with_the_create(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(house: NodeKit) -> None:
+        sent: list[LaunchRequest] = []
+        launch = FakeTraining.launch
+
+        async def noted(self: FakeTraining, request: LaunchRequest) -> Machine:
+            sent.append(request)
+            return await launch(self, request)
+
+        monkeypatch.setattr(FakeTraining, "launch", noted)
+        house.program = always(
+            Program(argv=("./env/bin/python",), bundle="bundles/abc", machine={"LASTCALL_WRAPPER_SHA256": "0" * 64})
+        )
+        job = await house.closed(await house.train())
+        assert sent[0].bundle == "bundles/abc"
+        assert sent[0].environment["LASTCALL_WRAPPER_SHA256"] == "0" * 64
+        intent = job.attempts[0].intent
+        assert intent is not None
+        assert intent.request.bundle == "bundles/abc"
+        assert intent.request.environment == {}
 
     virtually(story)
 

@@ -19,7 +19,7 @@ from actors.runtime.virtual import SeededEntropy, VirtualClock, new_virtual_loop
 from actors.runtime.world import World
 from actors.supervisor.rules import Naming
 from actors.supervisor.state import Job, fold
-from actors.supervisor.work import Program, always
+from actors.supervisor.work import Program, Programs, always
 from actors.views.tables import CostsTable, JobsTable
 from lastcall.config.settings import Settings
 from lastcall.node import Node, Parts, boot
@@ -134,6 +134,7 @@ class NodeKit:
         self.provider: Provider = build_fake(fake, self.clock, self.entropy, self.spawner)
         self.cloud.default_script = GOOD
         self.degraded: str | None = None
+        self.program: Programs = always(Program(argv=("python", "-m", "containers.training", "work.json", "out")))
         self._folded: dict[JobId, tuple[Job, Version]] = {}
         self.open_journal: Callable[[], Awaitable[SqliteJournal]] = self._in_memory
         self.journal: SqliteJournal
@@ -154,7 +155,7 @@ class NodeKit:
             provider=self.provider,
             account=self.cloud.settings.account,
             naming=Naming("instal", "gene", KEY),
-            program=always(Program(argv=("python", "-m", "containers.training", "work.json", "out"))),
+            program=lambda kind: self.program(kind),
             version="test",
             safe_mode=None,
             degraded=lambda: self.degraded or journal.degraded,
