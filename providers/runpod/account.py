@@ -29,17 +29,18 @@ class Account:
         """What the account is called once it is confirmed."""
         return self._client.settings.fingerprint
 
-    async def confirm(self, moment: float) -> str:
-        """Return the fingerprint, read at ``moment`` (monotonic seconds) or later.
+    async def confirm(self) -> str:
+        """Return the fingerprint, asked for anew.
 
         Raises Refused when RunPod says that the key is not this account's, Unavailable when nothing can be said.
         """
-        await self._looks.begun_since(moment)
+        await self._looks.anew()
         return self.fingerprint
 
     async def fresh(self) -> str:
         """Return the fingerprint, read within the last minute. Raises like ``confirm``."""
-        return await self.confirm(self._client.clock.monotonic() - FRESH_S)
+        await self._looks.begun_since(self._client.clock.monotonic() - FRESH_S)
+        return self.fingerprint
 
     async def place(self) -> str:
         """Return the data centre of the volume. Raises like ``confirm``."""

@@ -18,6 +18,7 @@ from messages.money import MICRO
 TEXT_CHARS_MAX: Final = 500
 RATE_MAX: Final = Decimal(1_000_000)
 COUNT_MAX: Final = 1_000_000_000
+NUMBER_MAX: Final = Decimal(10**15)
 
 _STATES: Final = {
     "PROVISIONING": MachineState.STARTING,
@@ -162,7 +163,7 @@ def decimal(value: object) -> Decimal | None:
         number = Decimal(value)
     except (InvalidOperation, ValueError):
         return None
-    return number if number.is_finite() and abs(number) <= Decimal("1e15") else None
+    return number if number.is_finite() and -NUMBER_MAX <= number <= NUMBER_MAX else None
 
 
 def money(value: object) -> Decimal | None:

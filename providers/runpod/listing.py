@@ -6,12 +6,12 @@ listing serves everybody whose need arose before it began.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from typing import Final
 
 from messages.machines import Listing, Machine, MachineState
 from providers.interface import ProviderError, Refused, Unavailable
-from providers.runpod.account import FRESH_S, OTHER, Account
+from providers.runpod.account import OTHER, Account
 from providers.runpod.client import Call, Client
 from providers.runpod.codec import Page, Pod, read_page, read_pod
 from providers.runpod.quota import Priority
@@ -43,6 +43,10 @@ class Lister:
         """Return a listing that began at ``moment`` (monotonic seconds) or later. Raises Unavailable."""
         return await self._lists.begun_since(moment)
 
+    async def anew(self) -> Listing:
+        """Return a listing that begins after this call. Raises Unavailable."""
+        return await self._lists.anew()
+
     def doubt(self) -> None:
         """Say that a create is unanswered: until its quiet time is over, no empty listing stands for itself."""
         timings = self._client.settings.timings
@@ -61,11 +65,11 @@ class Lister:
 
     async def _list(self) -> Listing:
         clock = self._client.clock
-        account, confirmed = await self._whose(clock.monotonic() - FRESH_S)
+        account, confirmed = await self._whose(self._account.fresh())
         began = clock.now()
         pods, complete = await self._walk()
         if confirmed and self._suspicious(pods):
-            account, confirmed = await self._whose(clock.monotonic())
+            account, confirmed = await self._whose(self._account.confirm())
         seen = tuple(self._machine(pod) for pod in pods if pod.state is not MachineState.GONE)
         whole = complete and confirmed
         if whole:
@@ -73,10 +77,10 @@ class Lister:
             self._sights.listed(seen)
         return Listing(account=account, began=began, ended=clock.now(), complete=whole, machines=seen)
 
-    async def _whose(self, moment: float) -> tuple[str, bool]:
+    async def _whose(self, asked: Awaitable[str]) -> tuple[str, bool]:
         """Return the account's name and whether it is confirmed."""
         try:
-            return await self._account.confirm(moment), True
+            return await asked, True
         except Refused:
             return OTHER, False
         except ProviderError:

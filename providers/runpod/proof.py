@@ -11,7 +11,7 @@ from datetime import datetime
 
 from messages.machines import Alive, Gone, Machine, MachineState, Proof, Unknown
 from providers.interface import NotFound, ProviderError, Refused
-from providers.runpod.account import FRESH_S, Account
+from providers.runpod.account import Account
 from providers.runpod.client import Client
 from providers.runpod.listing import Lister
 from providers.runpod.pods import describe
@@ -60,7 +60,7 @@ class Prover:
         """Read whose account answered: after an empty listing anew, else within the minute."""
         clock = self._client.clock
         try:
-            account = await self._account.confirm(clock.monotonic() - (0 if empty else FRESH_S))
+            account = await (self._account.confirm() if empty else self._account.fresh())
         except Refused as error:
             return Unknown(detail=f"another account answers: {error}")
         return Gone(

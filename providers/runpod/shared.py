@@ -12,8 +12,15 @@ T = TypeVar("T")
 
 
 class _Flight(NamedTuple, Generic[T]):
+    number: int
     began: float
     task: asyncio.Task[T]
+
+
+class _Answer(NamedTuple, Generic[T]):
+    number: int
+    began: float
+    value: T
 
 
 class Shared(Generic[T]):
@@ -26,24 +33,31 @@ class Shared(Generic[T]):
         self._clock = clock
         self._make = make
         self._name = name
-        self._last: tuple[float, T] | None = None
+        self._made = 0
+        self._begun = 0
+        """Number of the last call that has begun, and so may have looked already."""
+        self._last: _Answer[T] | None = None
         self._flight: _Flight[T] | None = None
 
     async def begun_since(self, moment: float) -> T:
         """Return an answer to a call that began at ``moment`` (monotonic seconds) or later. Raises what it raised."""
+        return await self._one_that(lambda call: call.began >= moment)
+
+    async def anew(self) -> T:
+        """Return an answer to a call that begins after this one did, however little time passes."""
+        before = self._begun
+        return await self._one_that(lambda call: call.number > before)
+
+    async def _one_that(self, fits: Callable[[_Answer[T] | _Flight[T]], bool]) -> T:
         while True:
-            if self._last is not None and self._last[0] >= moment:
-                return self._last[1]
+            if self._last is not None and fits(self._last):
+                return self._last.value
             flight = self._flight
             if flight is None or flight.task.done():
                 flight = self._start()
-            if flight.began >= moment:
+            if fits(flight):
                 return await asyncio.shield(flight.task)
             await asyncio.wait({flight.task})
-
-    def forget(self) -> None:
-        """Drop the answer that is kept."""
-        self._last = None
 
     async def close(self) -> None:
         """End the call that is out."""
@@ -53,17 +67,18 @@ class Shared(Generic[T]):
             self._flight = None
 
     def _start(self) -> _Flight[T]:
+        self._made += 1
         began = self._clock.monotonic()
-        task = asyncio.get_running_loop().create_task(self._fly(began), name=self._name)
+        task = asyncio.get_running_loop().create_task(self._fly(self._made, began), name=self._name)
         task.add_done_callback(_looked_at)
-        self._flight = _Flight(began, task)
+        self._flight = _Flight(self._made, began, task)
         return self._flight
 
-    async def _fly(self, began: float) -> T:
-        answer = await self._make()
-        if self._last is None or self._last[0] <= began:
-            self._last = (began, answer)
-        return answer
+    async def _fly(self, number: int, began: float) -> T:
+        self._begun = number
+        value = await self._make()
+        self._last = _Answer(number, began, value)
+        return value
 
 
 def _looked_at(task: asyncio.Task[Any]) -> None:

@@ -53,7 +53,7 @@ class RunPodTraining(CloudTrainingProvider):
 
     async def fingerprint(self) -> str:
         """Return the account by its volume, asked now. Raises Unavailable, or Refused with what to check."""
-        return await self.account.confirm(self.client.clock.monotonic())
+        return await self.account.confirm()
 
     def select_compute_type(self, size_mb: float, model_type: str) -> str:
         """Return the GPU type for a size and a kind of model (R6.1)."""
@@ -79,7 +79,7 @@ class RunPodTraining(CloudTrainingProvider):
 
     async def list_machines(self) -> Listing:
         """Return every pod of the account, from a listing begun now. Raises Unavailable."""
-        listing = await self._lister.begun_since(self.client.clock.monotonic())
+        listing = await self._lister.anew()
         interval_s = self._lister.interval_s()
         if interval_s != self.timings.list_interval_s:
             self.timings = self.timings.model_copy(update={"list_interval_s": interval_s})
