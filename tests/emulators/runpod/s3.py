@@ -87,6 +87,8 @@ class VolumeS3:
                 answer = self._answer(asked, request, now)
             except S3Error as error:
                 answer = refusal(error, request.path)
+            except (FileNotFoundError, IsADirectoryError):  # A pod was quicker.
+                answer = refusal(S3Error(404, "NoSuchKey", "no such key"), request.path)
         self._requests += 1
         headers = {"x-amz-request-id": f"{self._requests:016X}", "date": http_date(now), **answer.headers}
         return replace(answer, headers=headers, body=b"" if request.method == "HEAD" else answer.body)

@@ -53,7 +53,6 @@ class Multiparts:
         if call.key.endswith("/"):
             raise S3Error(400, "InvalidRequest", "a folder has no content")
         check_key(call.key, writing=True)
-        self._objects.check_room(call, 0)
         upload = _Upload(self._free_id(call), call.key, call.now)
         about = json.dumps({"key": upload.key, "begun": upload.begun})
         call.volume.files.put(f"{upload.folder}/{ABOUT}", about.encode(), call.now)

@@ -7,6 +7,7 @@ import hashlib
 
 import pytest
 
+from tests.emulators.runpod import s3_index
 from tests.emulators.runpod.s3 import S3Limits
 from tests.emulators.runpod.volume import UPLOADS
 from tests.support.s3_kit import START, Bench, refused, texts
@@ -134,6 +135,25 @@ def test_files_of_pods_have_etags_too(bench: Bench) -> None:
     assert bench.head("a").headers["etag"] == f'"{MD5_OF_BODY}"'
     bench.files.put("a", b"ydob", START)
     assert bench.head("a").headers["etag"] == f'"{hashlib.md5(b"ydob").hexdigest()}"'
+
+
+def test_a_file_that_a_pod_removes_meanwhile_is_gone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.files.put("a", b"body", START)
+
+    def gone(path: str, start: int = 0, size: int | None = None) -> bytes:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(bench.files, "read", gone)
+    assert texts(bench.list(), "Key") == ["a"]
+    assert refused(bench.get("a")) == (404, "NoSuchKey")
+
+
+def test_what_is_remembered_of_keys_is_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3_index, "REMEMBERED_MAX", 2)
+    for key in ("a", "b", "c"):
+        bench.uploaded(key, b"1", b"2")
+    assert bench.head("a").headers["etag"] == f'"{hashlib.md5(b"12").hexdigest()}"'
+    assert bench.head("c").headers["etag"].endswith('-2"')
 
 
 def test_content_md5_is_checked(bench: Bench) -> None:

@@ -136,6 +136,13 @@ def test_the_day_of_the_key_is_that_of_the_request(bench: Bench) -> None:
     assert refused(bench.s3.handle(request, START)) == (403, "AccessDenied")
 
 
+def test_a_time_that_is_none_is_refused(bench: Bench) -> None:
+    request = bench.request("GET", "/vol1/a")
+    header = request.headers["authorization"].replace("20260921", "20269921")
+    never = changed(request, authorization=header, **{"x-amz-date": "20269921T000000Z"})
+    assert refused(bench.s3.handle(never, START)) == (403, "AccessDenied")
+
+
 @pytest.mark.parametrize(
     ("region", "status"), [("EU-RO-1", 404), ("eu-ro-1", 404), ("Eu-ro-1", 400), ("us-east-1", 400)]
 )

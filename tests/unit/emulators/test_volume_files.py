@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -146,6 +148,34 @@ def test_what_a_pod_writes_into_the_directory_is_seen(tmp_path: Path) -> None:
     files.put("jobs/control.json", b"{}", 5.0)
     assert (tmp_path / "jobs" / "control.json").read_bytes() == b"{}"
     assert not (tmp_path / UPLOADS).exists()
+
+
+def test_a_write_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = DirectoryFiles(tmp_path)
+    files.put("a", b"old", 1.0)
+
+    def full(*arguments: object, **names: object) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    for name in ("utime", "replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, name, full)
+            with pytest.raises(OSError, match="no space"):
+                files.put("a", b"new", 2.0)
+    assert [(entry.key, files.read(entry.key)) for entry in files.walk() if entry.stat.size] == [("a", b"old")]
+    assert files.usage() == 3
+
+
+def test_an_error_of_the_disk_is_not_taken_for_absence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = DirectoryFiles(tmp_path)
+    files.put("a", b"old", 1.0)
+
+    def broken(self: Path) -> None:
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(Path, "unlink", broken)
+    with pytest.raises(OSError, match="broken"):
+        files.delete("a")
 
 
 PATHS = st.lists(st.sampled_from(["a", "b", "a.b", "a-b", "ä"]), min_size=1, max_size=3).map("/".join)
