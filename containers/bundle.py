@@ -30,7 +30,8 @@ IMPORTS = ("numpy", "pandas", "sklearn", "skops.io", "threadpoolctl")
 """Imported once by the preparing step, so that what is missing shows there and not in the middle of a training."""
 
 _PACKAGE = Path(__file__).parent
-_CODE_FOLDERS = ("training",)
+_CODE_FOLDERS = ("prediction", "training")
+"""A training tries its model the way a prediction will, so it needs both."""
 _LOCKED = (_PACKAGE / "requirements" / "job.txt", _PACKAGE.parent / "requirements" / "job.txt")
 """In an installed wheel, and in a checkout."""
 
@@ -76,7 +77,7 @@ def assemble(requirements: bytes) -> Bundle:
 
 
 def code_sources() -> dict[str, bytes]:
-    """Return the training program's modules by their names in the archive, sorted. They import nothing else of ours."""
+    """Return the programs' modules by their names in the archive, sorted. They import nothing else of ours."""
     files = {"containers/__init__.py": b""}
     for folder in _CODE_FOLDERS:
         for path in (_PACKAGE / folder).glob("*.py"):

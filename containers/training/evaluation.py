@@ -2,7 +2,9 @@
 
 Headline: RMSE for regression; ROC AUC for two classes, average precision where the rarer one has under 20 % of the
 rows; macro F1 for more classes. *Guessing* is a model that always predicts the training mean or class shares.
-*Times better* compares errors: RMSE itself, or one minus the score.
+*Times better* compares errors: RMSE itself, or one minus the score. On few held-out rows the interval alone is too
+narrow (two rows put in the right order are a perfect score), so there a model must also beat its own answers dealt out
+to the rows at random.
 """
 
 from __future__ import annotations
@@ -30,6 +32,12 @@ RESAMPLE_CELLS_MAX = 10_000_000
 RESAMPLES_MIN = 50
 TRAIN_ROWS_SCORED_MAX = 20_000
 """Training rows scored for the gap between training and held-out rows."""
+DEALS = 199
+"""Times the answers are dealt out at random."""
+DEAL_ROWS_MAX = 1000
+"""Held-out rows up to which they are; above, the interval is to be believed."""
+LUCK_MAX = 0.025
+"""Largest share of deals that may do as well as the model: what the 95 % interval leaves out on one side."""
 BETTER_MIN = 1.05
 """Times better than guessing below which a model is no better."""
 TIMES_SHOWN_MAX = 20
@@ -170,6 +178,19 @@ def interval(name: str, truth: Truth, answers: Floats, seed: int) -> tuple[float
     return float(low), float(high)
 
 
+def luck(name: str, truth: Truth, answers: Floats, seed: int) -> float:
+    """Return how likely answers that know nothing do as well: the share of random deals that do, this one included.
+
+    Seeded. Under no connection between rows and target it is below any share at most that often, however few the
+    rows (a permutation test).
+    """
+    draw = np.random.default_rng(seed)
+    sign = -1 if name in ERRORS else 1
+    reached = sign * headline_score(name, truth, answers) - 1e-9
+    deals = (headline_score(name, truth, draw.permutation(answers)) for _ in range(DEALS))
+    return (1 + sum(sign * score >= reached for score in deals)) / (1 + DEALS)
+
+
 def guess(train: Truth, rows: int) -> Floats:
     """Return what guessing answers for ``rows`` rows: the training mean, or the training class shares."""
     if not train.classes:
@@ -186,14 +207,16 @@ def times_better(name: str, value: float, baseline: float) -> float:
     return theirs / ours
 
 
-def verdict(name: str, value: float, baseline: float, low: float, high: float) -> str:
-    """Return one sentence on how the model compares with guessing."""
+def verdict(name: str, value: float, baseline: float, low: float, high: float, luck: float = 0.0) -> str:
+    """Return one sentence on how the model compares with guessing; ``luck`` as the function of that name says."""
     times = times_better(name, value, baseline)
     if times < BETTER_MIN:
         return "no better than guessing: check the target"
     inside = high >= baseline if name in ERRORS else low <= baseline
     if inside:
         return "not clearly better than guessing: the interval includes it, more rows would tell"
+    if luck > LUCK_MAX:
+        return "not clearly better than guessing: so few held-out rows could show this by chance, more rows would tell"
     shown = f"{times:.1f}×" if times < TIMES_SHOWN_MAX else f"more than {TIMES_SHOWN_MAX}×"
     return f"{shown} better than guessing"
 
@@ -228,6 +251,7 @@ def measure(
         baseline = scores(test, guess(train, len(test.values)))
         trained = headline_score(name, seen, train_answers)
         low, high = interval(name, test, test_answers, seed)
+        chance = luck(name, test, test_answers, seed) if len(test.values) <= DEAL_ROWS_MAX else 0.0
     value = held_out[name]
     bad = [LABELS[k] for k, v in {**held_out, name: low + high + trained}.items() if not math.isfinite(v)]
     if bad:
@@ -244,7 +268,7 @@ def measure(
             "train": trained,
             "higher_is_better": name not in ERRORS,
         },
-        "verdict": verdict(name, value, baseline[name], low, high),
+        "verdict": verdict(name, value, baseline[name], low, high, chance),
         "gap": gap(name, trained, value),
         "held_out": held_out,
         "baseline": {k: v for k, v in baseline.items() if math.isfinite(v)},

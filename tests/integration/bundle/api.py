@@ -132,8 +132,8 @@ def tiny_wheel() -> bytes:
         digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
         record += f"{name},sha256={digest},{len(data)}\n"
     files["tinylib-1.0.dist-info/RECORD"] = f"{record}tinylib-1.0.dist-info/RECORD,,\n".encode()
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w") as archive:
+    wheel = io.BytesIO()
+    with zipfile.ZipFile(wheel, "w") as archive:
         for name, content in files.items():
             archive.writestr(zipfile.ZipInfo(name), content)
-    return data.getvalue()
+    return wheel.getvalue()

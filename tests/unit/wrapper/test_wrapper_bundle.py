@@ -14,7 +14,9 @@ import pytest
 from containers.job import build as building
 from containers.job.build import build, sources
 
-BUNDLED = {name: text.decode() for name, text in sources().items()}
+ALONE = {name: (Path(building.__file__).parent / name).read_text() for name in ("boot.py", "prepare.py")}
+"""Programs of their own, run by the same old Pythons."""
+BUNDLED = {name: text.decode() for name, text in sources().items()} | ALONE
 NEWER_THAN_3_9 = {"StrEnum", "TaskGroup", "ExceptionGroup", "Self", "assert_never", "tomllib", "UTC", "pairwise"}
 
 
