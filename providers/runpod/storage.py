@@ -1,0 +1,158 @@
+"""RunPod's ``CloudStorageProvider``: a network volume through its S3 API (fact sheet 5.2).
+
+What the platform does not promise is made up for here and in ``providers.s3``: sizes are looked up after every upload,
+the digest is made while the bytes pass (the store keeps none that could be trusted), unclear answers are settled by
+looking. Digests are kept beside objects by whoever needs them later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import ClassVar, Final
+
+from messages.machines import ProviderKind
+from messages.storage import ObjectInfo
+from providers.interface import CloudStorageProvider, NotFound, ProviderError, Unavailable
+from providers.keys import split_key
+from providers.runpod.uris import key_of
+from providers.s3.client import S3Client
+from providers.s3.download import download
+from providers.s3.endings import finish
+from providers.s3.errors import NotOffered
+from providers.s3.listing import listing
+from providers.s3.upload import find, upload
+
+HOST: Final = "https://s3api-{place}.runpod.io"
+"""One endpoint a data centre (fact sheet 5.2)."""
+PROBE: Final = b"lastcall looks whether this volume takes a file"
+SWEEP_PAGES_MAX: Final = 50
+"""Pages of unfinished uploads looked at in one sweep."""
+
+
+def endpoint_of(data_center: str) -> str:
+    """Return the S3 endpoint of a data centre, such as EU-RO-1. Its region is the data centre's id as it stands."""
+    return HOST.format(place=data_center.lower())
+
+
+class RunPodStorage(CloudStorageProvider):
+    """Keeps objects as files of one network volume, which machines see below ``mount_path``."""
+
+    kind: ClassVar[ProviderKind] = "runpod"
+
+    def __init__(self, client: S3Client, mount_path: str) -> None:
+        """``client`` speaks to the volume as its bucket; its transport is closed by whoever opened it."""
+        self._client = client
+        self._mount = "/" + mount_path.strip("/")
+
+    async def put(self, key: str, chunks: AsyncIterator[bytes], *, exclusive: bool = False) -> ObjectInfo:
+        """Store a stream; at most one window of it is in memory, whatever its size.
+
+        ``exclusive`` cannot be left to this store, which has no conditional write: it is a look, then a write, and for
+        large objects a second look before they appear. Another writer between look and write is not noticed and the
+        later one wins. That is enough for keys which only this daemon writes; what a machine and the daemon may both
+        write is decided by files on the volume itself (design 7).
+        """
+        split_key(key)
+        return await upload(self._client, key, chunks, exclusive=exclusive)
+
+    async def get(self, key: str, *, offset: int = 0) -> AsyncIterator[bytes]:
+        """Stream one object; one that is replaced meanwhile ends in Unavailable."""
+        split_key(key)
+        pieces = download(self._client, key, offset)
+        try:
+            async for piece in pieces:
+                yield piece
+        finally:
+            await pieces.aclose()
+
+    async def stat(self, key: str) -> ObjectInfo:
+        """Return size and time of one object."""
+        split_key(key)
+        found = await self._client.head(key)
+        return ObjectInfo(key=key, size_bytes=found.size_bytes, modified=found.modified or self._now())
+
+    async def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
+        """Stream what is under ``prefix``. The store may not know of what was written just now: prefer known keys."""
+        if prefix:
+            split_key(prefix.removesuffix("/"))
+        for entry in await listing(self._client, prefix):
+            yield ObjectInfo(key=entry.key, size_bytes=entry.size_bytes, modified=entry.modified or self._now())
+
+    async def copy(self, source: str, target: str) -> ObjectInfo:
+        """Copy on the volume and read the copy, for its digest; through this computer where the store cannot."""
+        split_key(source)
+        split_key(target)
+        found = await self._client.head(source)
+        try:
+            await self._client.copy(source, target, found.size_bytes)
+        except NotOffered:
+            return await self.put(target, self.get(source))
+        digest, size = hashlib.sha256(), 0
+        async for piece in self.get(target):
+            digest.update(piece)
+            size += len(piece)
+        if size != found.size_bytes:
+            raise Unavailable(f"copy: the store has {size} of {found.size_bytes} bytes")
+        stat = await self.stat(target)
+        return stat.model_copy(update={"sha256": digest.hexdigest()})
+
+    async def delete(self, key: str) -> None:
+        """Delete one object. A call that was not answered counts as done once the object is gone (fault 41)."""
+        split_key(key)
+        try:
+            await self._client.delete(key)
+        except NotFound:
+            return
+        except Unavailable:
+            if await find(self._client, key) is not None:
+                raise
+
+    def machine_path(self, key: str) -> str:
+        """Return the path in the machine; the empty key is the root of the volume."""
+        return "/".join((self._mount, *split_key(key))) if key else self._mount
+
+    def key_of(self, uri: str) -> str:
+        """Return the key that ``runpod://<volume>/<path>`` or ``s3://<volume>/<path>`` names. Raises Refused."""
+        return key_of(uri, self._client.settings.bucket)
+
+    async def sweep_uploads(self, older_than: timedelta) -> int:
+        """Drop uploads that began so long ago and return how many: a crash leaves them (fault 34). Raises Unavailable.
+
+        One whose age the store does not tell stays.
+        """
+        before = self._now() - older_than
+        dropped, marks = 0, ("", "")
+        for _ in range(SWEEP_PAGES_MAX):
+            page = await self._client.list_uploads(*marks)
+            for one in page.uploads:
+                if one.began is not None and one.began <= before and one.upload_id:
+                    await self._client.abort(one.key, one.upload_id)
+                    dropped += 1
+            last, marks = marks, (page.key_marker, page.id_marker)
+            if not page.truncated or marks == last:
+                break
+        return dropped
+
+    async def probe(self) -> None:
+        """Write, read and delete a small hidden file: only a write tells a full volume from one that has room.
+
+        Raises StorageFull, ClockWrong, RegionWrong, KeyWrong (``providers.s3.errors``), Refused or Unavailable.
+        """
+        key = f".lastcall-probe-{self._now():%Y%m%dT%H%M%S%f}"
+        await self._client.put(key, [PROBE])
+        try:
+            found = b"".join([piece async for piece in download(self._client, key)])
+        finally:
+            await finish(self._forget(key))
+        if found != PROBE:
+            raise Unavailable("probe: the store gave back something else than was written")
+
+    async def _forget(self, key: str) -> None:
+        with suppress(ProviderError):
+            await self._client.delete(key)
+
+    def _now(self) -> datetime:
+        return self._client.clock.now()

@@ -1,0 +1,294 @@
+"""The S3 calls Lastcall makes, over any ``Transport``: path style, signed headers, deadlines, repeats, typed errors.
+
+Every call here may be repeated without harm but for ``complete``, which is made once: who calls it must look what
+became of it. A repeated ``create_upload`` can leave an unfinished upload behind, which the sweep finds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import datetime
+from typing import NamedTuple, TypeVar
+from urllib.parse import quote
+
+from providers.interface import NotFound, ProviderClock, ProviderError, Refused, Unavailable
+from providers.s3 import xml
+from providers.s3.errors import BadRequest, Denied, Unclear
+from providers.s3.faults import fault_of, retry_after_s
+from providers.s3.settings import S3Settings
+from providers.s3.sign import EMPTY, UNSIGNED, Credentials, Scope, sign
+from providers.transport import HttpReply, HttpRequest, HttpStream, NotSent, Transport, TransportError
+
+USER_AGENT = "Lastcall-S3/1"
+KEYS_A_PAGE = 1000
+"""As S3 has it; a store may send fewer."""
+ERROR_BYTES_MAX = 64 * 1024
+"""Most that is read of an error's body."""
+DENIED_TRIES = 3
+"""How often a bare 403 is asked again: RunPod sends some in passing (fact sheet 5.2)."""
+
+T = TypeVar("T")
+
+_RANGE = re.compile(r"bytes (?:(?P<first>\d{1,18})-\d{1,18}|\*)/(?P<total>\d{1,18})", re.ASCII)
+
+
+class Head(NamedTuple):
+    """What a store says of one object."""
+
+    size_bytes: int
+    modified: datetime | None
+    etag: str
+
+
+class Download(NamedTuple):
+    """A range of an object as it comes in."""
+
+    first: int
+    """Where it begins in the object."""
+    total: int
+    """Size of the whole object, bytes."""
+    etag: str
+    chunks: AsyncIterator[bytes]
+
+
+class _Call(NamedTuple):
+    what: str
+    method: str
+    key: str = ""
+    query: tuple[tuple[str, str], ...] = ()
+    signed: Mapping[str, str] = {}
+    unsigned: Mapping[str, str] = {}
+    body: Sequence[bytes] | None = None
+    total_s: float = 30.0
+    tries: int | None = None
+
+
+class S3Client:
+    """One bucket. Raises NotFound, Unavailable, Refused and the types of ``errors``; keys are taken as they come."""
+
+    def __init__(self, transport: Transport, clock: ProviderClock, settings: S3Settings) -> None:
+        self.settings = settings
+        self.clock = clock
+        self._transport = transport
+        self._credentials = Credentials(settings.access_key, settings.secret_key.get_secret_value())
+        self._scope = Scope(settings.region)
+
+    async def put(self, key: str, body: Sequence[bytes], *, absent: bool = False) -> str:
+        """Store a small object and return its entity tag. With ``absent`` (where the store has it) raises Conflict."""
+        size = sum(map(len, body))
+        condition = {"if-none-match": "*"} if absent else {}
+        call = _Call("put", "PUT", key, signed=condition, body=body, total_s=self.settings.moving_s(size))
+        return (await self._ask(call)).headers.get("etag", "")
+
+    async def head(self, key: str) -> Head:
+        """Return size, time and entity tag. A refusal without a reason is asked again in a way that has one."""
+        try:
+            reply = await self._ask(_Call("stat", "HEAD", key, total_s=self.settings.call_s))
+        except Refused:  # no body tells why
+            async with self.get(key, 0, 0) as found:
+                return Head(found.total, None, found.etag)
+        size = reply.headers.get("content-length", "")
+        if not (size.isascii() and size.isdigit()):
+            raise Unavailable("stat: the store gave no size")
+        return Head(int(size), xml.read_date(reply.headers.get("last-modified", "")), reply.headers.get("etag", ""))
+
+    def get(self, key: str, first: int, last: int) -> AbstractAsyncContextManager[Download]:
+        """Open bytes ``first`` to ``last``, both included; a store may send more (then ``Download.first`` says so).
+
+        A range behind the end is empty. Raises before the first byte; a break later is ``NoReply`` from the stream.
+        """
+        return self._get(_Call("get", "GET", key, unsigned={"range": f"bytes={first}-{last}"}), first, last)
+
+    async def delete(self, key: str) -> None:
+        """Delete one object; absent is success where the store says so."""
+        await self._ask(_Call("delete", "DELETE", key, total_s=self.settings.call_s), (200, 202, 204))
+
+    async def copy(self, source: str, target: str, size_bytes: int) -> None:
+        """Copy inside the store. Raises NotOffered where there is no such call."""
+        header = {"x-amz-copy-source": self._path(source)}
+        call = _Call("copy", "PUT", target, signed=header, total_s=self.settings.moving_s(size_bytes))
+        _check_done("copy", await self._ask(call), "CopyObjectResult")
+
+    async def list_page(self, prefix: str, *, delimiter: str = "", token: str | None = None) -> xml.Page:
+        """Return one page of a listing."""
+        query = [("list-type", "2"), ("max-keys", str(KEYS_A_PAGE)), ("prefix", prefix)]
+        query += [("delimiter", delimiter)] if delimiter else []
+        query += [("continuation-token", token)] if token else []
+        return await self._read("list", query, xml.read_page)
+
+    async def create_upload(self, key: str) -> str:
+        """Begin a multipart upload and return its id."""
+        call = _Call("begin upload", "POST", key, (("uploads", ""),), body=(), total_s=self.settings.call_s)
+        return _parsed("begin upload", await self._ask(call), xml.read_upload_id)
+
+    async def upload_part(self, key: str, upload_id: str, number: int, body: Sequence[bytes]) -> xml.Part:
+        """Store one part; the same number again replaces it."""
+        size = sum(map(len, body))
+        query = (("partNumber", str(number)), ("uploadId", upload_id))
+        reply = await self._ask(_Call("send part", "PUT", key, query, body=body, total_s=self.settings.moving_s(size)))
+        etag = reply.headers.get("etag", "")
+        if not etag:
+            raise Unavailable("send part: the store did not say what it stored")
+        return xml.Part(number, etag, size)
+
+    async def complete(self, key: str, upload_id: str, parts: Sequence[xml.Part], total_s: float) -> None:
+        """Ask once for the object to be made. After anything but NoUpload and Refused it may have been, or may yet."""
+        call = _Call("complete", "POST", key, (("uploadId", upload_id),), body=(xml.write_parts(parts),))
+        reply = await self._ask(call._replace(total_s=total_s, tries=1))
+        _check_done("complete", reply, "CompleteMultipartUploadResult")
+
+    async def abort(self, key: str, upload_id: str) -> None:
+        """Drop an unfinished upload and its parts; one that is gone already is success."""
+        call = _Call("abort", "DELETE", key, (("uploadId", upload_id),), total_s=self.settings.unfinished_s, tries=2)
+        try:
+            await self._ask(call, (200, 202, 204))
+        except NotFound:
+            return
+
+    async def list_uploads(self, key_marker: str = "", id_marker: str = "") -> xml.UploadsPage:
+        """Return one page of unfinished uploads."""
+        query = [("uploads", ""), ("max-uploads", str(KEYS_A_PAGE))]
+        query += [("key-marker", key_marker)] if key_marker else []
+        query += [("upload-id-marker", id_marker)] if id_marker else []
+        return await self._read("list uploads", query, xml.read_uploads)
+
+    async def list_parts(self, key: str, upload_id: str, marker: str = "") -> xml.PartsPage:
+        """Return one page of an upload's stored parts. Raises NoUpload."""
+        query = [("max-parts", str(KEYS_A_PAGE)), ("uploadId", upload_id)]
+        query += [("part-number-marker", marker)] if marker else []
+        return await self._read("list parts", query, xml.read_parts, key)
+
+    async def pause(self, tried: int, at_least_s: float = 0.0) -> None:
+        """Wait before the next try; ``tried`` is how many were made."""
+        wait = min(self.settings.backoff_s * 2 ** (tried - 1), self.settings.backoff_max_s)
+        await self.clock.sleep(max(wait, at_least_s))
+
+    async def _read(self, what: str, query: Sequence[tuple[str, str]], read: Callable[[bytes], T], key: str = "") -> T:
+        return _parsed(what, await self._ask(_Call(what, "GET", key, tuple(query), total_s=self.settings.call_s)), read)
+
+    async def _ask(self, call: _Call, good: Sequence[int] = (200,)) -> HttpReply:
+        """Make the call until it is answered well, refused, or was tried often enough."""
+        tries = call.tries or self.settings.tries
+        for tried in range(1, tries + 1):
+            asked_s = 0.0
+            try:
+                reply = await self._transport.request(self._request(call))
+            except TransportError as error:
+                fault: ProviderError = unanswered(call.what, error)
+            else:
+                if reply.status in good:
+                    return reply
+                fault = fault_of(call.what, reply.status, reply.headers, reply.body)
+                asked_s = retry_after_s(reply.headers, default=0.0)
+            if not may_repeat(fault, tried, tries):
+                break
+            await self.pause(tried, asked_s)
+        raise fault
+
+    @asynccontextmanager
+    async def _get(self, call: _Call, first: int, last: int) -> AsyncIterator[Download]:
+        wanted = last - first + 1
+        request = self._request(call._replace(total_s=self.settings.moving_s(wanted)))
+        async with AsyncExitStack() as stack:
+            try:
+                stream = await stack.enter_async_context(self._transport.stream(request))
+            except TransportError as error:
+                raise unanswered(call.what, error) from error
+            try:
+                found = await _opened(call.what, stream, first)
+            except BadRequest as error:
+                raise (
+                    NotFound(f"{call.what}: a folder is no object") if self.settings.has_folders else error
+                ) from error
+            yield found
+
+    def _request(self, call: _Call) -> HttpRequest:
+        query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in call.query)
+        url = f"{self.settings.endpoint}{self._path(call.key)}{'?' if query else ''}{query}"
+        payload = EMPTY if call.body is None else UNSIGNED
+        signed = sign(self._credentials, self._scope, call.method, url, call.signed, payload, self.clock.now())
+        headers = {**signed, **call.unsigned, "user-agent": USER_AGENT, "accept-encoding": "identity"}
+        body = None
+        if call.body is not None:
+            headers["content-length"] = str(sum(map(len, call.body)))
+            body = _body(call.body)
+        return HttpRequest(call.method, url, headers, body, call.total_s, self.settings.silence_s)
+
+    def _path(self, key: str) -> str:
+        """Return bucket and key as they stand in an address: only unreserved characters and slashes stay."""
+        bucket = quote(self.settings.bucket, safe="")
+        return f"/{bucket}/{quote(key, safe='/')}" if key else f"/{bucket}"
+
+
+def unanswered(what: str, error: TransportError) -> Unavailable:
+    """Return what a missing answer means for a call that may be repeated."""
+    if isinstance(error, NotSent):
+        return Unavailable(f"{what}: no connection could be made")
+    return Unclear(f"{what}: no complete answer came")
+
+
+def may_repeat(fault: ProviderError, tried: int, tries: int) -> bool:
+    """Say whether a call that ended in ``fault`` is worth another try after ``tried``."""
+    return tried < (min(tries, DENIED_TRIES) if isinstance(fault, Denied) else tries) and isinstance(
+        fault, (Unavailable, Denied)
+    )
+
+
+def _body(pieces: Sequence[bytes]) -> bytes | Callable[[], AsyncIterator[bytes]]:
+    """Return one piece as it is, and several as a stream that can be opened again for a further try."""
+    if len(pieces) <= 1:
+        return pieces[0] if pieces else b""
+
+    async def stream() -> AsyncIterator[bytes]:
+        for piece in pieces:
+            yield piece
+
+    return stream
+
+
+async def _opened(what: str, stream: HttpStream, first: int) -> Download:
+    """Read where the range lies; ``_RANGE`` is ``bytes 0-9/10``, or ``bytes */10`` behind the end."""
+    length = stream.headers.get("content-length", "")
+    etag = stream.headers.get("etag", "")
+    found = _RANGE.fullmatch(stream.headers.get("content-range", ""))
+    if stream.status == 206 and found and found["first"]:
+        return Download(int(found["first"]), int(found["total"]), etag, stream.chunks())
+    if stream.status == 416 and found:
+        return Download(first, int(found["total"]), etag, _nothing())
+    if stream.status == 200 and length.isascii() and length.isdigit():
+        return Download(0, int(length), etag, stream.chunks())
+    raise fault_of(what, stream.status, stream.headers, await _head_of(stream))
+
+
+async def _head_of(stream: HttpStream) -> bytes:
+    """Read an error's body, as far as it is of use."""
+    body = b""
+    try:
+        async for chunk in stream.chunks():
+            body += chunk
+            if len(body) > ERROR_BYTES_MAX:
+                break
+    except TransportError:
+        return b""
+    return body
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    nothing: tuple[bytes, ...] = ()
+    for piece in nothing:
+        yield piece
+
+
+def _check_done(what: str, reply: HttpReply, name: str) -> None:
+    """Raise the error that can hide under a good status."""
+    if _parsed(what, reply, lambda body: xml.read_done(body, name)) is not None:
+        raise fault_of(what, reply.status, reply.headers, reply.body)
+
+
+def _parsed(what: str, reply: HttpReply, read: Callable[[bytes], T]) -> T:
+    try:
+        return read(reply.body)
+    except xml.BadXml as error:
+        raise Unavailable(f"{what}: {error}") from error
