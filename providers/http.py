@@ -157,7 +157,7 @@ class _Answer:
                     yield piece[start : start + STREAM_CHUNK_BYTES_MAX]
             elif piece:
                 yield piece
-            elif not ends_chunk:
+            elif not ends_chunk or content.at_eof():  # aiohttp's one empty body says "chunk" from its second use on
                 return
 
 
