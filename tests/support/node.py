@@ -130,15 +130,25 @@ class NodeKit:
         self.runs = 0
         self.commands = 0
         self.logged: list[tuple[str, dict[str, Any]]] = []
-        fake = FakeSettings(timings=timings, rate_usd_per_hour=Decimal("0.36"))
-        self.provider: Provider = build_fake(fake, self.clock, self.entropy, self.spawner)
-        self.cloud.default_script = GOOD
+        self.provider: Provider = self.make_provider(timings)
         self.degraded: str | None = None
         self.program: Programs = always(Program(argv=("python", "-m", "containers.training", "work.json", "out")))
         self._folded: dict[JobId, tuple[Job, Version]] = {}
         self.open_journal: Callable[[], Awaitable[SqliteJournal]] = self._in_memory
         self.journal: SqliteJournal
         self.node: Node
+
+    def make_provider(self, timings: Timings) -> Provider:
+        """Return the cloud the node rents from; it outlives restarts."""
+        fake = FakeSettings(timings=timings, rate_usd_per_hour=Decimal("0.36"))
+        made = build_fake(fake, self.clock, self.entropy, self.spawner)
+        cast(FakeTraining, made.training).cloud.default_script = GOOD
+        return made
+
+    @property
+    def account(self) -> str:
+        """The account the node is bound to."""
+        return self.cloud.settings.account
 
     @property
     def cloud(self) -> FakeCloud:
@@ -153,7 +163,7 @@ class NodeKit:
             settings=self.settings,
             journal=wrap(self.journal) if wrap else self.journal,
             provider=self.provider,
-            account=self.cloud.settings.account,
+            account=self.account,
             naming=Naming("instal", "gene", KEY),
             program=lambda kind: self.program(kind),
             version="test",
@@ -199,7 +209,7 @@ class NodeKit:
         async def chunks() -> AsyncIterator[bytes]:
             yield data
 
-        stored = await self.provider.storage.put(grant.key, chunks())
+        stored = await self.provider.near.disk.put(grant.key, chunks())
         commit = CommitUpload(command_id=command, requester=who, grant=grant, name=name, stored=stored)
         return DatasetId((await self.node.storage.ask(commit, ASK_S)).id)
 
