@@ -31,6 +31,7 @@ from tests.emulators.runpod.podstate import Life
 from tests.emulators.runpod.problems import Problem
 from tests.emulators.runpod.routes import Route, find
 from tests.emulators.runpod.runner import NoProgram, PodRunner
+from tests.emulators.runpod.scripts import ScriptRunner
 from tests.emulators.runpod.settings import Settings
 from tests.emulators.runpod.surprises import happen
 from tests.emulators.runpod.templates import Templates
@@ -116,8 +117,12 @@ class Platform:
         self._pods = PodsApi(self.settings, self.hosts, placement, self.volumes, self._templates, self.faults)
         self._billing = BillingApi(self.ledger, self.faults, self.settings.billing_lag_s)
         self._graphql = GraphQl(accounts, self.hosts, self._pods, self.catalogue, self.ledger, self.faults)
+        for volume_id, one in self.settings.volumes.items():
+            self.add_volume(one.account, one.name, one.size_gb, one.data_center, now, volume_id)
         self.s3 = s3(self) if s3 else None
         self._rest = self._works()
+        if isinstance(self.runner, ScriptRunner) and not self.runner.attached:
+            self.runner.attach(self.handle, self.volumes)
 
     # Time.
 

@@ -53,6 +53,16 @@ def _accounts() -> dict[str, AccountSettings]:
 
 
 @dataclass(frozen=True)
+class VolumeSettings:
+    """A network volume that is there from the start."""
+
+    data_center: str
+    size_gb: int = 50
+    account: str = "user_main"
+    name: str = "ready-made"
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that is the same for the whole life of an emulated platform."""
 
@@ -60,6 +70,8 @@ class Settings:
     pagination: bool | None = None
     """``None``: as the dialect has it (August had none)."""
     accounts: Mapping[str, AccountSettings] = field(default_factory=_accounts)
+    volumes: Mapping[str, VolumeSettings] = field(default_factory=dict)
+    """Volume id → what it is."""
     quotas: Mapping[str, int] = field(default_factory=lambda: {"minute": 60, "hour": 3000, "day": 50_000})
     """Calls per account and window; an empty map means an exempt account, which gets no headers."""
     place_s: float = 2.0
@@ -101,6 +113,8 @@ def from_json(document: Mapping[str, Any]) -> Settings:
     values: dict[str, Any] = dict(document)
     if "accounts" in values:
         values["accounts"] = {name: _account(one) for name, one in values["accounts"].items()}
+    if "volumes" in values:
+        values["volumes"] = {name: VolumeSettings(**one) for name, one in values["volumes"].items()}
     if values.get("images") is not None:
         values["images"] = {
             name: Image(one.get("env", {}), tuple(one.get("command", ("sleep", "infinity"))))

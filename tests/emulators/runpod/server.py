@@ -1,0 +1,166 @@
+"""The platform over HTTP on loopback: one listener per host that the platform has."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from tests.emulators.runpod import control
+from tests.emulators.runpod.platform import Platform
+from tests.emulators.runpod.wheels import Wheels
+from tests.emulators.runpod.wire import Request, Response, Surface
+
+HOST = "127.0.0.1"
+TICK_S = 0.05
+FOLLOW_S = 0.05
+HANG_S = 3600.0
+REQUEST_BYTES_MAX = 600 << 20
+SHUTDOWN_S = 1.0
+HOP_HEADERS = ("content-length", "date")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where to listen; 0: any free port."""
+
+    main: int = 0
+    serverless: int = 0
+    s3: int = 0
+
+
+class Server:
+    """Serves one platform until it is closed."""
+
+    def __init__(self, platform: Platform, wheels: Wheels | None = None) -> None:
+        self._platform = platform
+        self._wheels = wheels
+        self._runners: list[web.AppRunner] = []
+        self._ticking: asyncio.Task[None] | None = None
+        self.urls: dict[str, str] = {}
+        """``rest``, ``graphql``, ``serverless``, ``s3``, ``index``, ``control``."""
+
+    async def open(self, ports: Ports = Ports()) -> dict[str, str]:
+        """Listen; return the URLs."""
+        routes: list[web.RouteDef] = [
+            web.get("/_control", self._show),
+            web.post("/_control", self._change),
+            web.route("*", "/graphql", self._serve(Surface.GRAPHQL)),
+            *(self._wheels.routes() if self._wheels else []),
+            web.route("*", "/{rest:.*}", self._serve(Surface.REST)),
+        ]
+        main = await self._listen(ports.main, routes)
+        serverless = await self._listen(ports.serverless, [_all(self._serve(Surface.SERVERLESS))])
+        s3 = await self._listen(ports.s3, [_all(self._serve(Surface.S3))])
+        self.urls = {
+            "rest": f"{main}/v2",
+            "graphql": f"{main}/graphql",
+            "serverless": f"{serverless}/v2",
+            "s3": s3,
+            "index": f"{main}/simple/",
+            "control": f"{main}/_control",
+        }
+        self._ticking = asyncio.create_task(self._tick())
+        return self.urls
+
+    async def close(self) -> None:
+        """Stop listening, then end every pod."""
+        if self._ticking is not None:
+            self._ticking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._ticking
+        for runner in self._runners:
+            await runner.cleanup()
+        self._platform.close()
+
+    async def _listen(self, port: int, routes: list[web.RouteDef]) -> str:
+        app = web.Application(client_max_size=REQUEST_BYTES_MAX)
+        app.add_routes(routes)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S, handler_cancellation=True)
+        await runner.setup()
+        self._runners.append(runner)
+        await web.TCPSite(runner, HOST, port).start()
+        return f"http://{HOST}:{runner.addresses[0][1]}"
+
+    async def _tick(self) -> None:
+        while True:
+            self._platform.tick(time.time())
+            await asyncio.sleep(TICK_S)
+
+    def _serve(self, surface: Surface) -> Handler:
+        async def serve(request: web.Request) -> web.StreamResponse:
+            headers = {name.lower(): value for name, value in request.headers.items()}
+            url = request.rel_url
+            body = await request.read()
+            asked = Request(surface, request.method, url.raw_path, url.raw_query_string, headers, body)
+            return await _deliver(request, self._platform.handle(asked, time.time()))
+
+        return serve
+
+    async def _show(self, request: web.Request) -> web.Response:
+        shown: dict[str, Any] = control.show(self._platform, time.time())
+        shown["index"] = dict(self._wheels.calls) if self._wheels else {}
+        return web.json_response(shown)
+
+    async def _change(self, request: web.Request) -> web.Response:
+        try:
+            control.change(self._platform, json.loads(await request.read()), time.time())
+        except ValueError as error:
+            return web.json_response({"error": str(error)}, status=400)
+        return await self._show(request)
+
+
+def _all(handler: Handler) -> web.RouteDef:
+    return web.route("*", "/{rest:.*}", handler)
+
+
+async def _deliver(request: web.Request, answer: Response) -> web.StreamResponse:
+    """Send an answer the way it is meant to arrive."""
+    if answer.delay_s:
+        await asyncio.sleep(answer.delay_s)
+    if answer.lost == "hang":
+        await asyncio.sleep(HANG_S)
+    if answer.lost in ("reset", "hang"):
+        return _abort(request)
+    headers = {name: value for name, value in answer.headers.items() if name not in HOP_HEADERS[:1]}
+    if answer.lost is None and answer.follow is None and not answer.drip_s:
+        if request.method == "HEAD" and "content-length" in answer.headers:
+            headers["content-length"] = answer.headers["content-length"]
+        return web.Response(status=answer.status, headers=headers, body=answer.body)
+    response = web.StreamResponse(status=answer.status, headers=headers)
+    if answer.follow is None:
+        response.content_length = len(answer.body)
+    await response.prepare(request)
+    with contextlib.suppress(ConnectionError):
+        await _stream(response, answer)
+    return _abort(request) if answer.lost == "cut" else response
+
+
+async def _stream(response: web.StreamResponse, answer: Response) -> None:
+    if answer.lost == "cut":
+        await response.write(answer.body[: len(answer.body) // 2])
+        return
+    if answer.drip_s:
+        for place in range(len(answer.body)):
+            await response.write(answer.body[place : place + 1])
+            await asyncio.sleep(answer.drip_s)
+    else:
+        await response.write(answer.body)
+    while answer.follow is not None:
+        fresh = answer.follow()
+        if fresh:
+            await response.write(fresh)
+        await asyncio.sleep(0 if fresh else FOLLOW_S)
+
+
+def _abort(request: web.Request) -> web.Response:
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
