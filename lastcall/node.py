@@ -19,6 +19,7 @@ from actors.dispatcher.actor import Dispatcher, House, JobOver, SupervisorParked
 from actors.dispatcher.planning import Defaults
 from actors.dispatcher.slots import Slots
 from actors.fleet.actor import FleetWatch, Kept
+from actors.fleet.bills import BillReader
 from actors.fleet.messages import Adopt
 from actors.fleet.watcher import FleetWatcher
 from actors.journal.interface import ANY, Journal, JournalUnavailable
@@ -101,7 +102,7 @@ class Node:
         self.system = ActorSystem(world.clock, world.entropy)
         self.supervisors: dict[JobId, Ref[Input]] = {}
         self._fleet_kept = Kept()
-        self._housekeeping: asyncio.Task[None] | None = None
+        self._housekeeping: list[asyncio.Task[None]] = []
         self._clock_jumped = False
         self._broken: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._noted: set[asyncio.Task[None]] = set()
@@ -338,8 +339,13 @@ class Node:
     # ------------------------------------------------------------------------------------------- life
 
     def start_housekeeping(self) -> None:
-        """Begin to look after the disk."""
-        self._housekeeping = asyncio.get_running_loop().create_task(self._house(), name="housekeeping")
+        """Begin to look after the disk, and to read the provider's bill."""
+        parts, loop = self.parts, asyncio.get_running_loop()
+        bills = BillReader(parts.provider.training, parts.journal, self.world.clock, self.ledger, parts.log)
+        self._housekeeping += [
+            loop.create_task(self._house(), name="housekeeping"),
+            loop.create_task(bills.run(), name="bills"),
+        ]
 
     async def _house(self) -> None:
         while True:
@@ -369,9 +375,9 @@ class Node:
 
     async def stop(self) -> None:
         """End actors and effects, in order. Machines keep running."""
-        if self._housekeeping is not None:
-            self._housekeeping.cancel()
-            await asyncio.gather(self._housekeeping, return_exceptions=True)
+        for task in self._housekeeping:
+            task.cancel()
+        await asyncio.gather(*self._housekeeping, return_exceptions=True)
         await self.runner.close()
         await self.system.shutdown(DRAIN_S)
         if self._noted:

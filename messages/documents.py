@@ -178,6 +178,8 @@ class CostRow(Record):
     key: str
     jobs: int
     cost_usd: Usd
+    difference_usd: Usd | None = None
+    """Part of the cost: what the provider billed over what was observed; absent where no bill differs."""
 
 
 class BudgetRow(Record):
@@ -199,6 +201,10 @@ class CostDocument(Document):
     rows: tuple[CostRow, ...]
     total_usd: Usd
     """Settled and corrected."""
+    difference_usd: Usd | None = None
+    """Part of the total: what the provider billed over what was observed; absent where no bill differs."""
+    unbilled_jobs: int = 0
+    """Jobs that cost something, should be on the provider's bill by now and are not; they count as observed."""
     running_usd: Usd
     """Of open jobs: accrued by their machines, and what their ended attempts cost."""
     reserved_usd: Usd

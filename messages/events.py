@@ -458,7 +458,7 @@ class Spent(Event):
 
 
 class Corrected(Event):
-    """What the provider billed differs from what was observed."""
+    """What a job cost is not what was observed: a machine was found late, or the provider billed otherwise."""
 
     kind = "ledger.corrected"
     stream = "ledger"
@@ -468,6 +468,25 @@ class Corrected(Event):
     user_id: UserId
     delta_usd: Usd
     reason: str
+    source: str = ""
+    """What it follows from, each booked once: the id of a machine, or ``bill:<job id>:<which reading>``."""
+    at: Instant
+
+
+class Billed(Event):
+    """The provider's bill of a closed job is complete, or has changed. A ``Corrected`` follows when it differs."""
+
+    kind = "ledger.billed"
+    stream = "ledger"
+    writer = "CostLedger"
+
+    job_id: JobId
+    user_id: UserId
+    billed_usd: Usd
+    difference_usd: Usd
+    """Over what the books had until then; negative when less was billed."""
+    machines: tuple[str, ...] = ()
+    """Ids of the machines the bill has lines for: what each of them cost is in it."""
     at: Instant
 
 
@@ -563,6 +582,24 @@ class OrphanReaped(Event):
     at: Instant
 
 
+class OrphanGone(Event):
+    """A reaped machine is proven gone. What it cost beyond what its job had booked is a correction of that job."""
+
+    kind = "fleet.orphan_gone"
+    stream = "fleet"
+    writer = "FleetWatch"
+
+    machine: Machine
+    job_id: JobId | None = None
+    """The job it was rented for; ``None`` when this journal holds no such job."""
+    reason: str
+    accepted_at: Instant | None = None
+    """When its terminate call was first accepted; ``None`` when nobody knows any more."""
+    proof: Gone
+    cost_usd: Usd
+    at: Instant
+
+
 class AlarmRaised(Event):
     """Something needs a person: shown in status, the newest first."""
 
@@ -600,7 +637,7 @@ class DaemonStopped(Event):
     at: Instant
 
 
-LedgerEvent = Reserved | AccrualStarted | AccrualChanged | Released | Settled | Spent | Corrected
+LedgerEvent = Reserved | AccrualStarted | AccrualChanged | Released | Settled | Spent | Corrected | Billed
 
 
 def _catalogue(base: type[Event]) -> dict[str, type[Event]]:

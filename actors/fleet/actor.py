@@ -16,7 +16,7 @@ from actors.fleet.adoption import Parked
 from actors.fleet.ailments import Ailments
 from actors.fleet.looks import Looks
 from actors.fleet.orphans import Whose, claim, parse
-from actors.fleet.reaping import reap
+from actors.fleet.reaping import reap, settle
 from actors.fleet.sightings import findings
 from actors.fleet.watcher import watched_of
 from actors.journal.interface import Journal, JournalUnavailable
@@ -121,6 +121,7 @@ class FleetWatch(Actor[FleetMessage]):
         for job_id in sorted(self._adopted):
             self._adopt(fm.Adopt(job_id=job_id))
         self.ctx.start(self._patrol(), "patrol")
+        self.ctx.start(settle(self._provider, self._journal, self.ctx.clock, self._naming, self._log), "settle")
         if isinstance(self._provider.training, ExitEvents):
             self.ctx.start(self._exits(self._provider.training), "exits")
         self._next_round()
@@ -324,10 +325,10 @@ class FleetWatch(Actor[FleetMessage]):
                 self._second_writer = machine.name
                 self._suspect(machine.name)
             elif verdict.whose is Whose.ORPHAN:
-                self._once(f"reap {machine.id}", self._reap(machine, verdict.reason))
+                self._once(f"reap {machine.id}", self._reap(machine, verdict.reason, name.job_id))
 
-    async def _reap(self, machine: Machine, reason: str) -> None:
-        await reap(self._provider, self._journal, self.ctx.clock, machine, reason, self._log)
+    async def _reap(self, machine: Machine, reason: str, job_id: JobId) -> None:
+        await reap(self._provider, self._journal, self.ctx.clock, machine, reason, self._log, job_id)
 
     # ------------------------------------------------------------------------------------------- folders
 

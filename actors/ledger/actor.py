@@ -13,8 +13,10 @@ from typing import ClassVar, Literal
 
 from actors.journal.interface import ANY, START, Journal, JournalUnavailable, Position, Recorded
 from actors.ledger import budgets as rules
-from actors.ledger.entries import JobFacts, entries, prediction_entry, reserve
+from actors.ledger.billing import REASON, corrections, open_bills
+from actors.ledger.entries import JobFacts, entries, orphan_entry, prediction_entry, reserve
 from actors.ledger.requests import (
+    BookBills,
     BookNow,
     BudgetsLeft,
     CostReport,
@@ -22,6 +24,8 @@ from actors.ledger.requests import (
     JobFact,
     MoneyFact,
     MoneyTotals,
+    OpenBills,
+    OrphanFact,
     PredictionFact,
     ReserveMoney,
     Totals,
@@ -38,15 +42,29 @@ from messages.money import ZERO, from_micro
 
 STREAM = "ledger"
 DISK_RETRY_S = 1.0
-LedgerMessage = ReserveMoney | JobFact | PredictionFact | BookNow | CostReport | BudgetsLeft | MoneyTotals
+FLEET_STREAM = "fleet"
+Fact = JobFact | PredictionFact | OrphanFact
+LedgerMessage = (
+    ReserveMoney
+    | JobFact
+    | PredictionFact
+    | OrphanFact
+    | OpenBills
+    | BookBills
+    | BookNow
+    | CostReport
+    | BudgetsLeft
+    | MoneyTotals
+)
 
 _KEYS = {
     "day": "day",
     "user": "user_id",
-    "model": "coalesce(model_id, '(none)')",
-    "provider": "provider",
+    "model": "coalesce(model_id, (SELECT model_id FROM jobs WHERE jobs.job_id = costs.job_id), '(none)')",
+    "provider": "coalesce(nullif(provider, ''), (SELECT provider FROM jobs WHERE jobs.job_id = costs.job_id), '')",
     "job": "job_id",
 }
+"""What rows are grouped by; a correction belongs where its job does."""
 
 
 class CostLedger(Actor[LedgerMessage]):
@@ -70,8 +88,10 @@ class CostLedger(Actor[LedgerMessage]):
         self._timings = timings
         self._provider = provider
         self._state = LedgerState(zone)
-        self._facts: deque[JobFact | PredictionFact] = deque()
+        self._facts: deque[Fact] = deque()
         """What is not booked yet, in order; grows only while the disk takes nothing, and the jobs with it."""
+        self._missing: frozenset[JobId] = frozenset()
+        """Jobs the last bill should have had and had not."""
 
     async def on_start(self) -> None:
         """Fold the ledger, catch up with what jobs did while nobody booked, then follow."""
@@ -85,13 +105,17 @@ class CostLedger(Actor[LedgerMessage]):
         match msg:
             case ReserveMoney():
                 return await self._reserve(msg)
-            case JobFact() | PredictionFact():
+            case JobFact() | PredictionFact() | OrphanFact():
                 self._facts.append(msg)
                 await self._book_all()
                 return None
             case BookNow():
                 await self._book_all()
                 return None
+            case OpenBills():
+                return open_bills(self._state, self._clock.now())
+            case BookBills():
+                return await self._book_bills(msg)
             case CostReport():
                 return await self._report(msg.user_id, msg.by)
             case BudgetsLeft():
@@ -130,11 +154,32 @@ class CostLedger(Actor[LedgerMessage]):
                 return
             self._facts.popleft()
 
-    async def _book(self, msg: JobFact | PredictionFact) -> None:
-        if isinstance(msg, PredictionFact):
-            await self._append(prediction_entry(self._state, msg.fact, self._provider, msg.at))
-        else:
-            await self._book_job(msg.job_id, msg.fact)
+    async def _book(self, msg: Fact) -> None:
+        match msg:
+            case PredictionFact():
+                await self._append(prediction_entry(self._state, msg.fact, self._provider, msg.at))
+            case OrphanFact():
+                await self._book_orphan(msg.fact)
+            case JobFact():
+                await self._book_job(msg.job_id, msg.fact)
+
+    async def _book_orphan(self, fact: ev.OrphanGone) -> None:
+        """Book what a machine found late cost; a job this journal does not know has nobody to pay for it."""
+        if fact.job_id is None:
+            return
+        for (user_id,) in await self._journal.query("SELECT user_id FROM jobs WHERE job_id = ?", (fact.job_id,)):
+            booked = orphan_entry(self._state, fact, fact.job_id, UserId(user_id), self._clock.now())
+            await self._append(booked)
+
+    async def _book_bills(self, asked: BookBills) -> int:
+        """Book each bill on its own, so that a disk which takes only some leaves whole ones."""
+        self._missing = frozenset(asked.missing)
+        corrected = 0
+        for bill in asked.bills:
+            booked = corrections(self._state, bill, self._clock.now())
+            await self._append(booked)
+            corrected += sum(1 for event in booked if isinstance(event, ev.Corrected))
+        return corrected
 
     async def _book_job(self, job_id: JobId, fact: MoneyFact) -> None:
         rows = await self._journal.query("SELECT user_id, provider, state FROM jobs WHERE job_id = ?", (job_id,))
@@ -155,6 +200,7 @@ class CostLedger(Actor[LedgerMessage]):
         for (prediction_id,) in await self._journal.query("SELECT id FROM predictions"):
             if prediction_id not in self._state.predictions:
                 self._take(await self._journal.read(f"prediction/{prediction_id}"))
+        self._take(await self._journal.read(FLEET_STREAM))
         await self._book_all()
         return Position(last[0][0]) if last else START
 
@@ -200,24 +246,41 @@ class CostLedger(Actor[LedgerMessage]):
 
     async def _report(self, user: UserId, by: Literal["day", "user", "model", "provider", "job"]) -> CostDocument:
         sql = (
-            f"SELECT {_KEYS[by]} AS key, count(DISTINCT job_id), sum(usd_micro) FROM costs "  # noqa: S608 (own names)
-            "WHERE user_id = ? GROUP BY key ORDER BY key"
+            f"SELECT {_KEYS[by]} AS key, count(DISTINCT job_id), sum(usd_micro),"  # noqa: S608 (own names)
+            " sum(usd_micro) FILTER (WHERE reason = ?) FROM costs WHERE user_id = ? GROUP BY key ORDER BY key"
         )
-        found = await self._journal.query(sql, (user,))
-        rows = tuple(CostRow(key=str(key), jobs=jobs, cost_usd=from_micro(micro)) for key, jobs, micro in found)
+        found = await self._journal.query(sql, (REASON, user))
+        rows = tuple(
+            CostRow(
+                key=str(key),
+                jobs=jobs,
+                cost_usd=from_micro(micro),
+                difference_usd=None if difference is None else from_micro(difference),
+            )
+            for key, jobs, micro, difference in found
+        )
+        differences = [row.difference_usd for row in rows if row.difference_usd is not None]
         return CostDocument(
             by=by,
             rows=rows,
             total_usd=sum((row.cost_usd for row in rows), ZERO),
+            difference_usd=sum(differences, ZERO) if differences else None,
+            unbilled_jobs=sum(1 for job_id in self._missing if self._is_of(job_id, user)),
             running_usd=self._running(user),
             reserved_usd=self._state.reserved_for(user),
             budgets=self._budget_rows(user),
         )
 
+    def _is_of(self, job_id: JobId, user: UserId) -> bool:
+        account = self._state.accounts.get(job_id)
+        return account is not None and account.user_id == user
 
-def _fact(recorded: Recorded) -> JobFact | PredictionFact | None:
+
+def _fact(recorded: Recorded) -> Fact | None:
     if isinstance(recorded.event, ev.PredictionMade):
         return PredictionFact(fact=recorded.event, at=recorded.at)
+    if isinstance(recorded.event, ev.OrphanGone):
+        return OrphanFact(fact=recorded.event)
     if not recorded.stream.startswith("job/") or not isinstance(recorded.event, MoneyFact):
         return None
     return JobFact(job_id=JobId(recorded.stream.removeprefix("job/")), fact=recorded.event)

@@ -61,6 +61,27 @@ def prediction_entry(state: LedgerState, fact: ev.PredictionMade, provider: str,
     return [spent]
 
 
+def orphan_entry(
+    state: LedgerState, fact: ev.OrphanGone, job_id: JobId, user_id: UserId, now: datetime
+) -> list[ev.LedgerEvent]:
+    """Return what to append for a machine that was found late, once: what it cost, or nothing more when the job's
+    bill has it already.
+    """
+    if fact.machine.id in state.sources or fact.cost_usd == 0:
+        return []
+    account = state.accounts.get(job_id)
+    on_the_bill = account is not None and fact.machine.id in account.machines
+    corrected = ev.Corrected(
+        job_id=job_id,
+        user_id=user_id,
+        delta_usd=ZERO if on_the_bill else fact.cost_usd,
+        reason=f"a machine found late: {fact.reason}",
+        source=fact.machine.id,
+        at=now,
+    )
+    return [corrected]
+
+
 def _accrual(state: LedgerState, reservation: str, fact: ev.MachineCreated | ev.MachineFound) -> list[ev.LedgerEvent]:
     held = state.open.get(reservation)
     if held is None or held.accrual is not None:

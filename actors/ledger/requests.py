@@ -48,6 +48,44 @@ class PredictionFact(Control):
     at: Instant
 
 
+class OrphanFact(Control):
+    """A machine that was found late is gone."""
+
+    fact: ev.OrphanGone
+
+
+class OpenBill(Record):
+    """A closed job whose bill is looked for."""
+
+    job_id: JobId
+    closed_at: Instant
+    costs_usd: Usd
+    """As the books have it now."""
+    matched: bool
+    """A bill of it was complete before; this one may say otherwise."""
+
+
+class OpenBills(Request[tuple[OpenBill, ...]]):
+    """The closed jobs whose bill may be complete by now, or may have changed."""
+
+
+class JobBill(Record):
+    """The complete bill of one job."""
+
+    job_id: JobId
+    billed_usd: Usd
+    machines: tuple[str, ...]
+    """Ids of the machines it has lines for, ordered."""
+
+
+class BookBills(Request[int]):
+    """Book what the provider's bill says; answered with the number of corrections."""
+
+    bills: tuple[JobBill, ...]
+    missing: tuple[JobId, ...] = ()
+    """Jobs that cost something, should be on the bill by now and are not; replaces what was missing before."""
+
+
 class BookNow(Control):
     """Try again what the disk did not take."""
 

@@ -8,8 +8,12 @@ from datetime import date, datetime, tzinfo
 from decimal import Decimal
 
 from messages import events as ev
+from messages.base import seconds
 from messages.ids import JobId, PredictionId, UserId
 from messages.money import ZERO, accrued
+
+ACCOUNTS_KEPT_S = 31 * 86_400.0
+"""How long after its end a job's books wait for a bill, or for a bill to change; they are final then."""
 
 
 def reservation_id(job_id: JobId, attempt: int) -> str:
@@ -43,6 +47,22 @@ class Reservation:
 
 
 @dataclass(slots=True)
+class Account:
+    """The books of a closed job, for as long as a bill may still say otherwise."""
+
+    user_id: UserId
+    closed_at: datetime
+    booked_usd: Decimal
+    """As observed, and every correction since."""
+    billed_usd: Decimal | None = None
+    """What the last bill said; ``None`` while no bill of it is complete."""
+    machines: tuple[str, ...] = ()
+    """Ids of the machines that bill had lines for."""
+    readings: int = 0
+    """Bills that said something new."""
+
+
+@dataclass(slots=True)
 class LedgerState:
     """Open reservations, and what was spent by user and day. Changed in place: 10,000 jobs make it large."""
 
@@ -52,6 +72,12 @@ class LedgerState:
     settled: set[JobId] = field(default_factory=set)
     predictions: set[PredictionId] = field(default_factory=set)
     """Predictions that are booked."""
+    sources: set[str] = field(default_factory=set)
+    """What corrections follow from, each booked once."""
+    accounts: dict[JobId, Account] = field(default_factory=dict)
+    """Jobs closed in the last ``ACCOUNTS_KEPT_S``, in the order they were settled."""
+    early: dict[JobId, Decimal] = field(default_factory=dict)
+    """Corrections of jobs that are not settled yet."""
     reserved_usd: Decimal = ZERO
     total_usd: Decimal = ZERO
 
@@ -76,12 +102,14 @@ class LedgerState:
             case ev.Released():
                 self._release(event)
             case ev.Settled():
-                self.settled.add(event.job_id)
+                self._settle(event)
             case ev.Spent():
                 self.predictions.add(event.prediction_id)
                 self._spend(event.user_id, event.at, event.amount_usd)
+            case ev.Corrected():
+                self._correct(event)
             case _:
-                self._spend(event.user_id, event.at, event.delta_usd)
+                self._bill(event)
 
     def _release(self, event: ev.Released) -> None:
         held = self.open.pop(event.reservation, None)
@@ -89,6 +117,32 @@ class LedgerState:
             return
         self.reserved_usd -= held.hold_usd
         self._spend(held.user_id, event.at, event.spent_usd)
+
+    def _settle(self, event: ev.Settled) -> None:
+        self.settled.add(event.job_id)
+        oldest = event.at - seconds(ACCOUNTS_KEPT_S)
+        while self.accounts:
+            first = next(iter(self.accounts))
+            if self.accounts[first].closed_at >= oldest:
+                break
+            del self.accounts[first]
+        booked_usd = event.observed_usd + self.early.pop(event.job_id, ZERO)
+        self.accounts[event.job_id] = Account(event.user_id, event.at, booked_usd)
+
+    def _correct(self, event: ev.Corrected) -> None:
+        self._spend(event.user_id, event.at, event.delta_usd)
+        if event.source:
+            self.sources.add(event.source)
+        if account := self.accounts.get(event.job_id):
+            account.booked_usd += event.delta_usd
+        elif event.job_id not in self.settled:
+            self.early[event.job_id] = self.early.get(event.job_id, ZERO) + event.delta_usd
+
+    def _bill(self, event: ev.Billed) -> None:
+        if account := self.accounts.get(event.job_id):
+            account.billed_usd = event.billed_usd
+            account.machines = event.machines
+            account.readings += 1
 
     def _spend(self, user: UserId, at: datetime, amount: Decimal) -> None:
         key = (user, self.day(at))

@@ -89,7 +89,7 @@ def _user_of(event: ev.Event) -> UserId | None:
             return event.model.user_id
         case ev.DatasetRemoved() | ev.ModelRemoved():
             return event.by
-        case ev.Reserved() | ev.Settled() | ev.Spent() | ev.Corrected() | ev.PredictionMade():
+        case ev.Reserved() | ev.Settled() | ev.Spent() | ev.Corrected() | ev.Billed() | ev.PredictionMade():
             return event.user_id
         case _:
             return None

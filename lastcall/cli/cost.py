@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import Any
+
 import click
 
 from lastcall.cli.app import App, leaf, pass_app
@@ -34,7 +37,27 @@ def cost(app: App, by: str, as_json: bool) -> int:
         f"Total {money(document['total_usd'])} · running now {money(document['running_usd'])}"
         f" · held {money(document['reserved_usd'])}"
     )
+    for line in bill_lines(document):
+        app.screen.out(line)
     for budget in document["budgets"]:
         line = f"Budget {clean(budget['name'])}: {money(budget['left_usd'])} left of {money(budget['limit_usd'])}"
         app.screen.out(f"{line} · {clean(budget['warning'])}" if budget["warning"] else line)
     return 0
+
+
+def bill_lines(document: dict[str, Any]) -> list[str]:
+    """Say where the provider's bill differs from what was observed, and which jobs it does not have; else nothing."""
+    lines = []
+    difference = document.get("difference_usd")
+    if difference is not None:
+        observed = Decimal(document["total_usd"]) - Decimal(difference)
+        sign = "-" if Decimal(difference) < 0 else "+"
+        words = (
+            f"Observed {money(str(observed))} · the provider's bill differs by {sign}{money(difference.lstrip('-'))}"
+        )
+        lines.append(words)
+    unbilled = document.get("unbilled_jobs", 0)
+    if unbilled:
+        jobs = "1 job is" if unbilled == 1 else f"{unbilled} jobs are"
+        lines.append(f"{jobs} not on the provider's bill yet, and counted as observed")
+    return lines

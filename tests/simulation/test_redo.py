@@ -271,7 +271,7 @@ def test_an_orphan_is_ended_only_on_a_complete_listing(monkeypatch: pytest.Monke
         monkeypatch.undo()
         await house.clock.sleep(10)
         assert house.billing() == 0
-        assert await house.kinds("fleet") == ["fleet.orphan_reaped"]
+        assert await house.kinds("fleet") == ["fleet.orphan_reaped", "fleet.orphan_gone"]
 
     virtually(story)
 

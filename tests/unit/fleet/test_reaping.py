@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import apsw
+import pytest
 
-from actors.fleet.reaping import reap
-from actors.journal.interface import JournalUnavailable
+from actors.fleet.charges import late_cost
+from actors.fleet.reaping import SETTLE_FIRST_S, SETTLE_MAX_S, reap, settle
+from actors.journal.interface import ANY, JournalUnavailable
 from actors.journal.sqlite import SqliteJournal
 from actors.journal.tables import standard
-from actors.runtime.virtual import SeededEntropy, VirtualClock
+from actors.runtime.virtual import EPOCH, SeededEntropy, VirtualClock
 from actors.supervisor.tools import BACKOFF_MAX_S
-from messages.events import Audited, OrphanReaped
+from messages import events as ev
+from messages.events import Audited, OrphanGone, OrphanReaped
+from messages.ids import JobId
+from messages.machines import Gone, LaunchRequest, MachineName
 from providers.fake.cloud import FakeCloud
 from providers.fake.prediction import FakePrediction
 from providers.fake.scripts import Script
@@ -20,6 +28,7 @@ from providers.fake.settings import FakeSettings
 from providers.fake.storage import FakeStorage
 from providers.fake.training import FakeTraining
 from providers.interface import Provider, Refused, Unavailable
+from tests.support.jobs import JOB, NAMING, START, gone, machine, offer, queued
 from tests.support.virtual import virtual
 
 
@@ -30,14 +39,20 @@ class Yard:
         self.clock = VirtualClock()
         self.cloud = FakeCloud(FakeSettings(), self.clock)
         self.provider = Provider(FakeTraining(self.cloud), FakeStorage(self.cloud), FakePrediction(self.cloud))
-        self.journal = SqliteJournal.memory(
-            clock=self.clock,
-            entropy=SeededEntropy(0).bytes,
-            projections=standard(),
-            connection=apsw.Connection(":memory:"),
-        )
+        self.disk = apsw.Connection(":memory:")
+        self.journal = self.open()
+        self.left: list[Any] = []
         self.orphan = self.cloud.plant("an-orphan", script)
         self.logged: list[str] = []
+
+    def open(self) -> SqliteJournal:
+        return SqliteJournal.memory(
+            clock=self.clock, entropy=SeededEntropy(0).bytes, projections=standard(), connection=self.disk
+        )
+
+    async def queue(self) -> None:
+        job = queued(job_id=JobId("job_zzzzzzzzzz"))
+        await self.journal.append("job/job_zzzzzzzzzz", ANY, [job], actor="Dispatcher")
 
     async def reap(self, journal: Any = None) -> float:
         """Reap the orphan and return how many seconds that took; it must be gone then."""
@@ -46,15 +61,24 @@ class Yard:
         kept = journal or self.journal
         await reap(self.provider, kept, self.clock, seen, "its attempt is over", lambda e, **_: self.logged.append(e))
         assert self.cloud.billing() == ()
+        self.left = [r.event for r in await self.journal.read("fleet")]
         await self.journal.close()
         return self.clock.monotonic() - began
 
 
 class FullDisk:
-    """A journal that takes nothing."""
+    """A journal that takes nothing until ``heals_at`` (monotonic seconds)."""
 
-    async def append(self, *_: object, **__: object) -> None:
-        raise JournalUnavailable("disk full")
+    def __init__(self, yard: Yard, heals_at: float) -> None:
+        self.yard = yard
+        self.heals_at = heals_at
+        self.billing: list[int] = []
+
+    async def append(self, *words: Any, **named: Any) -> Any:
+        self.billing.append(len(self.yard.cloud.billing()))
+        if self.yard.clock.monotonic() < self.heals_at:
+            raise JournalUnavailable("disk full")
+        return await self.yard.journal.append(*words, **named)
 
 
 @virtual
@@ -76,8 +100,9 @@ async def test_a_reap_is_journaled_with_its_reason_and_audited_before_the_machin
 
     yard.journal.close = read_then_close  # type: ignore[method-assign]
     await yard.reap(Watching())
-    assert written == [("fleet", 1), ("audit", 1)]
-    reaped, audited = seen
+    assert written == [("fleet", 1), ("audit", 1), ("fleet", 0)]
+    reaped, gone, audited = seen
+    assert isinstance(gone, OrphanGone)
     assert isinstance(reaped, OrphanReaped)
     assert isinstance(audited, Audited)
     assert (reaped.machine.id, reaped.reason) == (yard.orphan, "its attempt is over")
@@ -117,12 +142,182 @@ async def test_an_hour_of_refusals_slows_the_asking_down_and_never_ends_it() -> 
     took_s = await yard.reap()
     assert yard.logged.count("terminate_failed") == 130
     assert 3600 < took_s < 131 * (BACKOFF_MAX_S + 1)
+    over = yard.left[-1]
+    assert isinstance(over, OrphanGone)
+    assert over.cost_usd == pytest.approx(Decimal("0.001") * Decimal(took_s), abs=Decimal("0.01"))
 
 
 @virtual
-async def test_a_disk_that_takes_nothing_does_not_delay_the_end_of_an_orphan() -> None:
+async def test_a_disk_that_takes_nothing_delays_no_end_and_loses_no_booking() -> None:
     """Fault 45."""
     yard = Yard()
-    took_s = await yard.reap(FullDisk())
-    assert yard.logged == ["orphan_found", "orphan_not_journaled", "orphan_gone"]
-    assert took_s < 10
+    disk = FullDisk(yard, heals_at=600)
+    took_s = await yard.reap(disk)
+    assert yard.logged[:3] == ["orphan_found", "orphan_not_journaled", "orphan_gone"]
+    assert set(yard.logged[3:]) == {"orphan_waits_for_disk"}
+    assert disk.billing[0] == 1
+    assert set(disk.billing[1:]) == {0}
+    assert 600 <= took_s < 600 + 2 * BACKOFF_MAX_S
+    [over] = yard.left
+    assert isinstance(over, OrphanGone)
+    assert over.accepted_at == EPOCH
+    assert over.cost_usd == 0
+
+
+# ---------------------------------------------------------------------------------------------- what it cost
+
+
+LATE = machine("late", "m2", rate="0.36", seen=START)
+HOUR = timedelta(hours=1)
+
+
+def intent(**prices: str) -> ev.LaunchIntended:
+    asked = offer(rate="0.72").model_copy(update={key: Decimal(value) for key, value in prices.items()})
+    request = LaunchRequest(
+        name="late",
+        job_id=JOB,
+        attempt=1,
+        offer=asked,
+        folder="f",
+        soft_deadline=START,
+        hard_deadline=START,
+        max_runtime_s=60,
+    )
+    return ev.LaunchIntended(attempt=1, reservation="r", request=request, bound="runtime", run="run", at=START)
+
+
+def test_a_machine_its_job_knows_nothing_of_costs_its_whole_life_and_its_disk() -> None:
+    assert late_cost([], LATE, START + HOUR) == Decimal("0.36")
+    assert late_cost([intent(disk_usd_per_hour="0.04")], LATE, START + HOUR) == Decimal("0.40")
+
+
+def test_a_machine_without_a_price_costs_what_was_offered_and_without_an_offer_nothing() -> None:
+    for rate in (None, "0"):
+        silent = machine("late", "m2", rate=rate)
+        assert late_cost([intent()], silent, START + HOUR) == Decimal("0.72")
+        assert late_cost([], silent, START + HOUR) == 0
+    assert late_cost([intent()], machine("another", "m2", rate=None), START + HOUR) == 0
+
+
+def test_what_the_job_pays_for_itself_is_not_counted_again() -> None:
+    made = ev.MachineCreated(attempt=1, machine=LATE, at=START)
+    twin = ev.SurplusFound(attempt=1, machine=LATE, at=START)
+    for known in (made, twin):
+        assert late_cost([known], LATE, START + HOUR) == 0
+        assert late_cost([known], machine("late", "m3"), START + HOUR) > 0
+    accepted = ev.TerminateAccepted(attempt=1, machine_id="m2", at=START + HOUR / 4)
+    again = accepted.model_copy(update={"at": START + HOUR / 3})
+    other = accepted.model_copy(update={"machine_id": "m1", "at": START})
+    proved = ev.GoneProved(attempt=1, machine_id="m2", proof=gone(START + HOUR / 2))
+    assert late_cost([made, accepted], LATE, START + HOUR) == 0
+    assert late_cost([made, proved], LATE, START + HOUR) == Decimal("0.18")
+    assert late_cost([made, other, accepted, again, proved], LATE, START + HOUR) == Decimal("0.27")
+    over = ev.SurplusGone(attempt=1, machine_id="m2", proof=gone(START + HOUR / 2))
+    assert late_cost([twin, over], LATE, START + HOUR) == Decimal("0.18")
+    sooner = over.model_copy(update={"accepted_at": START + HOUR / 4})
+    assert late_cost([twin, sooner], LATE, START + HOUR) == Decimal("0.27")
+    assert late_cost([made, proved], LATE, START) == 0
+
+
+# ---------------------------------------------------------------------------------------------- after a restart
+
+HARD = EPOCH + timedelta(hours=2)
+OURS = MachineName("instal", "gene", "zzzzzzzzzz", 1, HARD).text(NAMING.key)
+
+
+async def settled(yard: Yard, within_s: float = 100_000) -> list[Any]:
+    """Settle and return what the fleet's stream holds then."""
+    task = asyncio.ensure_future(
+        settle(yard.provider, yard.journal, yard.clock, NAMING, lambda e, **_: yard.logged.append(e))
+    )
+    await asyncio.wait([task], timeout=within_s)
+    assert task.done()
+    found = [r.event for r in await yard.journal.read("fleet")]
+    await yard.journal.close()
+    return found
+
+
+async def reaped(yard: Yard, name: str = OURS) -> ev.OrphanReaped:
+    """Journal the reason to end a machine, as a process does that dies right after it."""
+    machine_id = yard.cloud.plant(name)
+    seen = await yard.provider.training.describe(machine_id)
+    event = OrphanReaped(machine=seen, reason="its attempt is over", at=yard.clock.now())
+    await yard.journal.append("fleet", ANY, [event], actor="FleetWatch")
+    return event
+
+
+@virtual
+async def test_a_machine_found_gone_after_a_restart_is_booked_and_only_once() -> None:
+    yard = Yard()
+    await yard.queue()
+    begun = await reaped(yard)
+    yard.cloud.end(begun.machine.id)
+    await yard.journal.append("fleet", ANY, [begun], actor="FleetWatch")
+    await yard.clock.sleep(3600)
+    kept = yard.journal
+    *_, over = await settled(yard)
+    assert isinstance(over, OrphanGone)
+    assert (over.machine.id, over.job_id, over.accepted_at) == (begun.machine.id, "job_zzzzzzzzzz", None)
+    assert over.cost_usd == pytest.approx(Decimal("3.60"), abs=Decimal("0.01"))
+    yard.journal = yard.open()
+    assert kept is not yard.journal
+    assert [e.kind for e in await settled(yard)] == ["fleet.orphan_reaped"] * 2 + ["fleet.orphan_gone"]
+
+
+@virtual
+async def test_a_daemon_that_was_away_for_days_books_no_longer_than_the_machine_may_have_lived() -> None:
+    yard = Yard()
+    begun = await reaped(yard)
+    yard.cloud.end(begun.machine.id)
+    await yard.clock.sleep(5 * 86_400)
+    *_, over = await settled(yard)
+    assert over.cost_usd == Decimal("7.20")
+    assert over.job_id is None  # this journal has no such job
+
+
+@virtual
+async def test_a_name_that_cannot_be_read_is_booked_to_nobody() -> None:
+    yard = Yard()
+    begun = await reaped(yard, "cut")
+    yard.cloud.end(begun.machine.id)
+    await yard.clock.sleep(5 * 3600)
+    *_, over = await settled(yard)
+    assert over.job_id is None
+    assert over.cost_usd == Decimal("18.00")
+
+
+@virtual
+async def test_a_machine_that_is_still_there_is_left_to_the_next_listing() -> None:
+    yard = Yard()
+    begun = await reaped(yard)
+    assert [e.kind for e in await settled(yard)] == ["fleet.orphan_reaped"]
+    assert begun.machine.id in {line.machine_id for line in yard.cloud.billing()}
+
+
+@virtual
+async def test_what_cannot_be_proven_is_asked_again_until_it_can() -> None:
+    yard = Yard()
+    begun = await reaped(yard)
+    yard.cloud.end(begun.machine.id)
+    yard.cloud.faults.fail_next("fingerprint", times=8)
+    began = yard.clock.monotonic()
+    assert (await settled(yard))[-1].kind == "fleet.orphan_gone"
+    assert 8 * SETTLE_FIRST_S < yard.clock.monotonic() - began < 8 * SETTLE_MAX_S
+
+
+@virtual
+async def test_an_end_that_was_written_down_meanwhile_is_not_written_again() -> None:
+    yard = Yard()
+    begun = await reaped(yard)
+    yard.cloud.end(begun.machine.id)
+    sound = yard.provider.training.prove_gone
+
+    async def slow(machine: Any) -> Any:
+        proof = await sound(machine)
+        assert isinstance(proof, Gone)
+        over = OrphanGone(machine=machine, reason="r", proof=proof, cost_usd=Decimal(0), at=yard.clock.now())
+        await yard.journal.append("fleet", ANY, [over], actor="FleetWatch")
+        return proof
+
+    yard.provider.training.prove_gone = slow  # type: ignore[method-assign]
+    assert [e.kind for e in await settled(yard)] == ["fleet.orphan_reaped", "fleet.orphan_gone"]
