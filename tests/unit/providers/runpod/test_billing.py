@@ -1,0 +1,129 @@
+"""RunPod's bill, and what else is asked beside pods."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from providers.interface import Ambiguous, NoCapacity, NotFound, Refused, Unavailable
+from providers.runpod import resources
+from providers.runpod.billing import read_bill
+from providers.runpod.training import RunPodTraining
+from providers.transport import HttpReply, NoReply
+from tests.support.runpod_wire import SETTINGS, VOLUME_REPLY, Wire, account, page, problem, reply
+
+SINCE = datetime(2026, 11, 23, 14, 10, tzinfo=UTC)
+UNTIL = datetime(2026, 11, 23, 15, 30, tzinfo=UTC)
+GRAPHQL = f"POST {SETTINGS.graphql_url}"
+
+
+def record(hour: int, pod: Any = "p1", amount: Any = 0.1) -> dict[str, Any]:
+    return {
+        "startTime": f"2026-11-23T{hour:02}:00:00Z",
+        "endTime": f"2026-11-23T{hour + 1:02}:00:00Z",
+        "podId": pod,
+        "totalAmount": amount,
+        "gpuAmount": 0,
+    }
+
+
+async def test_hours_of_one_pod_are_one_line() -> None:
+    wire = Wire()
+    wire.on(
+        "GET /billing/pods",
+        reply({"records": [record(13), record(14), record(15, amount="0.25"), record(14, "p2"), record(16)]}),
+    )
+    lines = await RunPodTraining(account(wire)).billed(SINCE, UNTIL)
+    assert [(line.machine_id, line.amount_usd) for line in lines] == [("p1", Decimal("0.35")), ("p2", Decimal("0.1"))]
+    assert (lines[0].began.hour, lines[0].ended.hour) == (14, 16)
+    query = parse_qs(urlsplit(wire.asked[0].url).query)
+    assert query == {
+        "bucketSize": ["hour"],
+        "startTime": ["2026-11-23T14:10:00Z"],
+        "endTime": ["2026-11-23T15:30:00Z"],
+    }
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, {}, {"records": {}}, {"records": [record(14), {}]}, {"records": ["x"]}, {"records": [record(14, 5)]}],
+)
+def test_a_bill_is_read_whole_or_not_at_all(value: Any) -> None:
+    with pytest.raises(Unavailable):
+        read_bill(value, SINCE, UNTIL)
+
+
+async def test_volumes_templates_and_registries_are_listed_over_pages() -> None:
+    wire = Wire()
+    client = account(wire)
+    wire.on("GET /network-volumes", reply({"networkVolumes": [VOLUME_REPLY, {}]}))
+    assert [v.id for v in await resources.volumes(client)] == ["vol1"]
+    more = {"nextCursor": "c", "hasNextPage": True}
+    wire.on(
+        "GET /templates",
+        reply({"templates": [{"id": "t1", "name": "a"}], "pagination": more}),
+        reply({"templates": [{"id": "t2"}], "pagination": {"nextCursor": None, "hasNextPage": False}}),
+    )
+    assert await resources.templates(client) == [("t1", "a"), ("t2", "")]
+    wire.on("GET /registries", reply({"registries": [{"id": "r"}, 3]}))
+    assert await resources.registries(client) == [("r", "")]
+    wire.on("GET /registries", reply({"registries": [], "pagination": more}))
+    with pytest.raises(Unavailable):
+        await resources.registries(client)
+
+
+async def test_one_volume_is_read_or_not_found() -> None:
+    wire = Wire()
+    client = account(wire)
+    assert (await resources.volume(client, "vol1")).place == "EU-RO-1"
+    with pytest.raises(NotFound):
+        await resources.volume(client, "other")
+    wire.on("GET /network-volumes/odd", reply([]))
+    with pytest.raises(Unavailable):
+        await resources.volume(client, "odd")
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (problem(400), NoCapacity),
+        (problem(402), Refused),
+        (problem(500), Ambiguous),
+        (page(400), Ambiguous),
+        (page(200), Ambiguous),
+        (reply([], 201), Ambiguous),
+        (NoReply("x"), Ambiguous),
+    ],
+)
+async def test_making_a_volume_is_one_call(answer: HttpReply | Exception, error: type[Exception]) -> None:
+    wire = Wire()
+    wire.on("POST /network-volumes", answer)
+    with pytest.raises(error) as caught:
+        await resources.create_volume(account(wire), "n", 10, "eu-ro-1")
+    assert type(caught.value) is error
+    assert wire.bodies() == [{"name": "n", "size": 10, "dataCenter": "EU-RO-1"}]
+
+
+async def test_a_made_volume_is_told() -> None:
+    wire = Wire()
+    wire.on("POST /network-volumes", reply(VOLUME_REPLY, 201))
+    assert (await resources.create_volume(account(wire), "n", 10, "EU-RO-1")).id == "vol1"
+
+
+async def test_the_balance_and_the_places_with_s3_come_from_graphql() -> None:
+    wire = Wire()
+    client = account(wire)
+    me = {"clientBalance": 12.5, "currentSpendPerHr": "0.27", "spendLimit": None}
+    wire.on(GRAPHQL, reply({"data": {"myself": me}}))
+    assert await resources.balance(client) == (Decimal("12.5"), Decimal("0.27"), None)
+    places = [{"id": "EU-RO-1", "s3apiEnabled": True}, {"id": "X", "s3apiEnabled": False}, {"id": "us-ks-2"}, 3]
+    wire.on(GRAPHQL, reply({"data": {"dataCenters": places}}))
+    assert await resources.data_centers_with_s3(client) == ["EU-RO-1"]
+    for ask in (resources.balance, resources.data_centers_with_s3):
+        wire.on(GRAPHQL, reply({"data": {"myself": None}}))
+        with pytest.raises(Unavailable):
+            await ask(client)
