@@ -89,10 +89,7 @@ class S3Client:
         except Refused:  # no body tells why
             async with self.get(key, 0, 0) as found:
                 return Head(found.total, None, found.etag)
-        size = reply.headers.get("content-length", "")
-        if not (size.isascii() and size.isdigit()):
-            raise Unavailable("stat: the store gave no size")
-        return Head(int(size), xml.read_date(reply.headers.get("last-modified", "")), reply.headers.get("etag", ""))
+        return _head(reply)
 
     def get(self, key: str, first: int, last: int) -> AbstractAsyncContextManager[Download]:
         """Open bytes ``first`` to ``last``, both included; a store may send more (then ``Download.first`` says so).
@@ -202,6 +199,9 @@ class S3Client:
                 raise (
                     NotFound(f"{call.what}: a folder is no object") if self.settings.has_folders else error
                 ) from error
+            if found is None:
+                head = _head(await self._ask(_Call("stat", "HEAD", call.key, total_s=self.settings.call_s)))
+                found = Download(first, head.size_bytes, head.etag, _nothing())
             yield found
 
     def _request(self, call: _Call) -> HttpRequest:
@@ -248,15 +248,22 @@ def _body(pieces: Sequence[bytes]) -> bytes | Callable[[], AsyncIterator[bytes]]
     return stream
 
 
-async def _opened(what: str, stream: HttpStream, first: int) -> Download:
-    """Read where the range lies; ``_RANGE`` is ``bytes 0-9/10``, or ``bytes */10`` behind the end."""
+def _head(reply: HttpReply) -> Head:
+    size = reply.headers.get("content-length", "")
+    if not (size.isascii() and size.isdigit()):
+        raise Unavailable("stat: the store gave no size")
+    return Head(int(size), xml.read_date(reply.headers.get("last-modified", "")), reply.headers.get("etag", ""))
+
+
+async def _opened(what: str, stream: HttpStream, first: int) -> Download | None:
+    """Read where the range lies: ``bytes 0-9/10``, or ``bytes */10`` behind the end, which not every store says."""
     length = stream.headers.get("content-length", "")
     etag = stream.headers.get("etag", "")
     found = _RANGE.fullmatch(stream.headers.get("content-range", ""))
     if stream.status == 206 and found and found["first"]:
         return Download(int(found["first"]), int(found["total"]), etag, stream.chunks())
-    if stream.status == 416 and found:
-        return Download(first, int(found["total"]), etag, _nothing())
+    if stream.status == 416:
+        return Download(first, int(found["total"]), etag, _nothing()) if found else None
     if stream.status == 200 and length.isascii() and length.isdigit():
         return Download(0, int(length), etag, stream.chunks())
     raise fault_of(what, stream.status, stream.headers, await _head_of(stream))
