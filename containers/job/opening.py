@@ -78,6 +78,7 @@ def _claim(folder: Folder, settings: Settings, nonce: str, wall: float, clock: C
         "nonce": nonce,
         "started_at": instant(wall),
         "machine": settings.machine,
+        "machine_id": settings.machine_id,
         "host": socket.gethostname(),
         "pid": os.getpid(),
     }

@@ -55,6 +55,8 @@ class Settings:
     log_bytes_max: int
     lock_fd: int | None
     path: str
+    machine_id: str | None = None
+    """The provider's own id of the machine, where the machine is told."""
     installer: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Variables of ``INSTALLER_NAMES``; an address may hold a password."""
 
@@ -95,6 +97,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         log_bytes_max=_whole(environ, "LASTCALL_LOG_BYTES_MAX", LOG_BYTES_MAX),
         lock_fd=_whole(environ, "LASTCALL_LOCK_FD", 0) if environ.get("LASTCALL_LOCK_FD") else None,
         path=environ.get("PATH") or "/usr/local/bin:/usr/bin:/bin",
+        machine_id=environ.get("RUNPOD_POD_ID") or None if provider == "runpod" else None,
         installer={name: environ[name] for name in INSTALLER_NAMES if environ.get(name)},
     )
 

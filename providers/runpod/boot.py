@@ -57,7 +57,7 @@ umask 077
 end() {
   url=${LASTCALL_RUNPOD_API_URL:-https://api.runpod.io/v2}/pods/$RUNPOD_POD_ID
   printf 'header = "Authorization: Bearer %s"\n' "$RUNPOD_API_KEY" |
-    curl -q -s -o /dev/null -m 10 -A lastcall-machine/1 -X DELETE -K - "$url" 2>/dev/null && return
+    curl -q -sf -o /dev/null -m 10 -A lastcall-machine/1 -X DELETE -K - "$url" 2>/dev/null && return
   wget -q -O /dev/null -T 10 -U lastcall-machine/1 --header "Authorization: Bearer $RUNPOD_API_KEY" \
     --header 'Content-Type: application/json' --post-data '{"action":"terminate"}' "$url/action" 2>/dev/null
 }

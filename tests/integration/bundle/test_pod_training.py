@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 from containers.bundle import assemble
+from messages.folder import Started
 from tests.integration.bundle.api import Index, Platform
 from tests.integration.bundle.pod import KEY, PodRun
 
@@ -35,6 +36,7 @@ def test_a_bare_machine_prepares_trains_and_ends_itself(pod: PodRun, platform: P
     assert index.requests
     assert not list(pod.home.rglob("scratch"))
     assert pod.read("ending.json")["accepted"] is True
+    assert Started.model_validate(pod.read("started.json")).machine_id == "pod1"
 
 
 def test_the_second_machine_finds_the_environment_and_asks_the_index_for_nothing(pod: PodRun, index: Index) -> None:

@@ -148,6 +148,7 @@ def test_a_pods_own_disk_is_below_its_home(tmp_path: Path) -> None:
     told = environment(tmp_path, LASTCALL_PROVIDER="runpod", HOME="/home/pod")
     del told["LASTCALL_MACHINE_DIR"]
     assert read(told).machine_dir == Path("/home/pod/.lastcall-machine")
+    assert (read(told).machine_id, read({**told, **POD}).machine_id) == (None, POD["RUNPOD_POD_ID"])
     assert read({**told, "HOME": ""}).machine_dir == Path("/tmp/.lastcall-machine")
     with pytest.raises(SettingsError, match="LASTCALL_MACHINE_DIR"):
         read({**told, "LASTCALL_PROVIDER": "local"})
