@@ -28,7 +28,13 @@ CONNECTIONS_PER_HOST_MAX: Final = 64
 READ_BYTES: Final = 1 << 20
 """How much of an answer is read ahead (bytes)."""
 
-_NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL, aiohttp.ClientSSLError)
+_NOT_SENT = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ClientSSLError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.InvalidURL,
+    aiohttp.NonHttpUrlClientError,
+)
 _NO_REPLY = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
 
 Body = bytes | bytearray | memoryview | Callable[[], AsyncIterator[bytes]] | None
