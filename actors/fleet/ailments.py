@@ -1,7 +1,8 @@
 """What listings say of a machine's health: restarts, crash loops, hosts that run nothing, stopped machines. Pure.
 
-One look proves nothing: each verdict needs two complete listings, or a span. What a provider does not say is never
-held against a machine, and silence is no ailment. Each verdict is one sentence: cause and next step.
+One look proves nothing: each verdict needs several complete listings. What a provider does not say is never held
+against a machine, silence is no ailment, and a cached or frozen uptime is no restart: that one reads as young as the
+time since the look before allows. Each verdict is one sentence: cause and next step.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from messages.machines import Machine, MachineState, Timings
 
 UPTIME_SLACK_S = 2.0
 """An uptime may read this much less than before without meaning anything: it is rounded and cached."""
-RESTARTS_BEFORE_START = 2
-"""Containers that ended before the work began: the first may be a slow volume, the second is a loop."""
+RESTARTS_BEFORE_START = 3
+"""Containers that ended before the work began: one or two may be a slow volume, the third is a loop."""
+CONFIRM_S = 30.0
+"""A fall after the work began must last so long without a new heartbeat; heartbeats come every 15 s (design.md 7)."""
 
 
 @dataclass(slots=True)
@@ -27,9 +30,14 @@ class History:
     machine_id: str
     attempt: int
     uptime_s: float | None = None
-    fallen_from_s: float | None = None
-    """The uptime before a fall that one listing has shown; the next one confirms it or takes it back."""
-    restarts: int = 0
+    read_s: float = 0.0
+    """When the uptime was read, monotonic."""
+    falls: int = 0
+    """Uptimes that fell to one a restart since the look before would give."""
+    fell_s: float | None = None
+    """When a fall was first seen that nothing has taken back."""
+    before_fall_s: float = 0.0
+    """The last look before it."""
     stopped_looks: int = 0
     runs_nothing_since_s: float | None = None
 
@@ -44,12 +52,17 @@ class Ailments:
         """Forget a job."""
         self._histories.pop(job_id, None)
 
-    def observe(self, watched: Watched, machine: Machine, timings: Timings, now_s: float) -> Ailing | None:
-        """Take what a complete listing of the right account shows of a job's machine; return what ails it."""
+    def observe(
+        self, watched: Watched, machine: Machine, timings: Timings, now_s: float, heard_s: float | None = None
+    ) -> Ailing | None:
+        """Take what a complete listing of the right account shows of a job's machine; return what ails it.
+
+        ``heard_s`` is when a new heartbeat of its work was last seen.
+        """
         history = self._histories.get(watched.job_id)
         if history is None or (history.machine_id, history.attempt) != (machine.id, watched.attempt):
             history = self._histories[watched.job_id] = History(machine.id, watched.attempt)
-        _note(history, machine, now_s)
+        _note(history, machine, now_s, heard_s)
         found = _verdict(history, watched, machine, timings, now_s)
         if found is None:
             return None
@@ -57,26 +70,28 @@ class Ailments:
         return Ailing(attempt=watched.attempt, machine_id=machine.id, reason=reason, detail=detail)
 
 
-def _note(history: History, machine: Machine, now_s: float) -> None:
+def _note(history: History, machine: Machine, now_s: float, heard_s: float | None) -> None:
     history.stopped_looks = history.stopped_looks + 1 if machine.state is MachineState.STOPPED_BILLING else 0
     if machine.state is not MachineState.RUNNING or machine.uptime_s:
         history.runs_nothing_since_s = None
     elif history.runs_nothing_since_s is None:
         history.runs_nothing_since_s = now_s
     if machine.uptime_s is not None:
-        _note_uptime(history, machine.uptime_s)
+        _note_uptime(history, machine.uptime_s, now_s)
+    if history.fell_s is not None and heard_s is not None and heard_s > history.fell_s:
+        history.fell_s = None
 
 
-def _note_uptime(history: History, uptime_s: float) -> None:
-    before = history.uptime_s
-    if history.fallen_from_s is not None:
-        if uptime_s < history.fallen_from_s - UPTIME_SLACK_S:
-            history.restarts += 1
-        history.fallen_from_s = None
-    elif before is not None and uptime_s < before - UPTIME_SLACK_S:
-        history.fallen_from_s = before
+def _note_uptime(history: History, uptime_s: float, now_s: float) -> None:
+    before_s, looked_s = history.uptime_s, history.read_s
+    history.uptime_s, history.read_s = uptime_s, now_s
+    if history.fell_s is not None and uptime_s > now_s - history.before_fall_s + UPTIME_SLACK_S:
+        history.fell_s = None  # older than any restart since: the low reading was a stale one
+    if before_s is None or uptime_s >= before_s - UPTIME_SLACK_S or uptime_s > now_s - looked_s + UPTIME_SLACK_S:
         return
-    history.uptime_s = uptime_s
+    history.falls += 1
+    if history.fell_s is None:
+        history.fell_s, history.before_fall_s = now_s, looked_s
 
 
 def _verdict(
@@ -85,14 +100,14 @@ def _verdict(
     begun = watched.phase is JobState.RUNNING
     if history.stopped_looks >= 2:
         return StopReason.STOPPED, _stopped(machine, begun)
-    if begun and history.restarts:
+    if begun and history.fell_s is not None and now_s - history.fell_s >= CONFIRM_S:
         detail = "Its container was started again after the work had begun, so the work is over; the machine is ended."
         return StopReason.RESTARTED, detail
     if watched.phase is not JobState.STARTING:
         return None
-    if history.restarts >= RESTARTS_BEFORE_START:
+    if history.falls >= RESTARTS_BEFORE_START:
         detail = (
-            f"Its container ended and was started again {history.restarts} times before the work began: "
+            f"Its container ended and was started again {history.falls} times before the work began: "
             "the image or its start fails; look at the machine's console with lastcall logs, or try another image."
         )
         return StopReason.CRASH_LOOP, detail

@@ -29,6 +29,7 @@ class Patrol:
         self.phase = phase
         self.now_s = 0.0
         self.timings = TIMINGS.model_copy(update=more)
+        self.heard_s: float | None = None
 
     def see(
         self, uptime_s: float | None = None, state: MachineState = MachineState.RUNNING, **more: Any
@@ -55,29 +56,58 @@ class Patrol:
             rate_usd_per_hour=Decimal("0.27"),
             **more,
         )
-        return self.ailments.observe(watched, machine, self.timings, self.now_s)
+        return self.ailments.observe(watched, machine, self.timings, self.now_s, self.heard_s)
 
     def reasons(self, *uptimes: float | None) -> list[StopReason | None]:
         return [found.reason if (found := self.see(uptime)) else None for uptime in uptimes]
 
 
-def test_an_uptime_that_fell_in_two_lists_after_the_start_means_the_work_is_over() -> None:
-    assert Patrol(JobState.RUNNING).reasons(100, 105, 3, 8) == [None, None, None, StopReason.RESTARTED]
+def test_an_uptime_that_fell_and_stays_young_means_the_work_is_over() -> None:
+    """With storage down there is no other evidence (design.md 7)."""
+    found = Patrol(JobState.RUNNING).reasons(100, 105, 3, 8, 13, 18, 23, 28, 33)
+    assert found == [None] * 8 + [StopReason.RESTARTED]
+
+
+def test_a_container_restarted_for_ever_after_the_start_is_found_too() -> None:
+    found = Patrol(JobState.RUNNING).reasons(100, 3, 8, 2, 7, 1, 6, 0, 5)
+    assert found[-1] is StopReason.RESTARTED
+
+
+def test_a_new_heartbeat_of_the_work_takes_a_fall_back() -> None:
+    patrol = Patrol(JobState.RUNNING)
+    patrol.reasons(100, 3, 8)
+    patrol.heard_s = patrol.now_s
+    assert patrol.reasons(13, 18, 23, 28, 33, 38) == [None] * 6
+
+
+def test_a_heartbeat_from_before_the_fall_says_nothing() -> None:
+    patrol = Patrol(JobState.RUNNING)
+    patrol.heard_s = 4.0
+    assert patrol.reasons(100, 3, 8, 13, 18, 23, 28, 33)[-1] is StopReason.RESTARTED
+
+
+def test_an_uptime_of_a_minute_ago_is_no_restart() -> None:
+    """Fault 10: it fell, and to more than a restart since the last look could give."""
+    assert Patrol(JobState.RUNNING).reasons(100, 105, 50, 55, 60, 65, 70, 75, 80, 85) == [None] * 10
+
+
+def test_a_young_reading_that_turns_out_to_be_a_stale_one_is_taken_back() -> None:
+    assert Patrol(JobState.RUNNING).reasons(60, 65, 5, 10, 15, 85, 90, 95, 100, 105) == [None] * 10
 
 
 def test_a_fall_that_the_next_list_takes_back_means_nothing() -> None:
     """A cached or missing runtime flaps (fault 10)."""
-    assert Patrol(JobState.RUNNING).reasons(100, 3, 110, 115, 120) == [None] * 5
+    assert Patrol(JobState.RUNNING).reasons(100, 3, 110, 115, 120, 125, 130, 135, 140) == [None] * 9
 
 
-@pytest.mark.parametrize("uptimes", [(100, 99, 98, 104), (100, None, None, 115), (None,) * 8, (5, 10, 15)])
+@pytest.mark.parametrize("uptimes", [(100, 99, 98, 104), (100, None, None, 115), (None,) * 8, (5, 10, 15), (100,) * 12])
 def test_rounding_silence_and_growth_are_no_restart(uptimes: tuple[float | None, ...]) -> None:
     assert Patrol(JobState.RUNNING).reasons(*uptimes) == [None] * len(uptimes)
 
 
-def test_one_restart_before_the_start_is_borne_and_the_second_is_a_loop() -> None:
-    found = Patrol(JobState.STARTING).reasons(20, 3, 8, 13, 1, 4)
-    assert found == [None, None, None, None, None, StopReason.CRASH_LOOP]
+def test_two_restarts_before_the_start_are_borne_and_the_third_is_a_loop() -> None:
+    found = Patrol(JobState.STARTING).reasons(20, 3, 8, 13, 1, 6, 2)
+    assert found == [None, None, None, None, None, None, StopReason.CRASH_LOOP]
 
 
 def test_a_host_that_runs_nothing_for_minutes_is_replaced() -> None:
@@ -121,8 +151,7 @@ def test_the_history_of_one_machine_says_nothing_of_the_next() -> None:
     patrol = Patrol(JobState.RUNNING)
     patrol.see(500)
     patrol.see(3)
-    assert patrol.see(4, attempt=2, id="m2") is None
-    assert patrol.see(9, attempt=2, id="m2") is None
+    assert [patrol.see(4 + n, attempt=2, id="m2", after_s=1 + 40 * n) for n in range(3)] == [None] * 3
 
 
 def test_what_is_watched_no_more_is_forgotten() -> None:
@@ -130,4 +159,4 @@ def test_what_is_watched_no_more_is_forgotten() -> None:
     patrol.see(500)
     patrol.see(3)
     patrol.ailments.drop(JOB)
-    assert patrol.see(8) is None
+    assert patrol.see(43, after_s=40) is None
