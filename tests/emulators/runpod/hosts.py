@@ -95,8 +95,8 @@ class Hosts:
 
     def collect(self, pod: Pod, now: float) -> None:
         """Take what the container printed into the pod's log."""
-        for line in self._runner.lines(pod.id):
-            pod.log.add(now, "container", line)
+        for at, line in self._runner.lines(pod.id):
+            pod.log.add(now if at is None else at, "container", line)
 
     # What is done to pods.
 

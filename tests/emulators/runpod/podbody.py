@@ -110,12 +110,13 @@ def check_crosswise(body: Mapping[str, Any], *, has_template: bool) -> None:
         raise Problem(400, "cpu.vcpuCount must be a power of two")
     if len(body.get("env", {})) > USER_VARIABLES_MAX:
         raise Problem(400, f"env: at most {USER_VARIABLES_MAX} variables")
-    check_ports(body)
+    check_container(body)
+
+
+def check_container(body: Mapping[str, Any]) -> None:
+    """Raise Problem 400 on a port or a command that is none, or a command in two forms that differ."""
+    commands.split(body.get("args", ""))
     commands.agree(body.get("args"), body.get("cmd"), body.get("entrypoint"))
-
-
-def check_ports(body: Mapping[str, Any]) -> None:
-    """Raise Problem 400 on a port that is none."""
     for port in body.get("ports", []):
         if not _PORT.fullmatch(port):
             raise Problem(400, f"ports: '{port}' is not of the form 8888/http or 22/tcp")
@@ -139,8 +140,7 @@ def config(body: Mapping[str, Any]) -> Config:
 
 def changed(old: Config, body: Mapping[str, Any]) -> Config:
     """Return the configuration after a checked change body. Raises Problem 400."""
-    check_ports(body)
-    commands.agree(body.get("args"), body.get("cmd"), body.get("entrypoint"))
+    check_container(body)
     new = replace(
         _container(old, body),
         name=body.get("name", old.name),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.emulators.runpod import process_scan
-from tests.emulators.runpod.runner import PodBroken, PodSpec
+from tests.emulators.runpod.runner import PodBroken, PodSpec, Printed
 
 PODS, VOLUMES, DISKS = "pods", "volumes", "disks"
 """Folders of the emulator's own."""
@@ -131,7 +131,7 @@ class ProcessRunner:
         self._forgotten.append(pod_id)
         self._clean()
 
-    def lines(self, pod_id: str) -> Sequence[str]:
+    def lines(self, pod_id: str) -> Sequence[Printed]:
         """Return whole lines printed since the last call."""
         container = self._containers.get(pod_id)
         if container is None:
@@ -148,7 +148,7 @@ class ProcessRunner:
             return ()
         whole = (container.partial + text.decode("utf-8", "replace")).split("\n")
         container.partial = whole.pop()[:LINE_CHARS_MAX]
-        return [line[:LINE_CHARS_MAX] for line in whole[-LINES_MAX:]]
+        return [Printed(None, line[:LINE_CHARS_MAX]) for line in whole[-LINES_MAX:]]
 
     def next_due(self) -> float | None:
         """Return ``None``: processes end when they end."""

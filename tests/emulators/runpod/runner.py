@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,14 @@ class PodSpec:
     own_disk: bool = False
     """The mount is the pod's own volume disk, kept while it is stopped."""
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class Printed(NamedTuple):
+    """One line of a container."""
+
+    at: float | None
+    """When, where the runner knows it."""
+    line: str
 
 
 class PodBroken(Exception):
@@ -59,7 +67,7 @@ class PodRunner(Protocol):
         """The pod is deleted: nothing of it but a network volume stays."""
         ...
 
-    def lines(self, pod_id: str) -> Sequence[str]:
+    def lines(self, pod_id: str) -> Sequence[Printed]:
         """Return what the container has printed since the last call."""
         ...
 
@@ -92,7 +100,7 @@ class NoProgram:
     def forget(self, pod_id: str, now: float) -> None:
         """Know nothing to forget."""
 
-    def lines(self, pod_id: str) -> Sequence[str]:
+    def lines(self, pod_id: str) -> Sequence[Printed]:
         """Return no lines."""
         return ()
 

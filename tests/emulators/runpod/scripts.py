@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from tests.emulators.runpod.runner import PodSpec
+from tests.emulators.runpod.runner import PodSpec, Printed
 from tests.emulators.runpod.volume import Files, Volumes
 from tests.emulators.runpod.wire import Request, Response, Surface
 
@@ -24,7 +24,9 @@ class Box:
         self.ask = ask
         """Sends any request; put the pod's key into it for what a pod may do."""
         self.code: int | None = None
-        self.lines: list[str] = []
+        self.lines: list[Printed] = []
+        self.at: float | None = None
+        """The time of the step being taken."""
 
     def ended(self) -> bool:
         """Return whether the first process has ended."""
@@ -32,7 +34,7 @@ class Box:
 
     def log(self, line: str) -> None:
         """Print one line."""
-        self.lines.append(line)
+        self.lines.append(Printed(self.at, line))
 
     def exit(self, code: int) -> None:
         """End the first process; the platform starts the container again some seconds later."""
@@ -114,7 +116,7 @@ class ScriptRunner:
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
         self._running: dict[str, _Running] = {}
-        self._printed: dict[str, list[str]] = {}
+        self._printed: dict[str, list[Printed]] = {}
         self._ask: Ask | None = None
         self._volumes = Volumes()
 
@@ -144,6 +146,7 @@ class ScriptRunner:
             if running.kill_at is not None and running.kill_at <= due[0]:
                 self._remove(due[1])
                 continue
+            running.box.at = due[0]
             running.script.step(due[0], running.box)
             if running.box.ended() and self._running.get(due[1]) is running:
                 if running.kill_at is None:
@@ -166,6 +169,7 @@ class ScriptRunner:
             self._remove(pod_id)
         elif running.kill_at is None:
             running.kill_at = now + grace_s
+            running.box.at = now
             running.script.asked_to_end(now, grace_s, running.box)
             if running.box.ended():
                 self._remove(pod_id)
@@ -174,7 +178,7 @@ class ScriptRunner:
         """Drop what it printed."""
         self._printed.pop(pod_id, None)
 
-    def lines(self, pod_id: str) -> Sequence[str]:
+    def lines(self, pod_id: str) -> Sequence[Printed]:
         """Return what was printed."""
         fresh = self._printed.pop(pod_id, [])
         running = self._running.get(pod_id)
