@@ -63,12 +63,13 @@ class BillReader:
 
     async def read(self) -> None:
         """Look at the bill once. Raises what the provider, the journal or the ledger raises."""
-        expected: tuple[OpenBill, ...] = await self._ledger.ask(OpenBills(), ASK_S)
+        now = self._clock.now()
+        open_now: tuple[OpenBill, ...] = await self._ledger.ask(OpenBills(), ASK_S)
+        began = await self._began(open_now)
+        expected = [one for one in open_now if one.job_id in began]
         self._forget(expected)
         if not expected:
             return
-        now = self._clock.now()
-        began = await self._began(expected)
         since = window_start(began.values(), now)
         lines = await self._training.billed(since, now)
         if not lines:
@@ -87,9 +88,11 @@ class BillReader:
         wanted = frozenset(one.job_id for one in expected)
         self._machines = {job_id: ids for job_id, ids in self._machines.items() if job_id in wanted}
 
-    async def _began(self, expected: Sequence[OpenBill]) -> dict[JobId, datetime]:
-        sql = "SELECT job_id, created_at FROM jobs WHERE job_id IN (SELECT value FROM json_each(?))"
-        rows = await self._journal.query(sql, (json.dumps([one.job_id for one in expected]),))
+    async def _began(self, open_now: Sequence[OpenBill]) -> dict[JobId, datetime]:
+        """Return when each job was ordered; jobs of another provider are on another bill."""
+        sql = "SELECT job_id, created_at FROM jobs WHERE provider = ? AND job_id IN (SELECT value FROM json_each(?))"
+        asked = (self._training.kind, json.dumps([one.job_id for one in open_now]))
+        rows = await self._journal.query(sql, asked)
         return {JobId(job_id): datetime.fromisoformat(created_at) for job_id, created_at in rows}
 
     async def _read_fleet(self) -> None:
