@@ -18,7 +18,7 @@ from providers.runpod.breaker import Breaker
 from providers.runpod.problems import Problem, Unreadable, error_of, parse_json, read_problem
 from providers.runpod.quota import Priority, Quota, retry_after_s
 from providers.runpod.settings import RunPodSettings
-from providers.transport import HttpReply, HttpRequest, HttpStream, Transport, TransportError
+from providers.transport import REPLY_BYTES_MAX, HttpReply, HttpRequest, HttpStream, Transport, TransportError
 
 CALL_S: Final = 30.0
 """For one control call in all (fact sheet 7.2)."""
@@ -59,6 +59,7 @@ class Call(NamedTuple):
     total_s: float = CALL_S
     read_s: float = CALL_S
     patience_s: float = PATIENCE_S
+    reply_bytes_max: int = REPLY_BYTES_MAX
 
 
 class Reply(NamedTuple):
@@ -178,7 +179,8 @@ class Client:
             body = encode(call.body)
             headers |= {"content-type": "application/json", "content-length": str(len(body))}
         url = f"{self._bases[call.surface]}{call.path}{query}"
-        return HttpRequest(call.method, url, headers, body, call.total_s, min(call.read_s, call.total_s))
+        read_s = min(call.read_s, call.total_s)
+        return HttpRequest(call.method, url, headers, body, call.total_s, read_s, call.reply_bytes_max)
 
     async def _admitted(self, call: Call) -> None:
         """Wait for the call's turn. Terminates wait for nothing."""

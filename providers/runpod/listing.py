@@ -20,6 +20,8 @@ from providers.runpod.sights import Sights
 
 PAGE_ITEMS: Final = 1000
 """The most RunPod gives (fact sheet 1.1)."""
+PAGE_BYTES_MAX: Final = 64 << 20
+"""Every pod comes with its variables, the boot program among them: some 12 KB each."""
 PAGES_MAX: Final = 50
 """A longer list is not read to its end, and so never complete."""
 _WHAT: Final = "for the list of pods"
@@ -123,7 +125,8 @@ class Lister:
 
     async def _page(self, cursor: str | None) -> Page:
         query = {"limit": str(PAGE_ITEMS)} | ({"cursor": cursor} if cursor is not None else {})
-        page = read_page(await self._client.read(Call("GET", "/pods", Priority.LIST, query=query), _WHAT), "pods")
+        call = Call("GET", "/pods", Priority.LIST, query=query, reply_bytes_max=PAGE_BYTES_MAX)
+        page = read_page(await self._client.read(call, _WHAT), "pods")
         if page is None:
             raise Unavailable("RunPod's list of pods could not be read")
         return page

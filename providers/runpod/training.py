@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import datetime
+from decimal import Decimal
 from typing import ClassVar, Final
 
 from messages.machines import Gone, LaunchRequest, Listing, Machine, Offer, Proof, ProviderKind
@@ -24,6 +25,7 @@ from providers.runpod.client import Call, Client
 from providers.runpod.listing import Lister
 from providers.runpod.logs import read_logs
 from providers.runpod.offers import rank, select_gpu
+from providers.runpod.prices import usual_rate
 from providers.runpod.proof import Prover
 from providers.runpod.shared import Shared
 from providers.runpod.sights import Sights
@@ -67,6 +69,10 @@ class RunPodTraining(CloudTrainingProvider):
         place = await self.account.place()
         catalogue = await self._catalogue.begun_since(self.client.clock.monotonic() - CATALOGUE_S)
         return rank(need, catalogue, place, self.client.settings)
+
+    def usual_rate(self, machine_type: str) -> Decimal | None:
+        """Return about what a GPU costs an hour, for estimates without a catalogue, or ``None``."""
+        return usual_rate(machine_type)
 
     async def launch(self, request: LaunchRequest) -> Machine:
         """Post one create. The pod mounts this account's volume, so the account needs no look before it."""

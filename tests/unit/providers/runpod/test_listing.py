@@ -49,6 +49,13 @@ async def test_every_page_is_read_and_the_whole_is_complete() -> None:
     assert [q.get("cursor") for q in queries] == [None, ["a b"], ["c"]]
 
 
+async def test_a_page_of_a_thousand_pods_with_all_their_variables_is_not_too_long() -> None:
+    wire = Wire()
+    wire.on("GET /pods", paged([], None))
+    await training(wire).list_machines()
+    assert min(r.reply_bytes_max for r in wire.asked if "/pods" in r.url) >= 1000 * 20_000
+
+
 async def test_a_list_without_pages_is_complete() -> None:
     wire = Wire()
     wire.on("GET /pods", reply({"pods": [pod(1)]}))

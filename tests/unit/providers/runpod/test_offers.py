@@ -10,6 +10,7 @@ import pytest
 from providers.interface import Need
 from providers.runpod.catalogue import Catalogue, Cpu, Gpu, Stock, read_cpus, read_gpus
 from providers.runpod.offers import OFFERS_MAX, rank, select_gpu, vcpus_for
+from providers.runpod.prices import usual_rate
 from tests.support.runpod_wire import PLACE, SETTINGS
 
 A5000, A40, A100 = "NVIDIA RTX A5000", "NVIDIA A40", "NVIDIA A100 80GB PCIe"
@@ -150,3 +151,10 @@ def test_flavours_are_read_as_far_as_they_make_sense() -> None:
         assert read_cpus({"cpus": [good | change]}) == ()
     assert read_cpus({"cpus": "x"}) is None
     assert rank(Need(size_mb=1, model_type="linear"), Catalogue((), read_cpus({"cpus": [good]}) or ()), PLACE, SETTINGS)
+
+
+def test_usual_prices_are_for_estimates_of_known_types() -> None:
+    assert usual_rate(A100) == Decimal("1.64")
+    assert usual_rate("NVIDIA RTX A40") is None
+    for chosen in (A5000, A40, A100):
+        assert usual_rate(chosen)
