@@ -141,11 +141,17 @@ class Daemon:
             probe=journal.probe,
             config=lambda: dict(seat.loaded.shown()),
             log=self._log.info,
+            renew=lambda: self._renew(journal),
             clock_jump_s=lambda: getattr(self._world.clock, "jump_s", None),
         )
         now = self._world.clock.now()
         await self._append(journal, ev.DaemonStarted(run=self._world.run, version=__version__, pid=os.getpid(), at=now))
         return boot(self._world, parts)
+
+    async def _renew(self, journal: SqliteJournal) -> None:
+        """Make a new generation for the journal as it is; it counts from the next start on."""
+        install = installs.renew(self._seat.places.state_dir, self._seat.install, SystemEntropy().bytes)
+        await journal.adopt(install.generation, install.home)
 
     async def _append(self, journal: Journal, event: ev.Event) -> None:
         try:

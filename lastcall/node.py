@@ -8,19 +8,20 @@ them to the next start.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from actors.admin.services import Services
 from actors.audit import audited
-from actors.dispatcher.actor import Dispatcher, House, JobOver, SupervisorParked
+from actors.dispatcher.actor import Dispatcher, House, JobAdopted, JobOver, SupervisorParked
 from actors.dispatcher.planning import Defaults
 from actors.dispatcher.slots import Slots
 from actors.fleet.actor import FleetWatch, Kept
 from actors.fleet.bills import BillReader
 from actors.fleet.messages import Adopt
+from actors.fleet.reconcile import Hands, Reconciler, Unknown
 from actors.fleet.watcher import FleetWatcher
 from actors.journal.interface import ANY, Journal, JournalUnavailable
 from actors.ledger.actor import CostLedger
@@ -51,7 +52,7 @@ from lastcall.config.settings import Settings
 from messages import events as ev
 from messages.admin import Collected, CollectResult
 from messages.errors import Refusal
-from messages.ids import DatasetId, JobId
+from messages.ids import DatasetId, JobId, UserId
 from messages.jobs import Binding
 from messages.money import HOUR_SECONDS
 from providers.interface import Provider
@@ -66,6 +67,7 @@ HOUSEKEEPING_S = 2.0
 
 NODE_RESTARTS = RestartPolicy(restarts_max=20, within_s=600.0, backoff_max_s=20.0)
 """Actors that every job needs: about five minutes of trouble are waited out."""
+RESTART_ENDS_SAFE_MODE = "every machine is known again: restart the daemon to leave safe mode"
 SUPERVISOR_RESTARTS = RestartPolicy(restarts_max=5, within_s=60.0)
 
 
@@ -87,6 +89,8 @@ class Parts:
     """Try a degraded journal again; a coroutine function."""
     config: Callable[[], dict[str, Any]]
     log: Callable[..., Any]
+    renew: Callable[[], Awaitable[None]] | None = None
+    """Begin a new generation and tie the journal to it, from the next start on: what ends a safe mode of the start."""
     clock_jump_s: Callable[[], float | None] = lambda: None
     """By how much the computer's wall clock has jumped, or ``None``."""
 
@@ -115,6 +119,7 @@ class Node:
         self.storage: Ref[Any] = self._spawn(self._storage(), "storage")
         self.fleet: Ref[Any] = self._spawn(self._fleet, "fleet")
         self.dispatcher: Ref[Any] = self._spawn(self._dispatcher, "dispatcher")
+        self.reconciler: Ref[Any] = self.system.spawn(self._reconciler, "reconciler", policy=NODE_RESTARTS)
         self.services = self._services(world.clock.now())
 
     # ------------------------------------------------------------------------------------------- actors
@@ -181,11 +186,22 @@ class Node:
         defaults = Defaults(
             settings.limits.max_runtime_s, settings.training.max_cost_usd, settings.training.max_billed_attempts
         )
-        binding = Binding(provider=provider.training.kind, account=self.parts.account, config_digest=settings.digest())
         house = House(self._supervise, self._hand_over, self._fleet_kept.adopted.__contains__, self._refuse_new)
         return Dispatcher(
-            self.parts.journal, provider, self.storage, self._slots, defaults, binding, house, self.parts.log
+            self.parts.journal, provider, self.storage, self._slots, defaults, self._binding(), house, self.parts.log
         )
+
+    def _binding(self) -> Binding:
+        kind = self.parts.provider.training.kind
+        return Binding(provider=kind, account=self.parts.account, config_digest=self.parts.settings.digest())
+
+    def _reconciler(self) -> Reconciler:
+        parts = self.parts
+        hands = Hands(self.reserve, self._take_over, self._settled, self._safe_mode_text)
+        return Reconciler(parts.provider, parts.journal, parts.naming, self._layout, self._binding(), hands, parts.log)
+
+    def _take_over(self, job_id: JobId, user_id: UserId) -> None:
+        self.dispatcher.tell(JobAdopted(job_id=job_id, user_id=user_id))
 
     # ------------------------------------------------------------------------------------------- jobs
 
@@ -277,6 +293,16 @@ class Node:
             self.safe_mode = f"machine {machine_name} carries our name and was not rented by this journal"
             self._note(ev.AlarmRaised(alarm="second_writer", detail=self.safe_mode, at=self.world.clock.now()))
 
+    async def _settled(self, left: Unknown) -> None:
+        """Leave safe mode once its reason is gone. One the daemon started in ends with a new generation: a restart."""
+        if self.safe_mode is None or left.second_writers:
+            return
+        if self.parts.safe_mode is None:
+            self.safe_mode = None
+        elif not left.strangers and self.parts.renew is not None:
+            await self.parts.renew()
+            self.safe_mode = RESTART_ENDS_SAFE_MODE
+
     def _note(self, event: ev.Event) -> None:
         """Journal something about the node, in the background; a disk that refuses leaves it in the log."""
         task = asyncio.get_running_loop().create_task(self._journaled(event))
@@ -309,6 +335,7 @@ class Node:
         return Services(
             dispatcher=self.dispatcher,
             storage=self.storage,
+            reconciler=self.reconciler,
             store=provider.storage,
             incoming=provider.near.disk,
             views=views,

@@ -372,9 +372,24 @@ _ALL = (
     ErrorCode(
         "E-SAFEMODE",
         "Safe mode: nothing new is started",
-        "See lastcall status for the reason",
+        "See lastcall status for the reason; unknown machines are settled with lastcall machines reconcile",
         exit=EXIT_REFUSED,
         status=503,
+    ),
+    ErrorCode(
+        "E-LISTING",
+        "The provider did not say all that exists, so nothing was decided from it",
+        "Try again in a minute",
+        retry=True,
+        exit=EXIT_TEMPORARY,
+        status=503,
+    ),
+    ErrorCode(
+        "E-NOINSTALL",
+        "This state directory has no install.json, so no machine can be told to be ours",
+        "Name the daemon's state directory: --state-dir DIR",
+        exit=EXIT_CONFIG,
+        status=422,
     ),
     ErrorCode(
         "E-WAIT",

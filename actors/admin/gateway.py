@@ -29,6 +29,7 @@ from actors.admin.routes_data import DataRoutes
 from actors.admin.routes_events import EventRoutes
 from actors.admin.routes_jobs import JobRoutes
 from actors.admin.routes_models import ModelRoutes
+from actors.admin.routes_upkeep import UpkeepRoutes
 from actors.admin.services import Services
 from actors.runtime.world import Clock, Entropy
 from messages.errors import Refusal
@@ -130,6 +131,7 @@ class AdminGateway:
             DataRoutes(self._desk),
             ModelRoutes(self._desk),
             EventRoutes(self._desk),
+            UpkeepRoutes(self._desk),
         ):
             app.add_routes(routes.table())
         return app

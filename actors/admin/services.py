@@ -99,6 +99,8 @@ class Services:
     """Answers PlanTraining, SubmitTraining, StopJob, StopAll."""
     storage: Askable
     """Answers the data set, model and prediction requests of ``messages.admin``."""
+    reconciler: Askable
+    """Answers Reconcile."""
     store: CloudStorageProvider
     """Bytes out: of what ``storage`` granted; no key is ever made up here."""
     incoming: CloudStorageProvider

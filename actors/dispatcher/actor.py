@@ -55,6 +55,13 @@ class SupervisorParked(Control):
     detail: str
 
 
+class JobAdopted(Control):
+    """A job stands in the journal whose machine was taken over: supervise it from now on."""
+
+    job_id: JobId
+    user_id: UserId
+
+
 class Regrant(Control):
     """Look again whether waiting jobs may start: what kept them may be over."""
 
@@ -63,7 +70,9 @@ class WhyQueued(Request[dict[JobId, str]]):
     """Why queued jobs wait."""
 
 
-DispatcherMessage = PlanTraining | SubmitTraining | StopJob | StopAll | JobOver | SupervisorParked | Regrant | WhyQueued
+DispatcherMessage = (
+    PlanTraining | SubmitTraining | StopJob | StopAll | JobOver | JobAdopted | SupervisorParked | Regrant | WhyQueued
+)
 
 
 class House(NamedTuple):
@@ -135,6 +144,10 @@ class Dispatcher(Actor[DispatcherMessage]):
                 return await self._stop(msg)
             case JobOver():
                 self._over(msg.job_id)
+            case JobAdopted():
+                self._slots.hold(msg.job_id, msg.user_id)
+                self._open(msg.job_id, msg.user_id, queued=False)
+                self._tell(msg.job_id, Woke())
             case SupervisorParked():
                 await self._parked(msg)
             case Regrant():

@@ -35,6 +35,8 @@ from providers.interface import CloudStorageProvider, NotFound
 
 SMALL_FILE_BYTES_MAX: Final = 64 << 10
 """``started.json``, ``heartbeat.json`` and ``progress.json``: a few hundred bytes each in practice."""
+SPEC_BYTES_MAX: Final = 1 << 20
+"""``spec.json``: room for the names of ten thousand columns."""
 MARKER_BYTES_MAX: Final = 4 << 20
 """``result.json``: room for the longest list of artifacts that is collected."""
 LOG_FILE_BYTES_MAX: Final = 1 << 20
@@ -77,6 +79,10 @@ class JobFolder:
     async def write_spec(self, spec: Spec) -> None:
         """Write ``spec.json`` whole; the same again changes nothing. Raises Unavailable."""
         await self._write(SPEC, spec)
+
+    async def read_spec(self) -> Spec | None:
+        """Return ``spec.json`` as it lies there; whose it is, the caller checks. Raises Unavailable."""
+        return await self._read(SPEC, Spec, SPEC_BYTES_MAX)
 
     async def write_control(self, control: Control) -> None:
         """Replace ``control.json`` whole. Raises Unavailable; the machine then keeps what it read last."""

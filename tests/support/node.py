@@ -132,6 +132,10 @@ class NodeKit:
         self.logged: list[tuple[str, dict[str, Any]]] = []
         self.provider: Provider = self.make_provider(timings)
         self.degraded: str | None = None
+        self.safe_mode: str | None = None
+        """Why the next node starts in safe mode."""
+        self.generation = "gene"
+        self.renewed: list[str] = []
         self.program: Programs = always(Program(argv=("python", "-m", "containers.training", "work.json", "out")))
         self._folded: dict[JobId, tuple[Job, Version]] = {}
         self.open_journal: Callable[[], Awaitable[SqliteJournal]] = self._in_memory
@@ -164,19 +168,23 @@ class NodeKit:
             journal=wrap(self.journal) if wrap else self.journal,
             provider=self.provider,
             account=self.account,
-            naming=Naming("instal", "gene", KEY),
+            naming=Naming("instal", self.generation, KEY),
             program=lambda kind: self.program(kind),
             version="test",
-            safe_mode=None,
+            safe_mode=self.safe_mode,
             degraded=lambda: self.degraded or journal.degraded,
             probe=journal.probe,
             config=dict,
             log=lambda event, **more: self.logged.append((event, more)),
+            renew=self._renew,
             clock_jump_s=lambda: self.clock.jump_s,
         )
         self.node = boot(world, parts)
         self.node.start_housekeeping()
         return self
+
+    async def _renew(self) -> None:
+        self.renewed.append("renewed")
 
     async def _in_memory(self) -> SqliteJournal:
         return SqliteJournal.memory(

@@ -30,6 +30,7 @@ from messages.jobs import Estimate, JobState, Limits, Outcome, Plan, TrainSpec
 from messages.machines import MachineState, Offer
 from messages.money import usd
 from messages.storage import Artifact, Column, DatasetInfo, ModelInfo, ObjectInfo, PredictionInfo, Profile
+from messages.upkeep import ReconcileDocument, ReconcileRow
 
 NOON = datetime(2026, 11, 23, 14, 0, 0, tzinfo=UTC)
 JOB = JobId("job_churn7fabc")
@@ -278,6 +279,51 @@ def machines(running_count: int = 0) -> MachinesDocument:
         complete=True,
         machines=(row,) * running_count,
         running=running_count,
+    )
+
+
+STRANGER_NAME = "lc1-abcdef6543-other2fabc-a001-x1795442400-qrst"
+
+
+def reconciled(*, acts: bool = False) -> ReconcileDocument:
+    ours = ReconcileRow(
+        id="pod-1",
+        name=MACHINE_NAME,
+        state=MachineState.RUNNING,
+        whose="ours",
+        reason="An open job owns it.",
+        job_id=JOB,
+        age_s=93.0,
+        rate_usd_per_hour=Decimal("0.27"),
+        cost_usd=usd("0.006975"),
+        hard_deadline=at(7530),
+        does="nothing",
+    )
+    stranger = {
+        "id": "pod-2",
+        "name": STRANGER_NAME,
+        "whose": "other_generation",
+        "reason": "It was rented under another generation of the journal, which does not know it any more.",
+        "job_id": OTHER_JOB,
+        "does": "adopt",
+        "done": acts,
+        "detail": "Taken over: its job goes on, and ends with proof and cost as any other."
+        if acts
+        else f"Take it over: --adopt; or end it: --reap {STRANGER_NAME}",
+    }
+    foreign = {
+        "id": "pod-3",
+        "name": "somebody-elses-\x1b[31mpod",
+        "whose": "foreign",
+        "reason": "It is not this installation's, and is never touched.",
+        "job_id": None,
+        "hard_deadline": None,
+        "rate_usd_per_hour": None,
+        "cost_usd": usd("0"),
+    }
+    rows = (ours, ours.model_copy(update=stranger), ours.model_copy(update=foreign))
+    return ReconcileDocument(
+        provider="runpod", listed_at=at(95), complete=True, dry_run=not acts, machines=rows, unknown=0 if acts else 1
     )
 
 

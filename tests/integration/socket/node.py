@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from actors.admin.services import Services
-from messages import admin
+from messages import admin, upkeep
 from messages.documents import (
     CostDocument,
     EventLine,
@@ -134,6 +134,9 @@ class FakeNode:
                 admin.ReadPrediction: lambda _: admin.DownloadGrant(key="predicted", size_bytes=11, name="out.csv"),
             }
         )
+        self.reconciler = FakeActor(
+            {upkeep.Reconcile: lambda q: examples.reconciled(acts=q.order.adopt or q.order.reap)}
+        )
         self.store.objects["predicted"] = b"a,b\n1,2\n3,4"
         self.store.objects["model"] = b"model bytes"
 
@@ -141,6 +144,7 @@ class FakeNode:
         return Services(
             dispatcher=self.dispatcher,
             storage=self.storage,
+            reconciler=self.reconciler,
             store=self.store,
             incoming=self.store,
             views=self,

@@ -17,7 +17,7 @@ import pytest
 from lastcall.cli import follow, jobs, logs
 from lastcall.cli.app import LazyGroup, Leaf
 from lastcall.cli.main import cli, main
-from messages import admin
+from messages import admin, upkeep
 from messages.errors import ERRORS, OUTCOME_EXIT, Refusal
 from messages.jobs import Outcome
 from tests.integration.socket import examples
@@ -356,6 +356,63 @@ def test_no_count_of_machines_is_shown_without_a_whole_listing_begun_after_the_p
 def test_an_incomplete_listing_is_said_loudly(live: LiveGateway, capsys: Capture) -> None:
     live.node.machine_list = examples.machines().model_copy(update={"complete": False})
     assert "NOT COMPLETE" in run(capsys, "machines", "ls")[1]
+
+
+def test_reconcile_judges_and_does_nothing_unless_told(live: LiveGateway, capsys: Capture) -> None:
+    code, out, _ = run(capsys, "machines", "reconcile")
+    assert code == 0
+    assert live.node.reconciler.asked[-1].order == upkeep.ReconcileOrder()
+    assert examples.STRANGER_NAME in out
+    assert "an open job's · running · 1 min 33 s old · $0.27/h · $0.007 so far · gone by 2026-11-23 16:05" in out
+    assert "ours, of another journal" in out
+    assert f"Take it over: --adopt; or end it: --reap {examples.STRANGER_NAME}" in out
+    assert "3 machines, 1 of ours unknown to the journal" in out
+    assert "Nothing was done." in out
+    assert "\x1b[31m" not in out
+
+
+def test_reconcile_sends_what_it_is_told_and_says_what_was_done(live: LiveGateway, capsys: Capture) -> None:
+    code, out, _ = run(capsys, "machines", "reconcile", "--adopt", "--reap", "--all-ours", examples.STRANGER_NAME)
+    assert code == 0
+    order = live.node.reconciler.asked[-1].order
+    assert (order.adopt, order.reap, order.all_ours, order.names) == (True, True, True, (examples.STRANGER_NAME,))
+    assert "Taken over" in out
+    assert "0 of ours unknown" in out
+    assert "Nothing was done" not in out
+    document = json.loads(run(capsys, "machines", "reconcile", "--adopt", "--json")[1])
+    assert document["schema"] == "reconcile/v1"
+
+
+def test_reconcile_fails_when_something_asked_for_was_not_done(live: LiveGateway, capsys: Capture) -> None:
+    found = examples.reconciled(acts=True)
+    undone = found.machines[1].model_copy(update={"done": False, "detail": "Not taken over: no folder."})
+    safe = found.model_copy(
+        update={"machines": (found.machines[0], undone), "unknown": 1, "safe_mode": "a reason", "complete": False}
+    )
+    live.node.reconciler.answers[upkeep.Reconcile] = lambda _: safe
+    code, out, _ = run(capsys, "machines", "reconcile", "--adopt")
+    assert code == 1
+    assert "Not taken over: no folder." in out
+    assert "SAFE MODE, nothing is launched: a reason" in out
+    assert "NOT COMPLETE" in out
+
+
+def test_all_ours_alone_ends_nothing(live: LiveGateway, capsys: Capture) -> None:
+    code, _, err = run(capsys, "machines", "reconcile", "--all-ours")
+    assert code == 2
+    assert "--reap" in err
+    assert live.node.reconciler.asked == []
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_reconcile_is_readable_at_any_width(columns: int) -> None:
+    from lastcall.cli.machines import reconcile_lines
+
+    for acts in (False, True):
+        document = json.loads(examples.reconciled(acts=acts).model_dump_json(by_alias=True))
+        lines = [line for line, _ in reconcile_lines(document, columns)]
+        names = [examples.MACHINE_NAME, examples.STRANGER_NAME]
+        assert [line for line in lines if len(line) > columns and not any(name in line for name in names)] == []
 
 
 def test_files_come_whole_and_are_never_written_over(live: LiveGateway, table: Path, capsys: Capture) -> None:

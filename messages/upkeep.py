@@ -1,0 +1,77 @@
+"""Looking after what is there: machines that no open job owns."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from messages.base import Instant, Record, Request
+from messages.documents import Document
+from messages.ids import JobId
+from messages.jobs import Requester
+from messages.machines import MachineState
+from messages.money import Usd, UsdPerHour
+
+NAMES_MAX = 1_000
+"""Machines that one order may name."""
+
+MachineOwner = Literal["ours", "orphan", "second_writer", "other_generation", "foreign"]
+MachineFate = Literal["nothing", "adopt", "reap"]
+
+
+class ReconcileOrder(Record):
+    """What is to be done with machines that no open job owns; without ``adopt`` and ``reap`` nothing is."""
+
+    adopt: bool = False
+    reap: bool = False
+    all_ours: bool = False
+    """With ``reap``: also every machine of this installation that this journal does not know."""
+    names: tuple[str, ...] = Field(default=(), max_length=NAMES_MAX)
+    """Full machine names. With ``reap`` they are ended; with ``adopt`` alone only they are taken over."""
+
+
+class ReconcileRow(Record):
+    """One listed machine, judged. Of another user's job nothing is said but that it is one."""
+
+    id: str
+    name: str
+    state: MachineState
+    whose: MachineOwner
+    """``second_writer`` and ``other_generation`` are of this installation, and this journal does not know them."""
+    reason: str
+    job_id: JobId | None = None
+    age_s: float
+    rate_usd_per_hour: UsdPerHour | None
+    cost_usd: Usd
+    """At its rate since it was first seen."""
+    hard_deadline: Instant | None = None
+    does: MachineFate
+    """What is done with it; in a dry run, what would be."""
+    done: bool = False
+    detail: str = ""
+
+
+class ReconcileDocument(Document):
+    """``lastcall machines reconcile``: one listing begun after the request, every machine judged."""
+
+    schema_: Literal["reconcile/v1"] = Field(alias="schema", default="reconcile/v1")
+    provider: str
+    listed_at: Instant
+    complete: bool
+    dry_run: bool
+    machines: tuple[ReconcileRow, ...]
+    unknown: int
+    """Machines of this installation which this journal does not know, after what was done."""
+    safe_mode: str | None = None
+    """Why nothing is launched, after what was done; or null."""
+
+
+class Reconcile(Request[ReconcileDocument]):
+    """Judge every machine of a fresh listing and do what the order says.
+
+    Refused: ``E-LISTING`` (not complete, nothing is done), ``E-NOTFOUND``, ``E-INUSE``, ``E-FORBIDDEN`` for a name.
+    """
+
+    requester: Requester
+    order: ReconcileOrder = ReconcileOrder()
