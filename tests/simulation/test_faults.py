@@ -596,7 +596,7 @@ def test_a_node_keeps_nothing_of_jobs_that_are_over() -> None:
         assert not node._slots._holding
         assert not node.runner._flying
         assert not node.runner._failures
-        assert {a.name for a in node.system.inspect()} == {"ledger", "storage", "fleet", "dispatcher"}
+        assert {a.name for a in node.system.inspect()} == {"ledger", "storage", "fleet", "dispatcher", "reconciler"}
 
     virtually(story)
 

@@ -373,7 +373,8 @@ def test_supervisors_of_all_jobs_are_one_row_that_names_none() -> None:
         jobs = [await house.train(who) for who in (ANA, BEN, BEN)]
         await house.until(jobs[0], JobState.RUNNING)
         status = await views(house).status(ANA)
-        assert [a.name for a in status.actors] == ["ledger", "storage", "fleet", "dispatcher", "supervisors"]
+        names = ["ledger", "storage", "fleet", "dispatcher", "reconciler", "supervisors"]
+        assert [a.name for a in status.actors] == names
         assert not any(job_id in status.model_dump_json() for job_id in jobs[1:])
         for job_id in jobs:
             await house.closed(job_id)
