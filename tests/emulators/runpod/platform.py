@@ -40,6 +40,8 @@ from tests.emulators.runpod.volumes_api import FilesOf, VolumesApi, in_memory
 from tests.emulators.runpod.wire import Request, Response, Surface
 
 BODY_BYTES_MAX = 102_400
+STEPS_AT_ONCE_MAX = 100_000
+"""Changes at one instant; a script whose ``due`` does not move on is a fault of the test."""
 ASKED_MAX = 100_000
 """Calls the auditor remembers one by one."""
 
@@ -132,7 +134,11 @@ class Platform:
             return
         self._busy = True
         try:
+            steps = 0
             while (due := self._earliest()) is not None and due[0] <= now:
+                steps = steps + 1 if due[0] <= self._now else 0
+                if steps > STEPS_AT_ONCE_MAX:
+                    raise RuntimeError(f"{due[1]} {due[2]} is due for ever")
                 self._now = max(self._now, due[0])
                 self._step(due[1], due[2])
             self._now = max(self._now, now)
@@ -201,6 +207,7 @@ class Platform:
         now = max(now, self._now)
         self.tick(now)
         if request.surface is Surface.S3:
+            self.calls[f"s3.{request.method}"] += 1
             return self._other(self.s3, request, now)
         if request.surface is Surface.GRAPHQL:
             return self._handle_graphql(request, now)

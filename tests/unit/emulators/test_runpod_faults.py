@@ -678,6 +678,6 @@ def test_faults_can_be_given_as_types_and_healed() -> None:
 )
 def test_what_is_no_fault_is_refused_whole(document: Any) -> None:
     client = Client()
-    with pytest.raises(ValueError, match="fault|value"):
+    with pytest.raises(ValueError, match=r"fault|value"):
         client.platform.faults.arm_json({"outage": "503", **document}, client.now)
     assert client.platform.faults.shown() == {}
