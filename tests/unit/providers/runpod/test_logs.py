@@ -6,7 +6,7 @@ import json
 from datetime import datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from providers.interface import LogChunk, Unavailable
@@ -83,6 +83,7 @@ def test_lines_that_are_no_json_are_told_as_they_are() -> None:
     assert events.feed(b"event: ping\nretry: 3\n\n") == []
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.integers(1, 20))
 def test_no_bytes_break_the_stream(data: bytes, size: int) -> None:
     events = Events()
@@ -90,6 +91,7 @@ def test_no_bytes_break_the_stream(data: bytes, size: int) -> None:
         events.feed(data[start : start + size])
 
 
+@settings(deadline=None)
 @given(st.integers(1, 30))
 def test_pieces_of_any_size_give_the_same_events(size: int) -> None:
     data = b"".join(frame(n, f"line {n} ü") for n in range(1, 6))
@@ -99,6 +101,7 @@ def test_pieces_of_any_size_give_the_same_events(size: int) -> None:
     assert [e.line for e in found] == [f"line {n} ü\n" for n in range(1, 6)]
 
 
+@settings(deadline=None)
 @given(st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(9999, 1, 1)), st.integers(1, 10**12 - 1))  # noqa: DTZ001
 def test_a_position_gives_its_event_id_back(at: datetime, number: int) -> None:
     event_id = f"{at:%Y-%m-%dT%H:%M:%S}Z/{number:012d}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -96,6 +96,7 @@ def test_retry_after_is_seconds_and_bounded() -> None:
         assert retry_after_s({"retry-after": text}) == RETRY_AFTER_DEFAULT_S
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200), st.text(max_size=200))
 def test_headers_that_make_no_sense_change_nothing(left: str, policy: str) -> None:
     quota = Quota()
@@ -136,3 +137,4 @@ class QuotaMachine(RuleBasedStateMachine):
 
 
 TestQuotaMachine = QuotaMachine.TestCase
+TestQuotaMachine.settings = settings(deadline=None, max_examples=50, stateful_step_count=20)
