@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.stats import rankdata
 from sklearn import metrics as sk
 
 from containers.training.families import CLASSIFICATION
@@ -38,6 +39,8 @@ DEAL_ROWS_MAX = 1000
 """Held-out rows up to which they are; above, the interval is to be believed."""
 LUCK_MAX = 0.025
 """Largest share of deals that may do as well as the model: what the 95 % interval leaves out on one side."""
+TIE = 1e-12
+"""Sums that differ by less, relatively, are equal: the order of adding made the difference."""
 BETTER_MIN = 1.05
 """Times better than guessing below which a model is no better."""
 TIMES_SHOWN_MAX = 20
@@ -178,17 +181,24 @@ def interval(name: str, truth: Truth, answers: Floats, seed: int) -> tuple[float
     return float(low), float(high)
 
 
-def luck(name: str, truth: Truth, answers: Floats, seed: int) -> float:
-    """Return how likely answers that know nothing do as well: the share of random deals that do, this one included.
+def luck(truth: Truth, answers: Floats, seed: int) -> float:
+    """Return how often answers dealt to the rows at random do as well as these, which count as one deal. Seeded.
 
-    Seeded. Under no connection between rows and target it is below any share at most that often, however few the
-    rows (a permutation test).
+    Where rows and target have nothing to do with each other it is below any share at most that often, however few
+    the rows (a permutation test). Judged by squared error, by the order of two classes, or by macro F1.
     """
     draw = np.random.default_rng(seed)
-    sign = -1 if name in ERRORS else 1
-    reached = sign * headline_score(name, truth, answers) - 1e-9
-    deals = (headline_score(name, truth, draw.permutation(answers)) for _ in range(DEALS))
-    return (1 + sum(sign * score >= reached for score in deals)) / (1 + DEALS)
+    hands = np.vstack((np.arange(len(answers)), draw.permuted(np.tile(np.arange(len(answers)), (DEALS, 1)), axis=1)))
+    y = truth.values
+    if not truth.classes:
+        found = -np.sum((answers[hands] - y) ** 2, axis=1)
+    elif truth.classes == 2:
+        found = np.sum(rankdata(answers[:, truth.positive])[hands[:, y == truth.positive]], axis=1)
+    else:
+        guesses = np.argmax(answers, axis=1)
+        found = np.array([_macro_f1(y, guesses[hand], truth.classes) for hand in hands])
+    margin = TIE * max(1.0, float(np.max(np.abs(found))))
+    return float(np.mean(found >= found[0] - margin))
 
 
 def guess(train: Truth, rows: int) -> Floats:
@@ -207,15 +217,15 @@ def times_better(name: str, value: float, baseline: float) -> float:
     return theirs / ours
 
 
-def verdict(name: str, value: float, baseline: float, low: float, high: float, luck: float = 0.0) -> str:
-    """Return one sentence on how the model compares with guessing; ``luck`` as the function of that name says."""
+def verdict(name: str, value: float, baseline: float, low: float, high: float, chance: float = 0.0) -> str:
+    """Return one sentence on how the model compares with guessing; ``chance`` is its ``luck``."""
     times = times_better(name, value, baseline)
     if times < BETTER_MIN:
         return "no better than guessing: check the target"
     inside = high >= baseline if name in ERRORS else low <= baseline
     if inside:
         return "not clearly better than guessing: the interval includes it, more rows would tell"
-    if luck > LUCK_MAX:
+    if chance > LUCK_MAX:
         return "not clearly better than guessing: so few held-out rows could show this by chance, more rows would tell"
     shown = f"{times:.1f}×" if times < TIMES_SHOWN_MAX else f"more than {TIMES_SHOWN_MAX}×"
     return f"{shown} better than guessing"
@@ -251,7 +261,7 @@ def measure(
         baseline = scores(test, guess(train, len(test.values)))
         trained = headline_score(name, seen, train_answers)
         low, high = interval(name, test, test_answers, seed)
-        chance = luck(name, test, test_answers, seed) if len(test.values) <= DEAL_ROWS_MAX else 0.0
+        chance = luck(test, test_answers, seed) if len(test.values) <= DEAL_ROWS_MAX else 0.0
     value = held_out[name]
     bad = [LABELS[k] for k, v in {**held_out, name: low + high + trained}.items() if not math.isfinite(v)]
     if bad:

@@ -118,6 +118,58 @@ def test_the_verdict_is_in_words(name: str, value: float, baseline: float, low: 
     assert words in ev.verdict(name, value, baseline, low, high)
 
 
+def knows_nothing(classes: int, rows: int, seed: int) -> tuple[ev.Truth, np.ndarray]:
+    """Answers that have nothing to do with the target, every class being there."""
+    draw = np.random.default_rng(seed)
+    if not classes:
+        return ev.Truth(draw.normal(size=rows), 0), 0.3 * draw.normal(size=rows)
+    y = np.concatenate((np.arange(classes), draw.integers(0, classes, max(0, rows - classes))))
+    return ev.Truth(y, classes), draw.dirichlet(np.ones(classes), len(y))
+
+
+@pytest.mark.parametrize("classes", [0, 2, 3])
+@pytest.mark.parametrize("rows", [2, 3, 4, 6, 8, 12, 20, 30])
+def test_on_few_rows_noise_is_seldom_called_better_than_guessing(classes: int, rows: int) -> None:
+    """However far from guessing its score and interval are."""
+    claims = 0
+    for seed in range(200):
+        truth, answers = knows_nothing(classes, rows, seed)
+        claims += "× better" in ev.verdict("roc_auc", 1.0, 0.5, 1.0, 1.0, ev.luck(truth, answers, 42))
+    assert claims <= 10
+
+
+def test_noise_on_few_rows_is_seldom_called_better_by_the_whole_judgement() -> None:
+    claims = 0
+    for seed in range(200):
+        truth, answers = knows_nothing(0, 6, seed)
+        said = ev.measure(truth, answers, truth, answers, name="rmse", seed=42).document["verdict"]
+        claims += "× better" in said
+    assert claims <= 10
+
+
+@pytest.mark.parametrize("classes", [0, 2, 3])
+def test_good_answers_on_a_dozen_rows_are_still_called_better(classes: int) -> None:
+    draw = np.random.default_rng(5)
+    labels, amounts = np.arange(12) % max(classes, 1), draw.normal(size=12)
+    truth = ev.Truth(labels if classes else amounts, classes)
+    answers = np.eye(classes)[labels] * 0.6 + 0.4 / classes if classes else amounts + 0.1 * draw.normal(size=12)
+    said = ev.measure(truth, answers, truth, answers, name=ev.headline_metric(truth), seed=42).document["verdict"]
+    assert "× better than guessing" in said
+
+
+def test_a_perfect_score_that_chance_reaches_often_is_no_claim() -> None:
+    truth = ev.Truth(np.array([0, 1]), 2)
+    answers = np.array([[0.6, 0.4], [0.4, 0.6]])
+    assert ev.luck(truth, answers, 42) == pytest.approx(0.5, abs=0.1)
+    said = ev.measure(truth, answers, truth, answers, name="roc_auc", seed=42).document["verdict"]
+    assert said.startswith("not clearly better than guessing: so few held-out rows")
+
+
+def test_answers_that_are_all_alike_are_as_good_as_any_deal() -> None:
+    assert ev.luck(ev.Truth(np.array([0.1, 0.2, 0.7]), 0), np.full(3, 1 / 3), 42) == 1.0
+    assert ev.luck(ev.Truth(np.array([0, 1, 1]), 2), np.full((3, 2), 0.5), 42) == 1.0
+
+
 def test_overfitting_is_said() -> None:
     assert ev.gap("roc_auc", 0.99, 0.81) == "overfits: ROC AUC 0.99 on the training rows, 0.81 on held-out rows"
     assert ev.gap("roc_auc", 0.85, 0.81) == ""
