@@ -22,7 +22,6 @@ class Account:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._looks = Shared(client.clock, self._look, "runpod account")
-        self._place = client.settings.data_center
 
     @property
     def fingerprint(self) -> str:
@@ -43,27 +42,32 @@ class Account:
         return self.fingerprint
 
     async def place(self) -> str:
-        """Return the data centre of the volume. Raises like ``confirm``."""
-        if self._place is None:
-            await self.fresh()
-        if self._place is None:
+        """Return the data centre of the volume. Raises like ``confirm``, and Refused when another one is configured."""
+        found = await self._looks.begun_since(self._client.clock.monotonic() - FRESH_S)
+        configured = self._client.settings.data_center
+        if configured and found.place and configured != found.place:
+            raise Refused(
+                f"the network volume lies in {found.place}, and {configured} is configured: pods need one place"
+            )
+        place = found.place or configured
+        if place is None:
             raise Unavailable("RunPod does not say in which data centre the network volume lies")
-        return self._place
+        return place
 
     async def close(self) -> None:
         """End a look that is out."""
         await self._looks.close()
 
     async def _look(self) -> Volume:
+        """Ask for the volume, as urgently as for a listing: without it no listing is evidence."""
         wanted = self._client.settings.volume_id
-        call = Call("GET", path_of("network-volumes", wanted), Priority.PROOF)
+        call = Call("GET", path_of("network-volumes", wanted), Priority.LIST)
         try:
             found = read_volume(await self._client.read(call, "whose account this is"))
         except (NotFound, Refused) as error:
             raise Refused(f"this key does not reach the network volume {wanted}: {_advice(error)}") from error
         if found is None or found.id != wanted:
             raise Unavailable("RunPod's answer about the network volume could not be read")
-        self._place = self._place or found.place
         return found
 
 

@@ -107,10 +107,9 @@ class RunPodTraining(CloudTrainingProvider):
             self._ender.forget(machine.id)
         return proof
 
-    async def logs(self, machine_id: str, after: int = 0) -> AsyncIterator[LogChunk]:
+    def logs(self, machine_id: str, after: int = 0) -> AsyncIterator[LogChunk]:
         """Return what RunPod kept of the container's and the system's lines; they vanish soon after the pod."""
-        async for chunk in read_logs(self.client, machine_id, after, self.client.settings.log_silence_s):
-            yield chunk
+        return read_logs(self.client, machine_id, after, self.client.settings.log_silence_s)
 
     async def billed(self, since: datetime, until: datetime) -> list[BilledLine]:
         """Return one line per pod, by whole hours; the last minutes are not on it yet."""

@@ -6,13 +6,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from providers.interface import Refused, Unavailable
+from providers.interface import Need, Refused, Unavailable
 from providers.runpod.account import FRESH_S, OTHER
 from providers.runpod.listing import PAGES_MAX
 from providers.runpod.training import RunPodTraining
 from providers.transport import HttpReply, HttpRequest, NoReply
 from tests.support.providers.clocks import ManualClock
-from tests.support.runpod_wire import VOLUME, VOLUME_REPLY, Wire, account, page, pod, problem, reply
+from tests.support.runpod_wire import SETTINGS, VOLUME, VOLUME_REPLY, Wire, account, page, pod, problem, reply
 
 VOLUME_ROUTE = f"GET /network-volumes/{VOLUME}"
 
@@ -203,3 +203,32 @@ async def test_a_fingerprint_is_asked_anew_and_says_what_to_check() -> None:
         wire.on(VOLUME_ROUTE, answer)
         with pytest.raises(Unavailable):
             await provider.fingerprint()
+
+
+async def test_a_configured_place_where_the_volume_is_not_is_refused_before_anything_is_spent() -> None:
+    wire = Wire()
+    provider = RunPodTraining(account(wire, SETTINGS.model_copy(update={"data_center": "US-KS-2"})))
+    with pytest.raises(Refused, match=r"lies in EU-RO-1, and US-KS-2 is configured"):
+        await provider.offers(Need(size_mb=1, model_type="auto"))
+
+
+async def test_the_place_is_the_volumes_or_the_configured_one() -> None:
+    wire = Wire()
+    assert await training(wire).account.place() == "EU-RO-1"
+    wire.on(VOLUME_ROUTE, reply({**VOLUME_REPLY, "dataCenter": None}))
+    with pytest.raises(Unavailable):
+        await training(wire).account.place()
+    configured = account(wire, SETTINGS.model_copy(update={"data_center": "US-KS-2"}))
+    assert await RunPodTraining(configured).account.place() == "US-KS-2"
+
+
+async def test_a_listing_and_its_account_are_equally_urgent() -> None:
+    """Where a quota still has room for lists, it has room for what makes them evidence."""
+    wire = Wire()
+    low = reply({"pods": [pod()]}, ratelimit='"minute";r=5;t=60', ratelimit_policy='"minute";q=60;w=60')
+    wire.on("GET /pods", low)
+    provider = settled(wire, training(wire))
+    await provider.list_machines()
+    clock_of(provider).elapsed += 61
+    provider.client.quota.answered(low.headers, provider.client.clock.monotonic())
+    assert (await provider.list_machines()).complete
