@@ -1,0 +1,135 @@
+"""``setup``: works without a daemon. What it does is loaded when it is called (``lastcall.setup``)."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lastcall.cli.app import App, Lazy, LazyGroup, leaf, pass_app
+from lastcall.cli.text import clean, wrap
+
+if TYPE_CHECKING:
+    from lastcall.cli.screen import Screen
+
+setup = LazyGroup(
+    "setup",
+    lazy={"runpod": Lazy(__name__, "runpod", "Make a RunPod account ready.")},
+    examples=("lastcall setup runpod --dry-run", "lastcall setup runpod"),
+    help="Make an account ready for trainings, and see that it is.",
+    no_args_is_help=True,
+)
+MARKS = {"done": "✔", "unchanged": "✔", "planned": "…", "skipped": "–", "failed": "✖"}
+STYLES = {"failed": "red", "planned": "yellow", "skipped": "yellow"}
+NAME_COLUMNS = 14
+
+
+class TerminalPerson:
+    """Whoever sits at the terminal, or the script that called."""
+
+    def __init__(self, screen: Screen, *, yes: bool, quiet: bool) -> None:
+        self._screen = screen
+        self._yes = yes
+        self._quiet = quiet
+
+    def told(self, step: Any) -> None:
+        """Print one finished step."""
+        for line in step_lines(step.document(), self._screen.message_columns if self._quiet else self._columns()):
+            (self._screen.say if self._quiet else self._screen.out)(line, STYLES.get(step.state, ""))
+
+    def waits(self, text: str) -> None:
+        """Print what is going on."""
+        self._screen.say(clean(text))
+
+    def agrees(self, question: str) -> bool:
+        """Ask; ``--yes`` answers, and without a terminal nobody does."""
+        if self._yes:
+            return True
+        if not self._screen.in_tty:
+            self._screen.say(f"{question} No: there is no terminal to ask on; --yes agrees.")
+            return False
+        with _interruptible():
+            return click.confirm(question, default=False, err=True)
+
+    def secret(self, what: str) -> str | None:
+        """Read a secret without echo, or a line from a pipe."""
+        if self._screen.in_tty:
+            with _interruptible():
+                return str(click.prompt(what, hide_input=True, err=True))
+        line = sys.stdin.readline() if sys.stdin is not None else ""
+        return line.strip() or None
+
+    def _columns(self) -> int:
+        return self._screen.columns or self._screen.message_columns
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end a question at once: the event loop underneath would only note it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def step_lines(step: dict[str, str], columns: int) -> list[str]:
+    """Return one step: what was found, and below it what to do."""
+    head = f"{MARKS[step['state']]} {step['name']:<{NAME_COLUMNS}}{clean(step['detail'])}"
+    lines = wrap(head, columns, "    ")
+    return [*lines, *wrap(f"  → {clean(step['next'])}", columns, "    ")] if step["next"] else lines
+
+
+@leaf(
+    "runpod",
+    "lastcall setup runpod --dry-run",
+    "lastcall setup runpod --data-center EU-RO-1 --size 50",
+    "lastcall setup runpod --yes --store-keys < keys.txt",
+    json_help="Print one JSON document.",
+)
+@click.option("--dry-run", is_flag=True, help="Change nothing, and say what would be done.")
+@click.option("--data-center", metavar="DC", help="Where a new network volume goes, such as EU-RO-1.")
+@click.option("--volume", metavar="ID", help="Use this network volume.")
+@click.option("--size", type=click.IntRange(10, 4096), metavar="GB", help="Size of a new volume; 100 when left out.")
+@click.option("--again", is_flag=True, help="Try self-ending again although it was proven.")
+@click.option("--store-keys/--no-store-keys", default=None, help="Keep keys in the file, or never; else it asks.")
+@click.option("-y", "--yes", is_flag=True, help="Agree to the volume's price and to the trial.")
+@pass_app
+def runpod(app: App, /, yes: bool, as_json: bool, **options: Any) -> int:
+    """Check the key, find or make the volume, try storage and self-ending, write the configuration.
+
+    Keys come from the configuration, the environment, or are asked for; from a pipe one line each is read: API key,
+    S3 access key, S3 secret key, those that are not set.
+    """
+    from lastcall.setup.command import Place, set_up_runpod
+    from lastcall.setup.runpod import Wishes
+    from lastcall.setup.volumes import SIZE_GB, VolumeWish
+
+    centre = options["data_center"]
+    wish = VolumeWish(options["volume"], centre.upper() if centre else None, options["size"] or SIZE_GB)
+    wishes = Wishes(wish, options["dry_run"], options["again"], _storing(options["store_keys"], yes=yes))
+    place = Place(os.environ, Path.cwd(), app.config, app.state_dir)
+    report = set_up_runpod(place, wishes, TerminalPerson(app.screen, yes=yes, quiet=as_json))
+    if as_json:
+        app.screen.raw(json.dumps(report.document(), ensure_ascii=False).encode())
+    else:
+        _show_measured(app, report.measured)
+    return report.exit_code
+
+
+def _storing(wish: bool | None, *, yes: bool) -> bool | None:
+    """``--yes`` agrees to prices, never to keeping keys in a file."""
+    return False if wish is None and yes else wish
+
+
+def _show_measured(app: App, measured: dict[str, float | None]) -> None:
+    for name, value in measured.items():
+        shown = "not seen" if value is None else f"{value:.1f} s"
+        app.screen.out(f"  {name.removesuffix('_s').replace('_', ' '):<{NAME_COLUMNS + 6}}{shown}")

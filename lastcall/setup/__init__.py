@@ -1,0 +1,1 @@
+"""Makes an account ready: checks before it changes, asks before it spends, leaves nothing running."""

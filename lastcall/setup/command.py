@@ -1,0 +1,100 @@
+"""Runs a setup for the command line: configuration in, the real world around it, a report out."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from actors.runtime.clock import SteadyClock, SystemClock, SystemEntropy
+from lastcall import __version__, paths
+from lastcall.config.files import CONFIG_VARIABLE, absolute, user_file
+from lastcall.config.load import load
+from lastcall.config.problems import ConfigError
+from lastcall.setup.runpod import Ground, RunPodSetup, Wishes
+from lastcall.setup.steps import Person, Report, Step
+from providers.http import AiohttpTransport
+
+PROVIDER_KEY = "provider"
+
+
+class Place(NamedTuple):
+    """Where a setup is called: environment, working directory, flags."""
+
+    environ: Mapping[str, str]
+    working_directory: Path
+    config: str | None = None
+    state_dir: str | None = None
+
+    @property
+    def file(self) -> Path:
+        """The file that is changed: the one a flag or the environment names, else the user's own."""
+        named = self.config or self.environ.get(CONFIG_VARIABLE)
+        return absolute(named, self.working_directory, self.environ) if named else user_file(self.environ)
+
+
+def set_up_runpod(place: Place, wishes: Wishes, person: Person) -> Report:
+    """Run ``lastcall setup runpod`` and return what it told. Raises ConfigError, KeyboardInterrupt."""
+    # Whatever the file says of the provider, an account that is not ready yet must not be refused for it.
+    loaded = load(place.environ, place.working_directory, flags={PROVIDER_KEY: "local"}, config=_existing(place))
+    places = paths.find(place.environ, place.working_directory, state_dir=place.state_dir, config=_existing(place))
+
+    async def work() -> Report:
+        _end_with_sigterm()
+        transport = AiohttpTransport(f"lastcall/{__version__}")
+        try:
+            ground = Ground(
+                loaded.settings,
+                loaded.origins,
+                place.file,
+                places.state_dir,
+                transport,
+                SteadyClock(SystemClock()),
+                SystemEntropy(),
+            )
+            return await RunPodSetup(ground, wishes, person).run()
+        finally:
+            await transport.close()
+
+    report = asyncio.run(work())
+    if not wishes.dry_run and report.exit_code == 0:
+        _say_next(place, report)
+    return report
+
+
+def _existing(place: Place) -> str | None:
+    """A file that is still to be written is named by no flag of the loader, which wants it there."""
+    return place.config if place.config is not None and place.file.exists() else None
+
+
+def _end_with_sigterm() -> None:
+    """Let SIGTERM and a closed terminal end the setup as Ctrl-C does: in order, with its pod."""
+    task = asyncio.current_task()
+    if task is not None:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+
+
+def _say_next(place: Place, report: Report) -> None:
+    """See with the daemon's own eyes what the configuration says now, and tell what is left to do."""
+    try:
+        loaded = load(place.environ, place.working_directory, flags={PROVIDER_KEY: "runpod"}, config=_existing(place))
+        plain = load(place.environ, place.working_directory, config=_existing(place))
+    except ConfigError as error:
+        report.tell(Step("next", "skipped", "the configuration is not complete", error.lines[0]))
+        return
+    others = [key for key in ("network_volume_id", "data_center") if _elsewhere(loaded.origins[f"runpod.{key}"], place)]
+    if others:
+        origin = loaded.origins[f"runpod.{others[0]}"]
+        report.tell(Step("next", "skipped", f"{origin} says runpod.{others[0]} too, and wins", "make the two agree"))
+    elif plain.settings.provider != "runpod":
+        advice = f'write provider = "runpod" above all sections of {place.file}, or set CLOUD_PROVIDER=runpod'
+        report.tell(Step("next", "done", "RunPod is ready", advice))
+    else:
+        report.tell(Step("next", "done", "RunPod is ready", "lastcall daemon; then lastcall doctor"))
+
+
+def _elsewhere(origin: str, place: Place) -> bool:
+    return origin not in ("default", str(place.file))

@@ -1,0 +1,86 @@
+"""Ends a pod of setup or of a live test, whatever interrupts: asked again and again, until its absence is proven."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Final
+
+from messages.machines import Gone, Machine
+from providers.interface import CloudTrainingProvider, ProviderClock, ProviderError
+
+TRIES_MAX: Final = 12
+PAUSE_S: Final = 5.0
+UNANSWERED_S: Final = 180.0
+"""A create without an answer may still show in lists for so long (design.md 6, quiet time)."""
+
+
+class StillRuns(Exception):
+    """A pod could not be proven gone. The text says its name and what ends it."""
+
+
+async def end_for_sure(
+    training: CloudTrainingProvider,
+    clock: ProviderClock,
+    name: str,
+    machine: Machine | None,
+    measured: dict[str, float | None],
+) -> None:
+    """End every pod of this name and prove it gone, also while the caller is being cancelled.
+
+    ``machine`` is ``None`` after a create without an answer: lists are asked until it shows or cannot any more. A
+    second cancellation ends the work itself; the pod's own timer and its name remain. Raises StillRuns.
+    """
+    work = asyncio.ensure_future(_end(training, clock, name, machine, measured))
+    try:
+        await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await work
+        raise
+
+
+async def _end(
+    training: CloudTrainingProvider,
+    clock: ProviderClock,
+    name: str,
+    machine: Machine | None,
+    measured: dict[str, float | None],
+) -> None:
+    found = [machine] if machine is not None else await _search(training, clock, name)
+    for one in found:
+        await _end_one(training, clock, one, measured)
+
+
+async def _search(training: CloudTrainingProvider, clock: ProviderClock, name: str) -> list[Machine]:
+    """Return what a lost create made; a complete listing after the quiet time that lacks it says: nothing."""
+    give_up = clock.monotonic() + UNANSWERED_S
+    while True:
+        late = clock.monotonic() >= give_up
+        with suppress(ProviderError):
+            listing = await training.list_machines()
+            if found := list(listing.named(name)):
+                return found
+            if late and listing.complete:
+                return []
+        if clock.monotonic() >= give_up + UNANSWERED_S:
+            raise StillRuns(words(name))
+        await clock.sleep(PAUSE_S)
+
+
+async def _end_one(
+    training: CloudTrainingProvider, clock: ProviderClock, machine: Machine, measured: dict[str, float | None]
+) -> None:
+    began = clock.monotonic()
+    for _ in range(TRIES_MAX):
+        with suppress(ProviderError):
+            await training.terminate(machine.id)
+        if isinstance(await training.prove_gone(machine), Gone):
+            measured["ended_and_proven_s"] = clock.monotonic() - began
+            return
+        await clock.sleep(PAUSE_S)
+    raise StillRuns(words(machine.name))
+
+
+def words(name: str) -> str:
+    """Say what is to be done about a pod that could not be proven gone."""
+    return f"pod {name} could not be proven gone: it may still run and cost money; end it in RunPod's console"
