@@ -10,6 +10,7 @@ import json
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from enum import StrEnum
+from functools import cached_property
 from typing import Final, NamedTuple
 from urllib.parse import quote, urlencode
 
@@ -62,14 +63,19 @@ class Call(NamedTuple):
     reply_bytes_max: int = REPLY_BYTES_MAX
 
 
-class Reply(NamedTuple):
+class Reply:
     """A whole answer."""
 
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    problem: Problem
-    """What it says, should it not be what was hoped for."""
+    def __init__(self, reply: HttpReply, secrets: tuple[str, ...]) -> None:
+        self.status = reply.status
+        self.headers = reply.headers
+        self.body = reply.body
+        self._secrets = secrets
+
+    @cached_property
+    def problem(self) -> Problem:
+        """What it says, should it not be what was hoped for; read only then, since lists have megabytes."""
+        return read_problem(HttpReply(self.status, self.headers, self.body), self._secrets)
 
     def json(self) -> object:
         """Return the body's value. Raises Unreadable."""
@@ -111,7 +117,7 @@ class Client:
             self._breakers[call.surface].failed(self.clock.monotonic())
             raise
         self._answered(call, reply.status, reply.headers)
-        return Reply(reply.status, reply.headers, reply.body, read_problem(reply, self._secrets))
+        return Reply(reply, self._secrets)
 
     async def read(self, call: Call, what: str, ok: Collection[int] = (200,)) -> object:
         """Make a call that changes nothing, or may be repeated, and return its JSON (``None`` for 204).

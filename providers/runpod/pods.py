@@ -125,12 +125,12 @@ class Ender:
 
 
 def _created(reply: Reply, request: LaunchRequest) -> Pod:
-    problem = reply.problem
     if reply.status in (200, 201):
         pod = _pod_in(reply)
         if pod is None or pod.name != request.name:
             raise Ambiguous("RunPod's answer to the create could not be read")
         return pod
+    problem = reply.problem
     sentence = problem.sentence("for a pod")
     if problem.clean and reply.status in _NEXT_OFFER:
         raise NoCapacity(sentence)

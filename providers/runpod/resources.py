@@ -58,7 +58,6 @@ async def create_volume(client: Client, name: str, size_gb: int, data_center: st
         reply = await client.exchange(Call("POST", "/network-volumes", body=body, total_s=CREATE_S, read_s=CREATE_S))
     except TransportError as error:
         raise Ambiguous(f"RunPod did not answer the making of a network volume: {error}") from error
-    sentence = reply.problem.sentence("to make a network volume")
     if reply.status in (200, 201):
         try:
             made = read_volume(reply.json())
@@ -67,6 +66,7 @@ async def create_volume(client: Client, name: str, size_gb: int, data_center: st
         if made is None:
             raise Ambiguous("RunPod's answer to the making of a network volume could not be read")
         return made
+    sentence = reply.problem.sentence("to make a network volume")
     if reply.problem.clean and reply.status == 400:
         raise NoCapacity(sentence)
     if reply.problem.clean:
