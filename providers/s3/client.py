@@ -83,10 +83,13 @@ class S3Client:
         return (await self._ask(call)).headers.get("etag", "")
 
     async def head(self, key: str) -> Head:
-        """Return size, time and entity tag. A refusal without a reason is asked again in a way that has one."""
+        """Return size, time and entity tag. What is refused or absent is asked again in a way that tells why.
+
+        A HEAD has no body, and a volume that is gone must not read as an object that is not there.
+        """
         try:
             reply = await self._ask(_Call("stat", "HEAD", key, total_s=self.settings.call_s))
-        except Refused:  # no body tells why
+        except (NotFound, Refused):
             async with self.get(key, 0, 0) as found:
                 return Head(found.total, None, found.etag)
         return _head(reply)

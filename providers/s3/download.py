@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
+from typing import Final
 
 from providers.interface import NotFound, ProviderError, Unavailable
 from providers.s3.client import Download, S3Client, may_repeat, unanswered
@@ -16,22 +17,30 @@ from providers.s3.endings import drop
 from providers.s3.errors import Replaced
 from providers.transport import TransportError
 
+RANGES_FAST: Final = 4
+"""Ranges in flight while each comes quickly: more would only cost memory and its caches."""
+SLOW_S: Final = 1.0
+"""A range that takes longer shows a slow or distant store, which more ranges at once make up for."""
+
 
 async def download(client: S3Client, key: str, offset: int = 0) -> AsyncGenerator[bytes, None]:
     """Yield the object from ``offset`` on, in pieces of at most 1 MiB. Raises NotFound, Refused or Unavailable."""
     size = client.settings.part_bytes
-    ahead = max(1, min(client.settings.concurrency, client.settings.window_bytes // size))
+    most = max(1, min(client.settings.concurrency, client.settings.window_bytes // size))
+    ahead = min(most, RANGES_FAST)
     version = _Version()
     ranges = deque([_Range(client, key, version, offset, offset + size)])
     try:
         total = await ranges[0].total()
         begun = ranges[0].end
-        while ranges:
+        while ranges or begun < total:
             while len(ranges) < ahead and begun < total:
                 ranges.append(_Range(client, key, version, begun, min(begun + size, total)))
                 begun += size
             while piece := await ranges[0].next():
                 yield piece
+            if ranges[0].seconds > SLOW_S:
+                ahead = most
             ranges.popleft()
     finally:
         await drop([one.task for one in ranges])
@@ -59,6 +68,8 @@ class _Range:
         """Where the next byte goes that comes in."""
         self.end = end
         """One past the last byte; the object may end before."""
+        self.seconds = 0.0
+        """How long it took, once it is over."""
         self._client = client
         self._key = key
         self._version = version
@@ -99,6 +110,7 @@ class _Range:
             self._waiter.set_result(None)
 
     async def _fill(self) -> None:
+        began = self._client.clock.monotonic()
         try:
             await self._read()
         except asyncio.CancelledError:
@@ -107,6 +119,7 @@ class _Range:
         except Exception as error:
             self._error = error
         finally:
+            self.seconds = self._client.clock.monotonic() - began
             self._over = True
             self._wake()
 

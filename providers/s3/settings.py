@@ -11,8 +11,8 @@ from messages.base import Record
 MIB = 1 << 20
 PART_BYTES_MAX = 64 * MIB
 """Proxies before stores answer 413 above some 100 MB (fact sheet 5.2)."""
-PART_BYTES_MIN = 5 * MIB
-"""S3's own least size of a part that is not the last one."""
+PART_BYTES_MIN = 6 * MIB
+"""Above S3's own least size of a part (5 MiB), and above what is sent in one piece."""
 
 Endpoint = Annotated[str, StringConstraints(pattern=r"^https?://[^/?#\s]+$", max_length=300)]
 
