@@ -18,6 +18,7 @@ async def prepared(subject: Subject, number: int = 1, limit_s: float = 60) -> Pr
     """Put a model and an input in place and return a request about them."""
     manifest = json.dumps({"artifacts": [{"name": "model.skops", "size_bytes": 1, "sha256": "00"}]}).encode()
     await subject.provider.storage.put("models/m/manifest.json", chunks(manifest))
+    await subject.provider.storage.put("models/m/model.skops", chunks(b"x"))
     await subject.provider.storage.put("in.csv", chunks(b"x\n1\n2\n3\n"))
     return PredictionRequest(
         id=f"prd_{number}",
