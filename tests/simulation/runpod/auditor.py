@@ -1,0 +1,306 @@
+"""Judges a run from outside: the platform's own books against the journal, after every event (faults.md 4)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final
+
+from actors.journal.interface import Appended, Expected, Version
+from actors.ledger.state import LedgerState
+from messages import events as ev
+from messages.events import Event
+from messages.folder import RESULT
+from messages.ids import JobId
+from messages.machines import LaunchRequest
+from tests.emulators.runpod.podstate import Life
+from tests.simulation.runpod.house import RunPodHouse
+from tests.support.runpod_sim import VOLUME
+
+BOUND_S: Final = 60.0
+"""I1: a machine bills so long after its end is due, daemon up and everything answering."""
+AFTER_S: Final = 60.0
+"""More after a restart, or after what blinded the daemon was taken away."""
+SURPLUS_S: Final = 90.0
+"""I2: a surplus machine is dead so long after it is visible."""
+DEADLINE_S: Final = 30.0
+"""After the soft deadline the daemon ends the machine itself (design.md 7)."""
+TICK_S: Final = 5.0
+ROUND_USD: Final = Decimal("0.01")
+
+
+class Violation(AssertionError):
+    """An invariant does not hold."""
+
+
+@dataclass
+class Known:
+    """What the journal holds of one machine name."""
+
+    job_id: JobId
+    attempt: int
+    request: LaunchRequest
+    intended_at: float
+    adopted: str | None = None
+    ended_at: float | None = None
+    """When its attempt was over, by the journal."""
+
+
+@dataclass
+class Auditor:
+    """Sees every append and looks at the books; raises at the first thing that must not be."""
+
+    house: RunPodHouse
+    budget_usd: Decimal | None = None
+    known: dict[str, Known] = field(default_factory=dict)
+    reasons: dict[str, float] = field(default_factory=dict)
+    """Machine id → when the first reason to end it was journaled."""
+    stops: dict[JobId, float] = field(default_factory=dict)
+    closed: dict[JobId, ev.JobClosed] = field(default_factory=dict)
+    ledger: LedgerState = field(default_factory=lambda: LedgerState(_utc()))
+    blind_since: float | None = None
+    """Since when the daemon is down or cannot reach what it needs."""
+    seen_again: float = 0.0
+    """When it last could again."""
+    excess_allowed: bool = False
+    """A price rose from outside: rule 6 does not hold to the cent."""
+    trace: list[str] = field(default_factory=list)
+    looked: int = 0
+    wrong: Violation | None = None
+    """The first violation; code of ours that catches it does not make it undone."""
+
+    # --- the journal
+
+    def appended(self, stream: str, events: Sequence[Event]) -> None:
+        """Take what was just made durable, and look."""
+        now = self.house.now()
+        with self._kept():
+            for event in events:
+                self.trace.append(f"{now:.3f} {stream} {event.kind}")
+                self._take(stream, event, now)
+            self.look()
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        try:
+            yield
+        except Violation as wrong:
+            self.wrong = self.wrong or wrong
+            raise
+
+    def check(self) -> None:
+        """Raise the violation there was, if any."""
+        if self.wrong is not None:
+            raise self.wrong
+
+    def _take(self, stream: str, event: Event, now: float) -> None:
+        job_id = JobId(stream.removeprefix("job/")) if stream.startswith("job/") else None
+        match event:
+            case ev.LaunchIntended() if job_id:
+                if event.request.name in self.known:
+                    raise Violation(f"I2: two intents of the name {event.request.name}")
+                self.known[event.request.name] = Known(job_id, event.attempt, event.request, now)
+            case ev.MachineCreated() | ev.MachineFound():
+                self._adopted(event)
+            case ev.EndDecided() if job_id:
+                for name, one in self.known.items():
+                    if (one.job_id, one.attempt) == (job_id, event.attempt):
+                        self._reason(one.adopted or name, now)
+            case ev.SurplusFound():
+                self._reason(event.machine.id, now)
+            case ev.OrphanReaped():
+                self._reason(event.machine.id, now)
+            case ev.StopAccepted() if job_id:
+                self.stops.setdefault(job_id, now)
+            case ev.GoneProved() | ev.SurplusGone():
+                self._gone(event.machine_id, now)
+            case ev.AttemptEnded() if job_id:
+                self._attempt_over(job_id, event.attempt, now)
+            case ev.JobClosed() if job_id:
+                if job_id in self.closed:
+                    raise Violation(f"I5: {job_id} closed twice")
+                self.closed[job_id] = event
+            case _ if isinstance(event, ev.LedgerEvent):
+                self.ledger.apply(event)
+                self._money()
+            case _:
+                pass
+
+    def _reason(self, machine_id: str, now: float) -> None:
+        self.reasons.setdefault(machine_id, now)
+
+    def _adopted(self, event: ev.MachineCreated | ev.MachineFound) -> None:
+        one = self.known.get(event.machine.name)
+        if one is None:
+            raise Violation(f"I7: {event.machine.name} adopted without an intent")
+        if one.adopted is None:
+            one.adopted = event.machine.id
+            if event.machine.name in self.reasons:  # an end was decided before its id was known
+                self.reasons.setdefault(one.adopted, self.reasons[event.machine.name])
+
+    def _attempt_over(self, job_id: JobId, attempt: int, now: float) -> None:
+        for one in self.known.values():
+            if (one.job_id, one.attempt) == (job_id, attempt):
+                one.ended_at = now
+
+    def _gone(self, machine_id: str, now: float) -> None:
+        life = self._life(machine_id)
+        lies = self.house.platform.faults.hits["pod.resurrect"]  # no client can see through that one (row 28)
+        if life is not None and life.created_at is not None and life.ended_at is None and not lies:
+            raise Violation(f"I3: {machine_id} is called gone and bills")
+
+    def _money(self) -> None:
+        if self.budget_usd is None or self.excess_allowed:
+            return
+        held = self.ledger.total_usd + self.ledger.reserved_usd
+        if held > self.budget_usd:
+            raise Violation(f"I6: ${held} spent and held of ${self.budget_usd}")
+
+    # --- the books
+
+    def _life(self, pod_id: str) -> Life | None:
+        return next((life for life in self.house.platform.history() if life.pod_id == pod_id), None)
+
+    def look(self) -> None:
+        """Compare the books with what is known."""
+        self.looked += 1
+        now = self.house.now()
+        self.house.platform.tick(now)
+        for life in self.house.platform.history():
+            if life.foreign:
+                self._foreign(life)
+                continue
+            one = self.known.get(life.name)
+            if one is None or one.intended_at > life.asked_at + 0.001:
+                raise Violation(f"I7: pod {life.name} has no durable intent older than its create")
+            if life.created_at is not None and life.ended_at is None:
+                self._bounded(life, one, now)
+        asked: dict[str, float] = {}
+        for life in self.house.platform.history():
+            if not life.foreign and asked.setdefault(life.name, life.asked_at) != life.asked_at:
+                raise Violation(f"I2: two creates were sent for {life.name}")
+
+    def _foreign(self, life: Life) -> None:
+        if life.ended_by == "account":
+            raise Violation(f"I4: the foreign pod {life.name} was ended by {life.how}")
+
+    def _bounded(self, life: Life, one: Known, now: float) -> None:
+        if self.blind_since is not None:
+            return
+        due = self._due(life, one)
+        if due is None:
+            return
+        since = max(due, self.seen_again)
+        patience = BOUND_S + (AFTER_S if self.seen_again >= due else 0.0)
+        if one.adopted not in (None, life.pod_id) or one.ended_at is not None:
+            patience = max(patience, SURPLUS_S)
+        if now - since > patience:
+            raise Violation(f"I1/I2: pod {life.pod_id} of {life.name} bills {now - since:.0f} s past its end")
+
+    def _due(self, life: Life, one: Known) -> float | None:
+        """Return when this pod should have been told to end, or ``None`` when nothing has come due yet."""
+        now = self.house.now()
+        if life.visible_at is None:
+            return None
+        found = [
+            one.request.soft_deadline.timestamp() + DEADLINE_S,
+            self.reasons.get(life.pod_id),
+            self.stops.get(one.job_id),
+            self._marked(one),
+        ]
+        if one.adopted not in (None, life.pod_id) or one.ended_at is not None:
+            found.append(life.visible_at)
+        due = min((at for at in found if at is not None), default=None)
+        return None if due is None or due > now else max(due, life.visible_at)
+
+    def _marked(self, one: Known) -> float | None:
+        volume = self.house.platform.volumes.get(VOLUME)
+        stat = volume.files.stat(f"{one.request.folder}/{RESULT}") if volume else None
+        return stat.mtime if stat else None
+
+    # --- the end
+
+    def final(self) -> None:
+        """Judge the whole run once everything is over."""
+        self.check()
+        self.look()
+        for life in self.house.platform.history():
+            if not life.foreign and life.ended_by == "account" and life.ended_at is not None:
+                self._ended_for_a_reason(life.pod_id, life.ended_at)
+        for name, attempt in self.house.pods.started:
+            if self.house.pods.started.count((name, attempt)) > 1:
+                raise Violation(f"I5: the work of {name} began twice")
+        if self.ledger.reserved_usd != 0:
+            raise Violation(f"I6: ${self.ledger.reserved_usd} stay held after everything closed")
+        self.billed(at_least=True)
+
+    def _ended_for_a_reason(self, pod_id: str, at: float) -> None:
+        since = self.reasons.get(pod_id)
+        if since is None or since > at + 0.001:
+            raise Violation(f"I4: {pod_id} was told to end before a reason was journaled")
+
+    def billed(self, *, at_least: bool = False) -> None:
+        """I8: what was booked is what the platform bills for pods of ours.
+
+        Until the bill is read (``at_least``) an end that nobody could see is booked as of the first look that could.
+        """
+        now = self.house.now()
+        ours = {life.pod_id for life in self.house.platform.history() if not life.foreign}
+        billed = sum((line.amount(now) for line in self.house.platform.bills() if line.resource in ours), Decimal(0))
+        booked, room = self.ledger.total_usd, max(ROUND_USD, billed / 100)
+        if booked < billed - room or (booked > billed + room and not at_least):
+            raise Violation(f"I8: ${booked:.4f} booked, ${billed:.4f} billed")
+
+    async def watch(self) -> None:
+        """Look between events too; runs until cancelled."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            self.check()
+            with self._kept():
+                self.look()
+
+
+class Tapped:
+    """A journal that shows the auditor what became durable, and that can die at its ``at``-th append."""
+
+    def __init__(self, inner: Any, auditor: Auditor, at: int = 0, *, after: bool = False) -> None:
+        self._inner = inner
+        self._auditor = auditor
+        self._at = at
+        self._after = after
+        self._count = 0
+        self.died = asyncio.Event()
+
+    async def append(
+        self,
+        stream: str,
+        expected: Version | Expected,
+        events: Sequence[Event],
+        *,
+        actor: str,
+        cause: str | None = None,
+    ) -> Appended:
+        self._count += 1
+        if self.died.is_set() or (self._count == self._at and not self._after):
+            await self._die()
+        appended: Appended = await self._inner.append(stream, expected, events, actor=actor, cause=cause)
+        self._auditor.appended(stream, events)
+        if self._count == self._at:
+            await self._die()
+        return appended
+
+    async def _die(self) -> None:
+        self.died.set()
+        await asyncio.get_running_loop().create_future()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+def _utc() -> Any:
+    from datetime import UTC
+
+    return UTC
