@@ -38,6 +38,7 @@ class Keys:
 
     def __init__(self, accounts: Mapping[str, AccountSettings], rng: random.Random) -> None:
         self._rng = rng
+        self._accounts = tuple(accounts)
         self._callers: dict[str, Caller] = {
             secret: Caller(account, rights) for account, one in accounts.items() for secret, rights in one.keys.items()
         }
@@ -60,6 +61,8 @@ class Keys:
         if found.rights != "pod" and faults.hit("auth.revoke", call, now):
             raise Problem(401, "invalid bearer token")
         other = faults.hit("auth.switch_account", call, now) if found.rights != "pod" else None
+        if other and other not in self._accounts:
+            raise Problem(401, "invalid bearer token")
         return replace(found, account=other) if other else found
 
 

@@ -252,7 +252,7 @@ class FaultBox:
 
     def arm_json(self, document: Mapping[str, Any], now: float) -> None:
         """Merge the JSON form. Raises ValueError on an unknown fault or an unfit value, and changes nothing then."""
-        parsed = {name: parse(name, one) for name, one in document.items()}
+        parsed = dict(_timed(name, one) for name, one in document.items())
         for name, switch in parsed.items():
             if switch is None:
                 self._armed.pop(name, None)
@@ -311,6 +311,17 @@ class FaultBox:
         if pod is not None and not fnmatchcase(pod, armed.switch.pods):
             return None
         return armed if any(fnmatchcase(call, pattern) for pattern in armed.on) else None
+
+
+AFTER = {"auth.revoke_at": "auth.revoke", "balance.zero_at": "balance.zero"}
+"""Another spelling of a fault, whose bare value is the seconds until it begins."""
+
+
+def _timed(name: str, document: Any) -> tuple[str, Switch[Any] | None]:
+    if name in AFTER and _number(document):
+        document = {"value": True, "after_s": document}
+    name = AFTER.get(name, name)
+    return name, parse(name, document)
 
 
 def parse(name: str, document: Any) -> Switch[Any] | None:

@@ -28,6 +28,8 @@ class Kind(StrEnum):
     CONTAINER_DISK = "container_disk"
     VOLUME_DISK = "volume_disk"
     NETWORK_VOLUME = "network_volume"
+    SERVERLESS = "serverless"
+    """Workers that an endpoint always keeps."""
 
 
 @dataclass

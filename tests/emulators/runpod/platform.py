@@ -18,6 +18,7 @@ from tests.emulators.runpod import edge, logs
 from tests.emulators.runpod.auth import Caller, Keys, check
 from tests.emulators.runpod.billing import BillingApi
 from tests.emulators.runpod.catalogue import Catalogue
+from tests.emulators.runpod.endpoints import Endpoints
 from tests.emulators.runpod.faults import FaultBox, Faults
 from tests.emulators.runpod.graphql import GraphQl, faulty, read
 from tests.emulators.runpod.graphql_query import SyntaxProblem
@@ -32,6 +33,7 @@ from tests.emulators.runpod.problems import Problem
 from tests.emulators.runpod.routes import Route, find
 from tests.emulators.runpod.runner import NoProgram, PodRunner
 from tests.emulators.runpod.scripts import ScriptRunner
+from tests.emulators.runpod.serverless import Serverless, target
 from tests.emulators.runpod.settings import Settings
 from tests.emulators.runpod.surprises import happen
 from tests.emulators.runpod.templates import Templates
@@ -122,6 +124,8 @@ class Platform:
         for volume_id, one in self.settings.volumes.items():
             self.add_volume(one.account, one.name, one.size_gb, one.data_center, now, volume_id)
         self.s3 = s3(self) if s3 else None
+        self.endpoints = Endpoints(self.settings, self._templates, self.volumes, self.ledger, self.hosts.new_id)
+        self._serverless = Serverless(self.endpoints, random.Random(rng.getrandbits(64)))
         self._rest = self._works()
         if isinstance(self.runner, ScriptRunner) and not self.runner.attached:
             self.runner.attach(self.handle, self.volumes)
@@ -212,7 +216,7 @@ class Platform:
         if request.surface is Surface.GRAPHQL:
             return self._handle_graphql(request, now)
         if request.surface is Surface.SERVERLESS:
-            return Problem(404, "not found").response()
+            return self._handle_serverless(request, now)
         route = find(request)
         blocked = edge.before(request, route.call, self.faults, now)
         if blocked is not None:
@@ -249,6 +253,21 @@ class Platform:
             answer = problem.response()
         return self._leaving(route, f"{caller.account}/{caller.who}" if caller else "", answer, now)
 
+    def _handle_serverless(self, request: Request, now: float) -> Response:
+        asked = target(request)
+        route = Route(asked.call, asked.ids[-1] if asked.ids else "")
+        blocked = edge.before(request, route.call, self.faults, now)
+        if blocked is not None:
+            return self._leaving(route, "", blocked, now)
+        caller = None
+        try:
+            caller = self._keys.caller(request, route.call, self.faults, now)
+            check(caller, route.call, request.method, None, self.faults, now)
+            answer = self._serverless.answer(asked, request, caller, now)
+        except Problem as problem:
+            answer = problem.response()
+        return self._leaving(route, f"{caller.account}/{caller.who}" if caller else "", answer, now)
+
     def _leaving(self, route: Route, caller: str, answer: Response, now: float) -> Response:
         self.calls[route.call] += 1
         self.answers[f"{route.call} {answer.status}"] += 1
@@ -273,7 +292,7 @@ class Platform:
 
     def _works(self) -> Mapping[str, Callable[[Request, Route, Caller, float], Response]]:
         pods, volumes, catalogue = self._pods, self._volumes_api, self.catalogue
-        templates, billing = self._templates, self._billing
+        templates, billing, endpoints = self._templates, self._billing, self.endpoints
         actions = {
             f"pods.action.{word}": lambda q, r, c, now: pods.action(r.id, _action(q), c, now)
             for word in ("start", "stop", "restart", "terminate", "unknown")
@@ -306,6 +325,13 @@ class Platform:
             "registries.create": lambda q, r, c, now: templates.create_registry(_body(q), c),
             "registries.get": lambda q, r, c, now: templates.get_registry(r.id, c),
             "registries.delete": lambda q, r, c, now: templates.delete_registry(r.id, c),
+            "serverless.list": lambda q, r, c, now: endpoints.list_endpoints(c),
+            "serverless.create": lambda q, r, c, now: endpoints.create(_body(q), c, now),
+            "serverless.get": lambda q, r, c, now: endpoints.get(r.id, c),
+            "serverless.patch": lambda q, r, c, now: endpoints.patch(r.id, _body(q), c, now),
+            "serverless.delete": lambda q, r, c, now: endpoints.delete(r.id, c, now),
+            "serverless.workers": lambda q, r, c, now: endpoints.workers(r.id, c, now),
+            "serverless.releases": lambda q, r, c, now: endpoints.releases(r.id, c),
             "billing.all": lambda q, r, c, now: billing.whole(q, c, now),
             "billing.pods": lambda q, r, c, now: billing.pods(q, c, now),
             "billing.network-volumes": lambda q, r, c, now: billing.volumes(q, c, now),
@@ -327,6 +353,7 @@ class Platform:
                 (self.faults.next_moment(), "fault"),
                 (self.hosts.next_due(), "pod"),
                 (self.runner.next_due(), "program"),
+                (self._serverless.next_due(), "job"),
             )
             if due is not None
         ]
@@ -340,6 +367,8 @@ class Platform:
         now = self._now
         if what == "pod":
             self.hosts.step(now)
+        elif what == "job":
+            self._serverless.step(now)
         elif what == "program":
             for pod_id in self.runner.advance(now):
                 self.hosts.look(pod_id, now)

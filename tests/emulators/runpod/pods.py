@@ -92,7 +92,7 @@ class PodsApi:
         if page > 1 and self._faults.hit("list.mid_500", LIST, now):
             raise Problem(500, "internal server error")
         rest = [pod for pod in pods if pod.number > after]
-        if self._faults.standing("list.drop_page", LIST, now) == page and len(rest) > 0:
+        if self._faults.standing("list.drop_page", LIST, now) == page and self._faults.hit("list.drop_page", LIST, now):
             rest, page = rest[limit:], page + 1
         shown, more = rest[:limit], len(rest) > limit
         following = f"p{page + 1}.{shown[-1].number}" if more else None

@@ -29,7 +29,7 @@ class PodView:
         status = self._status(pod, call, now)
         actions = ACTIONS.get(pod.status, ())
         cost: float | str = 0.0 if pod.status in FREE else float(pod.price)
-        if self._faults.standing("cost.string", call, now, name):
+        if self._faults.hit("cost.string", call, now, name):
             cost = f"{cost:.2f}"
         shown: dict[str, Any] = {
             "id": pod.id,
@@ -51,7 +51,7 @@ class PodView:
             "createdAt": instant((pod.life.created_at or now) + skew),
             "startedAt": None if pod.started_at is None else instant(pod.started_at + skew),
         }
-        if self._faults.standing("fields.new", call, now, name):
+        if self._faults.hit("fields.new", call, now, name):
             shown |= {"carbon": {"grams": 12.5}, "priority": "NEW_WORD"}
         return shown
 

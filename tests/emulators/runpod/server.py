@@ -7,7 +7,7 @@ import contextlib
 import json
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aiohttp import web
@@ -23,7 +23,6 @@ FOLLOW_S = 0.05
 HANG_S = 3600.0
 REQUEST_BYTES_MAX = 600 << 20
 SHUTDOWN_S = 1.0
-HOP_HEADERS = ("content-length", "date")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -67,6 +66,7 @@ class Server:
             "index": f"{main}/simple/",
             "control": f"{main}/_control",
         }
+        self._platform.endpoints.url = self.urls["serverless"]
         self._ticking = asyncio.create_task(self._tick())
         return self.urls
 
@@ -100,7 +100,8 @@ class Server:
             url = request.rel_url
             body = await request.read()
             asked = Request(surface, request.method, url.raw_path, url.raw_query_string, headers, body)
-            return await _deliver(request, self._platform.handle(asked, time.time()))
+            answer = self._platform.handle(asked, time.time())
+            return await _deliver(request, await _waited(answer) if answer.wait else answer)
 
         return serve
 
@@ -121,6 +122,17 @@ def _all(handler: Handler) -> web.RouteDef:
     return web.route("*", "/{rest:.*}", handler)
 
 
+async def _waited(answer: Response) -> Response:
+    """Ask a long poll again until it has something, or its time is over."""
+    ends = time.monotonic() + answer.wait_s
+    while answer.wait is not None and time.monotonic() < ends:
+        found = answer.wait(time.time())
+        if found is not None:
+            return replace(found, headers={**answer.headers, **found.headers})
+        await asyncio.sleep(FOLLOW_S)
+    return answer
+
+
 async def _deliver(request: web.Request, answer: Response) -> web.StreamResponse:
     """Send an answer the way it is meant to arrive."""
     if answer.delay_s:
@@ -129,7 +141,7 @@ async def _deliver(request: web.Request, answer: Response) -> web.StreamResponse
         await asyncio.sleep(HANG_S)
     if answer.lost in ("reset", "hang"):
         return _abort(request)
-    headers = {name: value for name, value in answer.headers.items() if name not in HOP_HEADERS[:1]}
+    headers = {name: value for name, value in answer.headers.items() if name != "content-length"}
     if answer.lost is None and answer.follow is None and not answer.drip_s:
         if request.method == "HEAD" and "content-length" in answer.headers:
             headers["content-length"] = answer.headers["content-length"]

@@ -88,6 +88,8 @@ class Settings:
     """Open point 5 of the fact sheet; the dearer reading is the default."""
     billing_lag_s: float = 300.0
     """Bills are written every five minutes (fact sheet 6.1)."""
+    worker_lost_s: float = 30.0
+    """A serverless worker that has not been heard of for so long is lost."""
     images: Mapping[str, Image] | None = None
     """Image name, or pattern → what it holds; ``None``: every image can be pulled."""
     pull_failure: Literal["starting", "exited"] = "starting"

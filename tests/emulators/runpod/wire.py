@@ -49,5 +49,8 @@ class Response:
     """reset: the connection breaks before a byte; hang: no byte ever comes; cut: half of the body, then a break."""
     drip_s: float = 0.0
     """Seconds between two bytes of the body; 0: all at once."""
+    wait: Callable[[float], Response | None] | None = None
+    """A long poll: asked again with the time until it answers; after ``wait_s`` this response itself goes out."""
+    wait_s: float = 0.0
     follow: Callable[[], bytes] | None = None
     """A stream that does not end: asked again and again for what is new after ``body``."""

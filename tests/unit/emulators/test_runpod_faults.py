@@ -648,6 +648,14 @@ def latency(client: Client) -> None:
 # The switches themselves.
 
 
+def test_a_fault_that_begins_later_may_be_given_by_its_time() -> None:
+    client = Client()
+    client.fault(auth__revoke_at=10)
+    assert client.call("GET", "/v2/pods").status == 200
+    client.wait(10)
+    assert client.call("GET", "/v2/pods").status == 401
+
+
 def test_a_fault_can_be_kept_to_pods_by_name() -> None:
     client = Client()
     client.fault(create__fail={"value": 500, "pods": "lc1-*-a001-*"})
