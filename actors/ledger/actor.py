@@ -160,7 +160,7 @@ class CostLedger(Actor[LedgerMessage]):
                 await self._append(prediction_entry(self._state, msg.fact, self._provider, msg.at))
             case OrphanFact():
                 await self._book_orphan(msg.fact)
-            case JobFact():
+            case _:
                 await self._book_job(msg.job_id, msg.fact)
 
     async def _book_orphan(self, fact: ev.OrphanGone) -> None:
