@@ -35,6 +35,8 @@ IMPORT_LIMIT_S = 300.0
 STALE_S = 86_400.0
 """An unfinished environment this old has no builder any more."""
 TAIL_LINES = 3
+USED = "used"
+"""Touched at every use, so that the daemon can tell an environment in use from one that nobody needs any more."""
 DONE = "environment.json"
 """Last file of an environment, written before the rename: one that was taken apart again is not used."""
 
@@ -227,6 +229,8 @@ def make(environments: Path, python: Python, requirements: Path, imports: Sequen
     target = environments / key
     if is_whole(target):
         say(f"the environment {key} is there")
+        with contextlib.suppress(OSError):
+            (target / USED).touch()
         return target
     environments.mkdir(exist_ok=True)
     sweep(environments)

@@ -77,7 +77,7 @@ class Platform(Server):
             self._let_go.wait(30)
             return 500, b"", {}
         if says == "redirect":
-            return 307, b"", {"Location": f"{self.url}/elsewhere"}
+            return 302, b"", {"Location": f"{self.url}/elsewhere"}
         if says == "refuse":
             if name == "graphql":
                 return 200, b'{"errors":[{"message":"Unauthorized"}],"data":null}', {}

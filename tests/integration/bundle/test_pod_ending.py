@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from containers.job.runpod import Pod, call
 from messages.jobs import ResultMarker
 from tests.integration.bundle.api import Platform
 from tests.integration.bundle.pod import KEY, PodRun
@@ -108,9 +109,13 @@ def test_a_route_that_hangs_holds_up_no_other(pod: PodRun, platform: Platform) -
 def test_the_key_follows_no_redirect_and_stays_out_of_what_is_told(pod: PodRun, platform: Platform) -> None:
     """The platform's own words may repeat a key; the job folder never holds it."""
     ready(pod)
-    platform.says.update(delete="redirect", action="refuse")
+    platform.says.update(delete="refuse", action="redirect")
     pod.run()
     assert "unknown" not in {name for name, _ in platform.calls}
+    refused = Pod({**pod.environment(1, 1), "RUNPOD_POD_ID": "pod1"}, KEY)
+    status, detail, accepted = call(refused, *refused.routes[0][1:])
+    assert (status, accepted) == (403, False)
+    assert "Bearer ***" in detail
     words = [path.read_text() for path in pod.folder.glob("*.json")]
     assert not [text for text in [*words, pod.console] if KEY in text]
 

@@ -189,7 +189,7 @@ def test_an_environment_that_is_not_whole_is_never_used(
     (target / "bin" / "python").touch()
     monkeypatch.setattr(prepare, "build", build_of())
     assert prepare.make(folder, python(), requirements, ()) == target
-    assert prepare.is_whole(target)
+    assert (target / prepare.DONE).is_file()
     assert [path.name for path in folder.iterdir()] == [target.name]
 
 

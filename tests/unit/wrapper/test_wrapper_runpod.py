@@ -107,13 +107,20 @@ def test_the_end_of_a_pod_waits_for_nothing_that_cannot_be_killed(
 ) -> None:
     """A process in an uninterruptible call, a disk that does not answer: the rent ends all the same."""
     stuck = threading.Event()
+
+    def kill(*_: Any) -> bool:
+        if not stuck.wait(20):
+            stuck.set()
+        return False
+
     wire = Answers(delete=(204, "", True))
     monkeypatch.setattr(runpod, "call", wire)
     monkeypatch.setattr(runpod, "END_LIMIT_S", 0.1)
     monkeypatch.setattr(ending, "end_pod", lambda pod, told: end_pod(pod, told, 0.1))
     monkeypatch.setattr(ending, "RENTED_KILL_S", 0.05)
-    monkeypatch.setattr(ending, "kill_everything", lambda *_: stuck.wait(20))
+    monkeypatch.setattr(ending, "kill_everything", kill)
     assert end_machine(Machine("lc1-x", tmp_path, "runpod", tmp_path, Pod(POD, KEY)), StillClock())
+    assert not stuck.is_set(), "it waited for the killing"
     stuck.set()
     assert wire.called == ["delete"]
     word = json.loads((tmp_path / "ending.json").read_text())
@@ -191,6 +198,30 @@ def test_a_hidden_process_shows_its_environment_to_nobody_of_its_kind(monkeypatc
     assert asked == [(4, 0, 0, 0, 0)]
     with pytest.raises(OSError, match="prctl"):
         processes.hide()
+
+
+@pytest.mark.parametrize(("provider", "times"), [("runpod", 1), ("local", 0)])
+def test_only_a_wrapper_that_holds_a_key_hides(
+    provider: str, times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A local one must stay visible: the daemon finds its machine by its environment."""
+    hidden: list[bool] = []
+
+    class Nothing:
+        def __init__(self, *_: Any) -> None:
+            self.noticed = False
+
+        def __getattr__(self, name: str) -> Any:
+            return lambda *_: None
+
+    monkeypatch.setattr(main, "hide", lambda: hidden.append(True))
+    for name in ("Signals", "Timer", "Life"):
+        monkeypatch.setattr(main, name, Nothing)
+    monkeypatch.setattr(main, "become_reaper", lambda: None)
+    monkeypatch.setattr(main, "end_machine", lambda *_: True)
+    assert main.main(environment(tmp_path, LASTCALL_PROVIDER=provider)) == 0
+    assert len(hidden) == times
+    assert (tmp_path / "machine").exists() is (provider == "runpod")
 
 
 def test_killing_and_clearing_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
