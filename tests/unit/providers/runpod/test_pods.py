@@ -16,7 +16,8 @@ from providers.runpod.breaker import FAILURES_MAX
 from providers.runpod.creating import VARIABLES_MAX, create_body
 from providers.runpod.training import RunPodTraining
 from providers.transport import HttpReply, NoReply, NotSent
-from tests.support.runpod_wire import KEY, SETTINGS, Wire, account, empty, page, pod, problem, reply
+from tests.support.providers.clocks import ManualClock
+from tests.support.runpod_wire import KEY, SETTINGS, VOLUME, Wire, account, empty, page, pod, problem, reply
 
 HARD = datetime(2026, 11, 23, 15, tzinfo=UTC)
 JOB = JobId.derived("pods", "1")
@@ -126,6 +127,9 @@ CUT = HttpReply(201, {"content-type": "application/json"}, b'{"id": "pod1", "na'
         (problem(500), Ambiguous),
         (page(400), Ambiguous),
         (page(403), Ambiguous),
+        (page(401), Ambiguous),
+        (page(404), Ambiguous),
+        (page(413), Ambiguous),
         (page(200), Ambiguous),
         (page(502), Ambiguous),
         (HttpReply(400, {"content-type": "application/problem+json"}, b"{}"), Ambiguous),
@@ -147,6 +151,24 @@ async def test_only_a_clean_answer_says_that_nothing_was_made(answer: Any, error
         await training(wire).launch(REQUEST)
     assert type(caught.value) is error
     assert len(wire.asked) == 1
+
+
+async def test_after_an_unanswered_create_an_empty_list_does_not_stand_for_itself() -> None:
+    """Another account's empty list looks like "nothing was made"; a second create would follow from it."""
+    wire = Wire()
+    wire.on("GET /pods", reply({"pods": []}))
+    wire.on("POST /pods", NoReply("lost"))
+    provider = training(wire)
+    clock = provider.client.clock
+    if not isinstance(clock, ManualClock):
+        raise TypeError("another clock")
+    clock.elapsed = 1000
+    assert (await provider.list_machines()).complete
+    with pytest.raises(Ambiguous):
+        await provider.launch(REQUEST)
+    wire.on(f"GET /network-volumes/{VOLUME}", problem(404))
+    clock.elapsed += 30
+    assert not (await provider.list_machines()).complete
 
 
 async def test_a_create_that_may_not_go_out_now_is_not_sent_late() -> None:
