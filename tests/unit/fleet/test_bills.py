@@ -182,6 +182,25 @@ async def test_a_machine_found_late_is_on_the_bill_of_its_job() -> None:
         assert billed.machines == ("late", "m1")
 
 
+@virtual
+async def test_a_machine_found_late_starts_the_wait_for_its_lines_anew() -> None:
+    """What the books got for it is not taken back because its lines lag."""
+    office = Office()
+    async with office.reading():
+        await office.job(JOB, "m1")
+        office.bill("m1")
+        await office.clock.sleep(1.5 * DAY_S)
+        now = office.clock.now()
+        proof = {"account": ACCOUNT, "at": now, "absent_since": now, "listing_began": now, "evidence": ()}
+        gone = {"machine": machine("n", "late"), "reason": "r", "proof": proof, "cost_usd": "0.25", "at": now}
+        await office.tell("fleet", ev.OrphanGone.model_validate({**gone, "job_id": JOB}))
+        await office.clock.sleep(1.5 * READ_EVERY_S)
+        assert [e.delta_usd for e in await office.of("ledger", ev.Corrected)] == [Decimal("0.25")]
+        office.lines.append(BilledLine("late", now - HOUR, now, Decimal("0.5")))
+        await office.clock.sleep(4 * READ_EVERY_S)
+        assert [e.delta_usd for e in await office.of("ledger", ev.Corrected)] == [Decimal("0.25")] * 2
+
+
 @pytest.mark.parametrize("error", [Unavailable("502"), ValueError("a fault of ours"), TimeoutError()])
 @virtual
 async def test_whatever_goes_wrong_ends_one_look_and_never_the_reading(error: Exception) -> None:
