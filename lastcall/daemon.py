@@ -128,19 +128,21 @@ class Daemon:
         identity = await journal.identity()
         if identity.new:
             await journal.adopt(install.generation, install.home)
+        source = ProgramSource({provider.training.kind: provider}, self._program)
         parts = Parts(
             settings=seat.loaded.settings,
             journal=journal,
             provider=provider,
             account=await account_of(provider.training, self._world.clock, self._stop, self._log.warning),
             naming=Naming(install.installation, install.generation, install.name_key),
-            program=ProgramSource({provider.training.kind: provider}, self._program),
+            program=source,
             version=__version__,
             safe_mode=installs.safe_mode(install, identity),
             degraded=lambda: degraded_words(journal),
             probe=journal.probe,
             config=lambda: dict(seat.loaded.shown()),
             log=self._log.info,
+            bundle=source.bundle,
             renew=lambda: self._renew(journal),
             clock_jump_s=lambda: getattr(self._world.clock, "jump_s", None),
         )

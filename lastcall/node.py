@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from actors.admin.services import Services
@@ -36,7 +36,10 @@ from actors.storage.actor import StorageActor
 from actors.storage.audit import AuditTrail
 from actors.storage.catalogue import JournalCatalogue
 from actors.storage.folder import JobFolder
+from actors.storage.jobs import JournaledJobs
 from actors.storage.parts import StorageParts, StorageSettings
+from actors.storage.prune import Retention
+from actors.storage.pruning import Upkeep
 from actors.storage.services import StorageServices
 from actors.supervisor.actor import PodSupervisor
 from actors.supervisor.driver import JobDriver
@@ -89,6 +92,8 @@ class Parts:
     """Try a degraded journal again; a coroutine function."""
     config: Callable[[], dict[str, Any]]
     log: Callable[..., Any]
+    bundle: Callable[[], str | None] = lambda: None
+    """Key of the folder of the bundle that new machines start from, where they need one."""
     renew: Callable[[], Awaitable[None]] | None = None
     """Begin a new generation and tie the journal to it, from the next start on: what ends a safe mode of the start."""
     clock_jump_s: Callable[[], float | None] = lambda: None
@@ -160,7 +165,12 @@ class Node:
                 prediction_rate_usd_per_hour=settings.local.price_usd_per_second * HOUR_SECONDS,
             ),
         )
-        services = StorageServices(parts, self._jobs_using)
+        kept = settings.retention
+        retention = Retention(
+            *(timedelta(days=d) for d in (kept.job_folders_days, kept.logs_days, kept.environments_days))
+        )
+        upkeep = Upkeep(JournaledJobs(journal), retention, self.parts.bundle)
+        services = StorageServices(parts, self._jobs_using, upkeep)
         return lambda: StorageActor(services)
 
     async def _jobs_using(self, dataset_id: DatasetId) -> dict[JobId, bool]:

@@ -31,11 +31,9 @@ class ProgramSource:
         provider = self._providers[kind]
         if provider.copies is None:
             return self._here
-        if self._bundles is None:
-            self._bundles = BundleStore()
-        storage = provider.storage
-        prefix = await self._bundles.ensure(storage)
-        made = bundle_program(prefix, storage.machine_path(""), self._bundles.bundle.wrapper_sha256)
+        bundles, storage = self._built(), provider.storage
+        prefix = await bundles.ensure(storage)
+        made = bundle_program(prefix, storage.machine_path(""), bundles.bundle.wrapper_sha256)
         return Program(
             argv=made.argv,
             environment=made.environment,
@@ -43,3 +41,13 @@ class ProgramSource:
             bundle=prefix,
             machine={"LASTCALL_WRAPPER_SHA256": made.wrapper_sha256},
         )
+
+    def bundle(self) -> str | None:
+        """Return the key of the folder of the bundle that new machines start from, where any needs one."""
+        elsewhere = any(provider.copies is not None for provider in self._providers.values())
+        return self._built().bundle.prefix if elsewhere else None
+
+    def _built(self) -> BundleStore:
+        if self._bundles is None:
+            self._bundles = BundleStore()
+        return self._bundles

@@ -1,4 +1,4 @@
-"""Looking after what is there: machines that no open job owns."""
+"""Looking after what is there: machines that no open job owns, and what has lain in the store long enough."""
 
 from __future__ import annotations
 
@@ -75,3 +75,36 @@ class Reconcile(Request[ReconcileDocument]):
 
     requester: Requester
     order: ReconcileOrder = ReconcileOrder()
+
+
+class Pruned(Record):
+    """How much of one kind was deleted, or would be."""
+
+    things: int = 0
+    """Job folders, environments, bundles, or objects where there is no larger thing."""
+    objects: int = 0
+    size_bytes: int = 0
+
+
+class PruneDocument(Document):
+    """``lastcall data prune``. Data sets and models are never among it."""
+
+    schema_: Literal["prune/v1"] = Field(alias="schema", default="prune/v1")
+    dry_run: bool
+    job_folders: Pruned
+    logs: Pruned
+    environments: Pruned
+    bundles: Pruned
+    leftovers: Pruned
+    """Uploads that nobody will commit, and bytes of what was removed."""
+    kept_in_use: int
+    """Environments and bundles that are old enough and stay, because a job is open that may use them."""
+    complete: bool
+    """False when the work of one run was used up; the next run goes on."""
+
+
+class PruneStorage(Request[PruneDocument]):
+    """Delete what the settings ``retention.*`` no longer keep. Refused: ``E-BUSY`` while a prune runs."""
+
+    requester: Requester
+    dry_run: bool = False

@@ -18,8 +18,9 @@ class StorageActor(Actor[StorageMessage]):
         self._services = services
 
     async def on_start(self) -> None:
-        """Begin clearing up what an earlier process left; requests do not wait for it."""
+        """Begin clearing up what an earlier process left, and what is old; requests do not wait for it."""
         self.ctx.start(self._services.sweep(), "sweep")
+        self.ctx.start(self._services.pruning.daily(), "prune")
 
     async def receive(self, msg: StorageMessage) -> object:
         """Answer later; a refusal is the answer and no failure."""

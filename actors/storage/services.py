@@ -18,6 +18,7 @@ from actors.storage.locks import NamedLocks
 from actors.storage.models import ModelService
 from actors.storage.parts import StorageParts
 from actors.storage.predictions import PredictionService
+from actors.storage.pruning import PruneService, Upkeep
 from actors.storage.sweep import Swept, sweep
 from messages.admin import (
     AbandonUpload,
@@ -41,6 +42,7 @@ from messages.admin import (
 )
 from messages.errors import Refusal
 from messages.ids import ModelId
+from messages.upkeep import PruneStorage
 from providers.interface import ProviderError
 
 DatasetRequest = (
@@ -55,7 +57,7 @@ DatasetRequest = (
 )
 ModelRequest = ListModels | FindModel | ReadModelFile | RemoveModel
 PredictionRequests = BeginPrediction | MakePrediction | ReadPrediction
-StorageMessage = DatasetRequest | ModelRequest | PredictionRequests | CollectResult | HoldDataset
+StorageMessage = DatasetRequest | ModelRequest | PredictionRequests | CollectResult | HoldDataset | PruneStorage
 """Everything the storage actor takes."""
 
 Call = tuple[str, str, Callable[[], Awaitable[Any]], bool]
@@ -65,8 +67,11 @@ Call = tuple[str, str, Callable[[], Awaitable[Any]], bool]
 class StorageServices:
     """The services of one provider's storage. Made once at boot; they outlive restarts of the actor."""
 
-    def __init__(self, parts: StorageParts, jobs_using: JobsUsing) -> None:
+    def __init__(self, parts: StorageParts, jobs_using: JobsUsing, upkeep: Upkeep | None = None) -> None:
+        """``upkeep`` says what may be pruned and when; without it nothing is."""
         self.parts = parts
+        self.upkeep = upkeep or Upkeep()
+        self.pruning = PruneService(parts, self.upkeep, self.sweep)
         staged = NamedLocks()
         self.datasets = DatasetService(parts, jobs_using, staged)
         self.models = ModelService(parts)
@@ -81,6 +86,8 @@ class StorageServices:
                 return None
             case CollectResult():
                 return await self._collected(msg)
+            case PruneStorage():
+                return await self.pruning.asked(msg)
             case (
                 BeginUpload()
                 | CommitUpload()
@@ -172,6 +179,7 @@ class StorageServices:
 
     async def _hold(self, msg: HoldDataset) -> None:
         """Hold a data set; the job it is for is audited by whoever accepts that."""
+        self.pruning.accepting(msg.job_id)
         try:
             await self.datasets.hold(msg)
         except JournalError as error:

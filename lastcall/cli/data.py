@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import click
 
@@ -20,6 +20,7 @@ data = LazyGroup(
         "ls": Lazy(__name__, "ls", "List data sets, newest first."),
         "get": Lazy(__name__, "get", "Download a data set."),
         "rm": Lazy(__name__, "rm", "Delete data sets."),
+        "prune": Lazy(__name__, "prune", "Delete what the settings no longer keep; never data sets or models."),
     },
     examples=("lastcall data add customers.csv", "lastcall data ls", "lastcall data rm customers.csv"),
     help="Data sets.",
@@ -110,3 +111,48 @@ def rm(app: App, names: tuple[str, ...], as_json: bool) -> int:
         else:
             app.screen.out(f"Deleted {clean(gone.document['name'])} ({gone.document['id']})")
     return 0
+
+
+_KINDS = {
+    "job_folders": ("job folder", "of jobs that are over"),
+    "logs": ("log", "of jobs that are over"),
+    "environments": ("environment", "that no job used"),
+    "bundles": ("job bundle", "of older versions"),
+    "leftovers": ("leftover", "of uploads and removals"),
+}
+
+
+@leaf("prune", "lastcall data prune --dry-run", "lastcall data prune")
+@click.option("--dry-run", is_flag=True, help="Only count what would go.")
+@pass_app
+def prune(app: App, dry_run: bool, as_json: bool) -> int:
+    """Delete what retention.* no longer keeps: folders and logs of jobs that are over, environments, old bundles.
+
+    Data sets and models stay until they are removed, and nothing of an open job is touched. Lastcall does the same by
+    itself once a day.
+    """
+    found = app.client.post("/v1/prune", money="Nothing was spent.", dry_run=1 if dry_run else None)
+    if as_json:
+        app.screen.raw(found.raw)
+        return 0
+    for line in prune_lines(found.document):
+        app.screen.out(line)
+    return 0
+
+
+def prune_lines(document: dict[str, Any]) -> list[str]:
+    """Return what was deleted, or would be, one line a kind."""
+    did = "Would delete" if document["dry_run"] else "Deleted"
+    lines = []
+    for key, (one, which) in _KINDS.items():
+        kind = document[key]
+        if kind["things"]:
+            bytes_ = f", {size(kind['size_bytes'])}" if kind["size_bytes"] else ""
+            lines.append(f"{did} {plural(kind['things'], one)} {which}{bytes_}")
+    lines = lines or ["Nothing is older than the settings keep."]
+    if document["kept_in_use"]:
+        kept = document["kept_in_use"]
+        lines.append(f"{plural(kept, 'environment or bundle', 'environments or bundles')} kept: a job is open")
+    if not document["complete"]:
+        lines.append("There is more: once again goes on.")
+    return lines

@@ -30,7 +30,7 @@ from messages.jobs import Estimate, JobState, Limits, Outcome, Plan, TrainSpec
 from messages.machines import MachineState, Offer
 from messages.money import usd
 from messages.storage import Artifact, Column, DatasetInfo, ModelInfo, ObjectInfo, PredictionInfo, Profile
-from messages.upkeep import ReconcileDocument, ReconcileRow
+from messages.upkeep import Pruned, PruneDocument, ReconcileDocument, ReconcileRow
 
 NOON = datetime(2026, 11, 23, 14, 0, 0, tzinfo=UTC)
 JOB = JobId("job_churn7fabc")
@@ -324,6 +324,19 @@ def reconciled(*, acts: bool = False) -> ReconcileDocument:
     rows = (ours, ours.model_copy(update=stranger), ours.model_copy(update=foreign))
     return ReconcileDocument(
         provider="runpod", listed_at=at(95), complete=True, dry_run=not acts, machines=rows, unknown=0 if acts else 1
+    )
+
+
+def pruned(*, dry_run: bool = False) -> PruneDocument:
+    return PruneDocument(
+        dry_run=dry_run,
+        job_folders=Pruned(things=3, objects=41, size_bytes=1_500_000),
+        logs=Pruned(),
+        environments=Pruned(things=1, objects=9000, size_bytes=410_000_000),
+        bundles=Pruned(),
+        leftovers=Pruned(things=2, objects=2),
+        kept_in_use=1,
+        complete=False,
     )
 
 

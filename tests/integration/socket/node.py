@@ -131,6 +131,7 @@ class FakeNode:
                 admin.RemoveModel: lambda q: self._model(q.ref),
                 admin.BeginPrediction: self._begin,
                 admin.MakePrediction: self._predict,
+                upkeep.PruneStorage: lambda q: examples.pruned(dry_run=q.dry_run),
                 admin.ReadPrediction: lambda _: admin.DownloadGrant(key="predicted", size_bytes=11, name="out.csv"),
             }
         )

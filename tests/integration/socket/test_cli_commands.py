@@ -415,6 +415,36 @@ def test_reconcile_is_readable_at_any_width(columns: int) -> None:
         assert [line for line in lines if len(line) > columns and not any(name in line for name in names)] == []
 
 
+def test_prune_says_what_went_and_what_stayed(live: LiveGateway, capsys: Capture) -> None:
+    code, out, _ = run(capsys, "data", "prune")
+    assert (code, live.node.storage.asked[-1].dry_run) == (0, False)
+    assert out.splitlines() == [
+        "Deleted 3 job folders of jobs that are over, 1.5 MB",
+        "Deleted 1 environment that no job used, 410 MB",
+        "Deleted 2 leftovers of uploads and removals",
+        "1 environment or bundle kept: a job is open",
+        "There is more: once again goes on.",
+    ]
+
+
+def test_a_dry_prune_says_what_would_go(live: LiveGateway, capsys: Capture) -> None:
+    _, out, _ = run(capsys, "data", "prune", "--dry-run")
+    assert live.node.storage.asked[-1].dry_run is True
+    assert "Would delete 3 job folders" in out
+    assert json.loads(run(capsys, "data", "prune", "--json")[1])["schema"] == "prune/v1"
+    nothing = upkeep.Pruned()
+    live.node.storage.answers[upkeep.PruneStorage] = lambda _: examples.pruned().model_copy(
+        update={
+            "job_folders": nothing,
+            "environments": nothing,
+            "leftovers": nothing,
+            "kept_in_use": 0,
+            "complete": True,
+        }
+    )
+    assert run(capsys, "data", "prune")[1] == "Nothing is older than the settings keep.\n"
+
+
 def test_files_come_whole_and_are_never_written_over(live: LiveGateway, table: Path, capsys: Capture) -> None:
     run(capsys, "data", "add", "customers.csv", "--name", "../../evil.csv")
     assert run(capsys, "data", "get", "../../evil.csv")[0] == 0

@@ -1,0 +1,137 @@
+"""Pruning as a service of the storage actor: on request, and once a day by itself; one run at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from actors.journal.interface import JournalError
+from actors.storage.audit import who_of
+from actors.storage.jobs import KnownJobs
+from actors.storage.parts import StorageParts
+from actors.storage.prune import Count, Pruner, Report, Retention, SweepsUploads
+from actors.storage.sweep import Swept
+from messages.errors import Refusal
+from messages.ids import JobId
+from messages.upkeep import PruneDocument, PruneStorage
+from providers.interface import ProviderError
+
+FIRST_S: Final = 900.0
+"""From the start to the first prune: what the journal still has to catch up with comes first."""
+DAILY_S: Final = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What may be pruned, and when."""
+
+    jobs: KnownJobs | None = None
+    """Without it nothing is pruned."""
+    retention: Retention = field(default_factory=Retention)
+    current_bundle: Callable[[], str | None] = lambda: None
+    """Key of the folder of the bundle that new jobs get, where there is one."""
+    first_s: float = FIRST_S
+    daily_s: float = DAILY_S
+
+
+class PruneService:
+    """Prunes one provider's store."""
+
+    def __init__(self, parts: StorageParts, upkeep: Upkeep, sweep: Callable[[], Awaitable[Swept | None]]) -> None:
+        self._parts = parts
+        self._upkeep = upkeep
+        self._sweep = sweep
+        self._running = False
+        self._accepting: dict[JobId, float] = {}
+        """Jobs that asked for their data set, until when they may not be journaled yet."""
+
+    def accepting(self, job: JobId) -> None:
+        """Note that a job is being accepted: nothing it may use is deleted before the journal knows it."""
+        now = self._parts.world.clock.monotonic()
+        self._accepting = {one: until for one, until in self._accepting.items() if until > now}
+        self._accepting[job] = now + self._parts.settings.hold_s
+
+    async def daily(self) -> None:
+        """Prune for ever, once a day; a store or journal that does not answer is asked the next day."""
+        if self._upkeep.jobs is None:
+            return
+        clock, wait_s = self._parts.world.clock, self._upkeep.first_s
+        while True:
+            await clock.sleep(wait_s)
+            wait_s = self._upkeep.daily_s
+            try:
+                await self._prune("sys", dry_run=False)
+            except (Refusal, ProviderError, JournalError, OSError):
+                continue
+
+    async def asked(self, msg: PruneStorage) -> PruneDocument:
+        """Prune because somebody asked. Raises Refusal E-BUSY, E-JOURNAL, and what the store raises."""
+        try:
+            return await self._prune(who_of(msg.requester), dry_run=msg.dry_run)
+        except JournalError as error:
+            raise Refusal("E-JOURNAL", str(error)) from error
+
+    async def _prune(self, who: str, *, dry_run: bool) -> PruneDocument:
+        if self._running or self._upkeep.jobs is None:
+            raise Refusal("E-BUSY", "The store is being pruned already.")
+        self._running = True
+        try:
+            pruner = self._pruner(self._upkeep.jobs)
+            report = await pruner.run(dry_run=dry_run)
+            leftovers = Count() if dry_run else await self._leftovers()
+        finally:
+            self._running = False
+        document = _document(report, leftovers, dry_run)
+        words = _words(document)
+        if words and not dry_run:
+            await self._parts.audit.record(who, "storage.prune", "", detail=words)
+        return document
+
+    def _pruner(self, jobs: KnownJobs) -> Pruner:
+        return Pruner(
+            store=self._parts.store,
+            layout=self._parts.layout,
+            jobs=jobs,
+            clock=self._parts.world.clock,
+            retention=self._upkeep.retention,
+            launching=self._launching,
+            current_bundle=self._upkeep.current_bundle,
+        )
+
+    def _launching(self) -> bool:
+        now = self._parts.world.clock.monotonic()
+        return any(until > now for until in self._accepting.values())
+
+    async def _leftovers(self) -> Count:
+        """Delete what dead writers left: staged and removed objects, and uploads the store keeps unfinished."""
+        swept, store = await self._sweep(), self._parts.store
+        objects = sum(swept) if swept else 0
+        if isinstance(store, SweepsUploads):
+            objects += await store.sweep_uploads(timedelta(seconds=self._parts.settings.staging_age_s))
+        return Count(things=objects, objects=objects)
+
+
+def _document(report: Report, leftovers: Count, dry_run: bool) -> PruneDocument:
+    return PruneDocument(
+        dry_run=dry_run,
+        job_folders=report.job_folders.pruned(),
+        logs=report.logs.pruned(),
+        environments=report.environments.pruned(),
+        bundles=report.bundles.pruned(),
+        leftovers=leftovers.pruned(),
+        kept_in_use=report.kept_in_use,
+        complete=report.complete,
+    )
+
+
+def _words(found: PruneDocument) -> str:
+    counts = {
+        "job folders": found.job_folders,
+        "logs": found.logs,
+        "environments": found.environments,
+        "bundles": found.bundles,
+        "leftovers": found.leftovers,
+    }
+    return ", ".join(f"{one.things} {name} ({one.size_bytes} bytes)" for name, one in counts.items() if one.things)
