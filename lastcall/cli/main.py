@@ -22,6 +22,8 @@ COMMANDS = {
     "data": Lazy("lastcall.cli.data", "data", "Data sets."),
     "events": Lazy("lastcall.cli.logs", "events", "Who did what: the audit and job history."),
     "status": Lazy("lastcall.cli.status", "status", "Health, jobs, machines and money on one screen."),
+    "setup": Lazy("lastcall.cli.setup", "setup", "Make an account ready for trainings."),
+    "doctor": Lazy("lastcall.cli.doctor", "doctor", "Check everything, and say how to put right what is not."),
     "config": Lazy("lastcall.cli.config", "config", "The configuration and where it comes from."),
     "daemon": Lazy("lastcall.cli.system", "daemon", "Run Lastcall in the foreground."),
     "demo": Lazy("lastcall.cli.system", "demo", "Train a real model on this computer in a minute."),

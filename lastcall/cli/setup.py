@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lastcall.cli.app import App, Lazy, LazyGroup, leaf, pass_app
-from lastcall.cli.text import clean, wrap
+from lastcall.cli.marks import NAME_COLUMNS, marked
+from lastcall.cli.text import clean
 
 if TYPE_CHECKING:
     from lastcall.cli.screen import Screen
@@ -28,7 +29,6 @@ setup = LazyGroup(
 )
 MARKS = {"done": "✔", "unchanged": "✔", "planned": "…", "skipped": "–", "failed": "✖"}
 STYLES = {"failed": "red", "planned": "yellow", "skipped": "yellow"}
-NAME_COLUMNS = 14
 
 
 class TerminalPerson:
@@ -41,7 +41,8 @@ class TerminalPerson:
 
     def told(self, step: Any) -> None:
         """Print one finished step."""
-        for line in step_lines(step.document(), self._screen.message_columns if self._quiet else self._columns()):
+        columns = self._screen.message_columns if self._quiet else self._columns()
+        for line in marked(MARKS[step.state], step.name, step.detail, step.next, columns):
             (self._screen.say if self._quiet else self._screen.out)(line, STYLES.get(step.state, ""))
 
     def waits(self, text: str) -> None:
@@ -78,13 +79,6 @@ def _interruptible() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def step_lines(step: dict[str, str], columns: int) -> list[str]:
-    """Return one step: what was found, and below it what to do."""
-    head = f"{MARKS[step['state']]} {step['name']:<{NAME_COLUMNS}}{clean(step['detail'])}"
-    lines = wrap(head, columns, "    ")
-    return [*lines, *wrap(f"  → {clean(step['next'])}", columns, "    ")] if step["next"] else lines
 
 
 @leaf(

@@ -73,19 +73,9 @@ def test_a_setting_above_all_sections_stays_above_them() -> None:
 def test_a_file_written_another_way_is_left_alone(tmp_path: Path, text: str) -> None:
     file = tmp_path / "config.toml"
     file.write_text(text)
-    try:
+    with pytest.raises(ConfigError, match="by hand"):
         apply_to(file, CHANGES)
-    except ConfigError as error:
-        assert "by hand" in str(error)
-        assert file.read_text() == text
-    else:
-        before, after = tomllib.loads(text), tomllib.loads(file.read_text())
-        assert after.pop("runpod") == {
-            **before.pop("runpod", {}),
-            "network_volume_id": "vol1",
-            "data_center": "EU-RO-1",
-        }
-        assert after == before
+    assert file.read_text() == text
 
 
 @given(
