@@ -132,7 +132,8 @@ class LaunchRefused(Event):
     writer = "EffectRunner"
 
     attempt: int
-    reason: Literal["no_capacity", "refused", "not_sent"]
+    reason: Literal["no_capacity", "denied", "refused", "not_sent"]
+    """The first two end an offer, ``refused`` ends the walk over the offers, ``not_sent`` ends nothing."""
     detail: str
     at: Instant
 

@@ -26,6 +26,10 @@ class NoCapacity(ProviderError):
     """Nothing was made; this offer has no machine now. The next offer may be tried."""
 
 
+class Denied(NoCapacity):
+    """Nothing was made; this offer is not for this account. The next offer may be tried."""
+
+
 class Refused(ProviderError):
     """Nothing was made, and asking again does not help: money, rights, or a request that is wrong."""
 

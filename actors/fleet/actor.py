@@ -102,6 +102,8 @@ class FleetWatch(Actor[FleetMessage]):
         self._watched = kept.watched
         self._adopted = kept.adopted
         self._live: dict[JobId, fm.Live] = {}
+        self._heard_s: dict[JobId, float] = {}
+        """When each job's heartbeat was last seen to be a new one."""
         self._ailments = Ailments()
         self._looks = Looks(provider.training.timings.marker_interval_s)
         self._parked: dict[JobId, Parked] = {}
@@ -160,6 +162,7 @@ class FleetWatch(Actor[FleetMessage]):
     def _unwatch(self, job_id: JobId) -> None:
         self._watched.pop(job_id, None)
         self._live.pop(job_id, None)
+        self._heard_s.pop(job_id, None)
         self._looks.drop(job_id)
         self._ailments.drop(job_id)
 
@@ -253,7 +256,7 @@ class FleetWatch(Actor[FleetMessage]):
 
     def _tell_ailment(self, watched: fm.Watched, machine: Machine) -> None:
         timings, now_s = self._provider.training.timings, self.ctx.clock.monotonic()
-        ailing = self._ailments.observe(watched, machine, timings, now_s)
+        ailing = self._ailments.observe(watched, machine, timings, now_s, self._heard_s.get(watched.job_id))
         if ailing is not None:
             self._tell(watched.job_id, ailing)
 
@@ -369,6 +372,9 @@ class FleetWatch(Actor[FleetMessage]):
         current = self._watched.get(watched.job_id)
         if current is None or current.attempt != watched.attempt:
             return
+        before = self._live.get(watched.job_id)
+        if view.heartbeat is not None and (before is None or before.heartbeat != view.heartbeat):
+            self._heard_s[watched.job_id] = self.ctx.clock.monotonic()
         self._live[watched.job_id] = fm.Live(heartbeat=view.heartbeat, progress=view.progress)
         news = view.marker or (view.started and watched.phase is not JobState.RUNNING)
         if news:

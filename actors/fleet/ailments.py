@@ -19,6 +19,8 @@ UPTIME_SLACK_S = 2.0
 """An uptime may read this much less than before without meaning anything: it is rounded and cached."""
 RESTARTS_BEFORE_START = 3
 """Containers that ended before the work began: one or two may be a slow volume, the third is a loop."""
+STOPPED_LOOKS = 3
+"""Listings in a row that show a machine stopped: a status that flaps is believed no sooner."""
 CONFIRM_S = 30.0
 """A fall after the work began must last so long without a new heartbeat; heartbeats come every 15 s (design.md 7)."""
 
@@ -98,7 +100,7 @@ def _verdict(
     history: History, watched: Watched, machine: Machine, timings: Timings, now_s: float
 ) -> tuple[StopReason, str] | None:
     begun = watched.phase is JobState.RUNNING
-    if history.stopped_looks >= 2:
+    if history.stopped_looks >= STOPPED_LOOKS:
         return StopReason.STOPPED, _stopped(machine, begun)
     if begun and history.fell_s is not None and now_s - history.fell_s >= CONFIRM_S:
         detail = "Its container was started again after the work had begun, so the work is over; the machine is ended."

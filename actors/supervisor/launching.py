@@ -14,7 +14,7 @@ from actors.supervisor.tools import Tools, plain
 from messages import events as ev
 from messages.errors import Refusal
 from messages.machines import LaunchRequest
-from providers.interface import NoCapacity, ProviderError, Refused, StorageFull
+from providers.interface import Denied, NoCapacity, ProviderError, Refused, StorageFull
 
 FINAL_REFUSALS = ("E-BUDGET", "E-CAPTOOSMALL")
 """What the ledger says of money. Any other refusal (busy, no answer, no disk) is asked again."""
@@ -80,6 +80,8 @@ async def create(tools: Tools, job: Job, intent: ev.LaunchIntended) -> ev.Event:
         return ev.LaunchRefused(attempt=number, reason="not_sent", detail=detail, at=clock.now())
     try:
         machine = await tools.provider(job).training.launch(_complete(intent.request, program))
+    except Denied as no:
+        return ev.LaunchRefused(attempt=number, reason="denied", detail=plain(no), at=clock.now())
     except NoCapacity as no:
         return ev.LaunchRefused(attempt=number, reason="no_capacity", detail=plain(no), at=clock.now())
     except Refused as no:

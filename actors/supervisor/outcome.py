@@ -61,7 +61,7 @@ def _never_made(job: Job, attempt: Attempt) -> Verdict:
         return _BY_REASON[StopReason.STOP]
     refusals = [a.refused for a in job.attempts if a.refused]
     detail = attempt.refused.detail if attempt.refused else "The provider made no machine."
-    if refusals and all(r.reason == "refused" for r in refusals):
+    if refusals and (refusals[-1].reason == "refused" or all(r.reason == "denied" for r in refusals)):
         return Verdict(Outcome.REFUSED, "E-REFUSED", detail)
     return Verdict(Outcome.NO_CAPACITY, "E-NOCAP", detail)
 
@@ -115,6 +115,8 @@ def try_again(job: Job) -> bool:
         return False
     if attempt.intent is None:
         return True
+    if attempt.refused is not None and attempt.refused.reason == "refused":
+        return False
     if attempt.machine is None:
         unanswered = sum(1 for a in job.attempts if a.intent and not a.machine and not _answered(a.refused))
         return unanswered < NOT_MADE_MAX

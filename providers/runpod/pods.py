@@ -7,6 +7,7 @@ from typing import Final
 from messages.machines import LaunchRequest
 from providers.interface import (
     Ambiguous,
+    Denied,
     NoCapacity,
     NotFound,
     Refused,
@@ -28,8 +29,10 @@ TERMINATE_S: Final = 20.0
 ROUTES_MAX: Final = 4_096
 """Pods whose next route is remembered."""
 
-_NEXT_OFFER: Final = frozenset({400, 403})
-"""No capacity, or this GPU is not for this account: no code tells them from a wrong request (fact sheet 0, 7.3)."""
+_NO_CAPACITY: Final = 400
+"""No code tells it from a wrong request (fact sheet 0)."""
+_DENIED: Final = 403
+"""This GPU is not for this account, or no GPU is: the next offer shows which (fact sheet 7.3)."""
 _STOP: Final = frozenset({401, 402, 404, 413, 422})
 _END = "mutation EndPod($input: PodTerminateInput!) { podTerminate(input: $input) }"
 
@@ -132,7 +135,9 @@ def _created(reply: Reply, request: LaunchRequest) -> Pod:
         return pod
     problem = reply.problem
     sentence = problem.sentence("for a pod")
-    if problem.clean and reply.status in _NEXT_OFFER:
+    if problem.clean and reply.status == _DENIED:
+        raise Denied(sentence)
+    if problem.clean and reply.status == _NO_CAPACITY:
         raise NoCapacity(sentence)
     if problem.clean and reply.status in _STOP:
         raise Refused(sentence)

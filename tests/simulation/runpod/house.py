@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final, TypeVar
@@ -9,6 +10,7 @@ from typing import Any, Final, TypeVar
 from pydantic import SecretStr
 
 from actors.runtime.virtual import VirtualLoop
+from actors.supervisor.state import Job
 from actors.supervisor.work import Program
 from messages.machines import ProviderKind, Timings
 from providers.fake.cloud import FakeCloud
@@ -134,6 +136,14 @@ class RunPodHouse(NodeKit):
         self.pods.volume_full = False
         self.transport.cut_off = False
 
+    @staticmethod
+    def name_of(job: Job, attempt: int = 1) -> str:
+        """Return the machine name of one attempt."""
+        request = job.attempts[attempt - 1].request
+        if request is None:
+            raise LookupError(f"attempt {attempt} has no intent")
+        return request.name
+
     def billing(self) -> int:
         """Pods of ours that exist, by the platform's own books."""
         return sum(not pod.foreign for pod in self.platform.alive(self.now()))
@@ -153,7 +163,6 @@ async def ensure(store: CloudStorageProvider) -> None:
 
 def simulate(story: Callable[[RunPodHouse], Awaitable[T]], *, seed: int = 0, **more: Any) -> T:
     """Run ``story`` with a fresh node in virtual time, its scheduler turned by ``seed``; no task may be left."""
-    import asyncio
 
     async def told() -> T:
         house = RunPodHouse(seed=seed, **more)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from tests.emulators.runpod.platform import Platform
-from tests.emulators.runpod.runner import PodSpec
+from tests.emulators.runpod.runner import PodSpec, Printed
 from tests.emulators.runpod.volume import Files
 from tests.emulators.runpod.wire import Request, Surface
 
@@ -118,7 +118,7 @@ class ScriptedPods:
     def forget(self, pod_id: str, now: float) -> None:
         self._lives.pop(pod_id, None)
 
-    def lines(self, pod_id: str) -> Sequence[str]:
+    def lines(self, pod_id: str) -> Sequence[Printed]:
         return ()
 
     def next_due(self) -> float | None:
@@ -194,7 +194,7 @@ class ScriptedPods:
     def _finish(
         self, life: Life, now: float, outcome: str, code: str | None, artifacts: Mapping[str, bytes] | None = None
     ) -> None:
-        stored = []
+        stored: list[dict[str, object]] = []
         for name, data in (artifacts or {}).items():
             if self.volume_full:
                 outcome, code, stored = "failed", "E-DISK", []

@@ -13,6 +13,6 @@ def test_a_job_trains_on_a_pod_and_ends_with_its_model_and_proof() -> None:
         assert job.closed is not None
         assert (job.closed.outcome, job.closed.model_id is not None) == (Outcome.SUCCEEDED, True)
         assert house.billing() == 0
-        assert house.pods.started == [(job.attempts[0].request.name, 1)]
+        assert house.pods.started == [(house.name_of(job), 1)]
 
     simulate(story)

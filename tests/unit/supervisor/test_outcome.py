@@ -52,7 +52,7 @@ def test_gone_without_a_marker_is_interrupted_and_unreadable_storage_is_lost() -
     assert lost.closed.code == "E-LOST"
 
 
-@pytest.mark.parametrize(("reason", "expected"), [("no_capacity", Outcome.NO_CAPACITY), ("refused", Outcome.REFUSED)])
+@pytest.mark.parametrize(("reason", "expected"), [("no_capacity", Outcome.NO_CAPACITY), ("denied", Outcome.REFUSED)])
 def test_the_same_refusal_of_all_offers_ends_the_walk(reason: str, expected: Outcome) -> None:
     """Fault 11."""
     story = Story(plan((offer("a"), offer("b"))))
@@ -63,9 +63,16 @@ def test_the_same_refusal_of_all_offers_ends_the_walk(reason: str, expected: Out
     assert story.closed.cost_usd == 0
 
 
+def test_a_refusal_of_money_rights_or_request_ends_the_walk_at_once() -> None:
+    story = Story(plan((offer("a"), offer("b"), offer("c")))).refused("no_capacity")
+    story.refused("refused")
+    assert (story.closed.outcome, story.closed.code) == (Outcome.REFUSED, "E-REFUSED")
+    assert len(story.job.attempts) == 2
+
+
 def test_mixed_refusals_count_as_no_capacity() -> None:
     story = Story(plan((offer("a"), offer("b"))))
-    story.refused("refused")
+    story.refused("denied")
     story.refused("no_capacity")
     assert story.closed.outcome is Outcome.NO_CAPACITY
 

@@ -11,7 +11,7 @@ import pytest
 
 from messages.ids import JobId
 from messages.machines import LaunchRequest, MachineName, Offer
-from providers.interface import Ambiguous, NoCapacity, NotFound, Refused, Unavailable
+from providers.interface import Ambiguous, Denied, NoCapacity, NotFound, Refused, Unavailable
 from providers.runpod.breaker import FAILURES_MAX
 from providers.runpod.creating import VARIABLES_MAX, create_body
 from providers.runpod.training import RunPodTraining
@@ -115,7 +115,7 @@ CUT = HttpReply(201, {"content-type": "application/json"}, b'{"id": "pod1", "na'
     ("answer", "error"),
     [
         (problem(400, "There are no longer any instances available"), NoCapacity),
-        (problem(403), NoCapacity),
+        (problem(403), Denied),
         (problem(401), Refused),
         (problem(402), Refused),
         (problem(404), Refused),
