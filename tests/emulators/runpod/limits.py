@@ -22,7 +22,11 @@ class Quotas:
 
         An exempt account (no quotas) gets no headers.
         """
-        spent = [name for name in self._quotas if self._left(account, name, now, exhausted) <= 0]
+        spent = [
+            name
+            for name in WINDOWS
+            if name in exhausted or (name in self._quotas and self._left(account, name, now, exhausted) <= 0)
+        ]
         if not spent:
             for name in self._quotas:
                 number, used = self._window(account, name, now)

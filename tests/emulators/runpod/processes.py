@@ -95,6 +95,7 @@ class ProcessRunner:
             if container.gone:
                 continue
             self._reap(container)
+            _bound(container)
             if container.kill_at is None:
                 if container.code is not None:
                     ended.append(pod_id)
@@ -244,3 +245,14 @@ class ProcessRunner:
             return
         if link.is_symlink():
             link.unlink()
+
+
+def _bound(container: _Container) -> None:
+    """Drop what nobody read of a console that has grown past its bound."""
+    console = container.folder / "console"
+    try:
+        if console.stat().st_size > 2 * CONSOLE_BYTES_MAX:
+            os.truncate(console, 0)
+            container.offset = 0
+    except OSError:
+        return

@@ -140,6 +140,13 @@ def test_images_bring_what_they_hold_and_unknown_ones_do_not_start(tmp_path: Pat
         assert pods.get(unknown)["status"] == "STARTING"
 
 
+def test_a_flood_on_the_console_is_bounded(pods: Pods) -> None:
+    pod_id = pods.start("head -c 40000000 /dev/zero | tr '\\0' 'x'; echo done >$WORK/done; sleep 60")
+    pods.file("done")
+    console = pods.emulator.root / "pods" / pod_id / "console"
+    until(lambda: console.stat().st_size < 17_000_000, "it is cut")
+
+
 def test_a_pods_own_disk_outlives_a_stop(pods: Pods) -> None:
     mounts = {"persistent": {"size": 10, "path": str(pods.emulator.root / "own")}}
     pod_id = pods.start(f"echo again >>{pods.emulator.root}/own/starts; sleep 60", mounts=mounts)

@@ -648,6 +648,14 @@ def latency(client: Client) -> None:
 # The switches themselves.
 
 
+def test_an_exempt_account_can_be_throttled_all_the_same() -> None:
+    client = Client()
+    client.fault(ratelimit__day=True)
+    refused = client.call("GET", "/v2/pods")
+    assert (refused.status, "ratelimit" in refused.headers) == (429, False)
+    assert int(refused.headers["retry-after"]) > 0
+
+
 def test_a_fault_that_begins_later_may_be_given_by_its_time() -> None:
     client = Client()
     client.fault(auth__revoke_at=10)

@@ -108,6 +108,15 @@ def test_what_runs_when_a_pod_is_deleted_still_has_its_grace() -> None:
     assert client.platform.alive(client.now) == ()
 
 
+def test_after_its_grace_a_deleted_pod_does_nothing_more() -> None:
+    done: list[float] = []
+    client = scripted([(n, lambda now, box: done.append(now)) for n in range(20, 40)], terminate_grace_s=3)
+    pod_id = client.running()
+    client.call("DELETE", f"/v2/pods/{pod_id}")
+    client.wait(60)
+    assert done == [STARTED + 20]
+
+
 KeyUse = Callable[[Client, str, str, str], int]
 
 
