@@ -21,14 +21,20 @@ RUN_S = 300
 """Bills are written in runs of five minutes."""
 PODS = {"gpuAmount": (Kind.GPU,), "cpuAmount": (Kind.CPU,), "diskAmount": (Kind.CONTAINER_DISK, Kind.VOLUME_DISK)}
 VOLUMES: dict[str, tuple[Kind, ...]] = {"standardAmount": (Kind.NETWORK_VOLUME,), "highPerformanceAmount": ()}
+SERVERLESS: dict[str, tuple[Kind, ...]] = {
+    "gpuAmount": (Kind.SERVERLESS,),
+    "cpuAmount": (),
+    "diskAmount": (),
+    "feeAmount": (),
+}
 WHOLE = {
+    "serverlessGpuAmount": (Kind.SERVERLESS,),
     "podGpuAmount": (Kind.GPU,),
     "podCpuAmount": (Kind.CPU,),
     "podDiskAmount": (Kind.CONTAINER_DISK, Kind.VOLUME_DISK),
     "storageStandardAmount": (Kind.NETWORK_VOLUME,),
 }
 ALWAYS_ZERO = (
-    "serverlessGpuAmount",
     "serverlessCpuAmount",
     "serverlessDiskAmount",
     "serverlessFeeAmount",
@@ -57,6 +63,11 @@ class BillingApi:
         """Answer GET /v2/billing/network-volumes."""
         names = ("networkVolumeId", "uniqueNetworkVolumeCount")
         return self._by_resource(request, caller, now, *names, VOLUMES, "billing.network-volumes")
+
+    def serverless(self, request: Request, caller: Caller, now: float) -> Response:
+        """Answer GET /v2/billing/serverless: workers that endpoints always keep."""
+        names = ("serverlessId", "uniqueServerlessCount")
+        return self._by_resource(request, caller, now, *names, SERVERLESS, "billing.serverless")
 
     def whole(self, request: Request, caller: Caller, now: float) -> Response:
         """Answer GET /v2/billing."""

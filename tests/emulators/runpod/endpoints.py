@@ -179,7 +179,9 @@ class Endpoints:
     def releases(self, endpoint_id: str, caller: Caller) -> Response:
         """Answer GET /v2/serverless/{id}/releases."""
         endpoint = self.own(endpoint_id, caller)
-        return document(200, {"endpointVersion": endpoint.version, "rollout": {}, "releases": []})
+        total = len(endpoint.queue.workers)
+        rollout = {"inProgress": False, "workersOnLatest": total, "workersTotal": total, "percentOnLatest": 100}
+        return document(200, {"endpointVersion": endpoint.version, "rollout": rollout, "releases": []})
 
     def _urls(self, endpoint_id: str, kind: str) -> dict[str, str]:
         if kind == "QUEUE":

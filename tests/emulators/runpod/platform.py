@@ -337,7 +337,7 @@ class Platform:
             "billing.network-volumes": lambda q, r, c, now: billing.volumes(q, c, now),
             "billing.endpoints": lambda q, r, c, now: billing.nothing(q, c, now),
             "billing.clusters": lambda q, r, c, now: billing.nothing(q, c, now),
-            "billing.serverless": lambda q, r, c, now: billing.nothing(q, c, now),
+            "billing.serverless": lambda q, r, c, now: billing.serverless(q, c, now),
         }
 
     def _logs(self, request: Request, route: Route, caller: Caller, now: float) -> Response:

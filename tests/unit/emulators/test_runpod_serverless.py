@@ -247,6 +247,11 @@ def test_endpoints_change_and_go(endpoint: Endpoint) -> None:
     endpoint.call("PATCH", path, {"workers": {"min": 1}})
     assert endpoint.platform.ledger.burn("user_main") > 1
     assert len(endpoint.call("GET", "/v2/serverless").json["endpoints"]) == 1
+    assert endpoint.call("GET", f"{path}/releases").json["endpointVersion"] == 4
+    endpoint.wait(7200)
+    billed = endpoint.call("GET", "/v2/billing/serverless", query="bucketSize=hour&lastN=5").json
+    assert billed["metadata"]["totals"]["gpuAmount"] > 1
+    assert billed["records"][0]["serverlessId"] == endpoint.id
     assert endpoint.call("DELETE", path).status == 204
     assert endpoint.platform.ledger.burn("user_main") == 0
     assert endpoint.call("GET", path).status == 404
