@@ -21,6 +21,12 @@ ARGUMENTS = {
         "--rounds=3",
         "--no-micro",
     ),
+    "s3": (
+        "--arms=s5cmd,boto3-10,aio-8",
+        f"--arm=ours={sys.executable} -m bench.s3.ours {{op}} {{path}}",
+        "--repeats=3",
+        "--size-mib=1024",
+    ),
 }
 """Arguments of a bench that is called without any."""
 
