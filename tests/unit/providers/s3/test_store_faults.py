@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
 
 from providers.interface import NotFound, Refused, Unavailable
-from providers.s3.errors import ClockWrong, KeyWrong, RegionWrong, StorageFull, TooLarge
+from providers.s3.errors import ClockWrong, KeyWrong, RegionWrong, StorageFull, TooLarge, Unclear
+from providers.s3.xml import Part
 from tests.support.s3 import BEGIN, MIB, EmulatedVolume, content, pieces
 
 DATA = os.urandom(MIB) * 20
@@ -140,6 +141,25 @@ async def test_a_complete_that_takes_longer_than_its_time_is_found_done_c35(volu
     assert volume.files.read("new") == DATA
 
 
+async def test_a_merge_that_goes_on_behind_a_lost_answer_is_waited_for_c35(volume: EmulatedVolume) -> None:
+    real = volume.client.complete
+    merges: list[asyncio.Future[None]] = []
+
+    async def merging(key: str, upload_id: str, parts: Sequence[Part], total_s: float) -> None:
+        async def later() -> None:
+            await asyncio.sleep(45)
+            await real(key, upload_id, parts, total_s)
+
+        merges.append(asyncio.ensure_future(later()))
+        raise Unclear("complete: 524")
+
+    volume.client.complete = merging  # type: ignore[method-assign]
+    assert (await volume.storage.put("new", pieces(DATA))).size_bytes == len(DATA)
+    await asyncio.gather(*merges)
+    assert len(merges) == 1
+    assert volume.files.read("new") == DATA
+
+
 async def test_a_complete_that_did_nothing_never_passes_for_an_older_object_c35(volume: EmulatedVolume) -> None:
     old = bytes(len(DATA))
     volume.files.put("new", old, BEGIN.timestamp())
@@ -238,6 +258,15 @@ async def test_a_listing_of_many_pages_is_whole_and_each_key_comes_once(volume: 
     assert await keys(volume) == names
     volume.faulty(list_prefix_ignored=True)
     assert await keys(volume, "many/3") == [name for name in names if name.startswith("many/3")]
+
+
+async def test_a_listing_that_strays_does_not_read_the_whole_volume(volume: EmulatedVolume) -> None:
+    await many(volume, 6000)
+    await volume.storage.put("z/one", pieces(b"x"))
+    volume.faulty(list_prefix_ignored=True)
+    before = volume.transport.calls["GET"]
+    assert await keys(volume, "z/") == ["z/one"]
+    assert volume.transport.calls["GET"] - before == 2
 
 
 async def test_a_listing_in_circles_is_walked_or_unavailable_c37(volume: EmulatedVolume) -> None:
