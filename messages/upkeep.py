@@ -108,3 +108,29 @@ class PruneStorage(Request[PruneDocument]):
 
     requester: Requester
     dry_run: bool = False
+
+
+class ReapRow(Record):
+    """One machine of this installation whose hard deadline has passed."""
+
+    id: str
+    name: str
+    hard_deadline: Instant
+    gone: bool
+    """Proven; in a dry run always false."""
+    detail: str
+
+
+class ReapDocument(Document):
+    """``lastcall reap``: every machine of this installation that should be gone, from one listing."""
+
+    schema_: Literal["reap/v1"] = Field(alias="schema", default="reap/v1")
+    provider: str
+    listed_at: Instant
+    complete: bool
+    dry_run: bool
+    machines: tuple[ReapRow, ...]
+    left: int
+    """Those not proven gone."""
+    running: int
+    """Machines of this installation whose hard deadline has not passed; they are left alone."""

@@ -17,6 +17,7 @@ COMMANDS = {
     "wait": Lazy("lastcall.cli.jobs", "wait", "Wait until a job is over; its outcome is the exit code."),
     "stop": Lazy("lastcall.cli.stop", "stop", "End jobs and their machines."),
     "machines": Lazy("lastcall.cli.machines", "machines", "What the provider says exists."),
+    "reap": Lazy("lastcall.cli.reap", "reap", "End overdue machines without a daemon."),
     "cost": Lazy("lastcall.cli.cost", "cost", "What was spent, and what is left."),
     "models": Lazy("lastcall.cli.models", "models", "Trained models."),
     "data": Lazy("lastcall.cli.data", "data", "Data sets."),

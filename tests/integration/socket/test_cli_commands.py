@@ -93,6 +93,9 @@ def fake_programs(monkeypatch: pytest.MonkeyPatch) -> None:
         module = types.ModuleType(f"lastcall.{name}")
         module.main = program  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, f"lastcall.{name}", module)
+    reaping = types.ModuleType("lastcall.reaping")
+    reaping.main = lambda **_: (0, {"schema": "reap/v1"})  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "lastcall.reaping", reaping)
 
 
 @pytest.mark.parametrize(("path", "command"), TREE, ids=[" ".join(p) for p, _ in TREE])

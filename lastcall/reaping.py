@@ -1,0 +1,231 @@
+"""``lastcall reap``: ends every machine of this installation whose hard deadline has passed, and proves it.
+
+It needs no daemon and no journal: names, ``install.json`` and the provider's key say all. Meant to run elsewhere, on a
+timer, for the day when the daemon's computer is dead. A daemon may run meanwhile: both ending one machine is harmless.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from actors.journal import install as installs
+from actors.journal.interface import JournalRefused
+from actors.journal.lock import StateLock, StateLocked
+from actors.runtime.clock import SteadyClock, SystemClock, SystemEntropy
+from actors.runtime.world import Clock
+from lastcall import __version__, logs, paths
+from lastcall.config.load import load
+from lastcall.config.settings import Settings
+from lastcall.renting import close_provider, runpod_settings
+from lastcall.spawner import SystemSpawner
+from messages.errors import EXIT_FAILED, EXIT_OK, EXIT_TEMPORARY, Refusal
+from messages.machines import Gone, Listing, Machine, MachineName, MachineState
+from messages.upkeep import ReapDocument, ReapRow
+from providers.http import AiohttpTransport
+from providers.interface import CloudTrainingProvider, ProviderError, Refused
+from providers.local.provider import build_local
+from providers.local.settings import LocalSettings
+from providers.runpod.provider import build_runpod_training
+
+LISTINGS_MAX = 5
+"""Listings until one is complete."""
+LISTING_PAUSE_S = 5.0
+PROOF_S_MAX = 300.0
+"""One machine is asked to end and looked for so long; the next run of the timer goes on."""
+PAUSE_FIRST_S = 1.0
+PAUSE_S_MAX = 30.0
+ENDS_AT_ONCE = 8
+
+Opened = Callable[[Settings, Path, Clock], AbstractAsyncContextManager[CloudTrainingProvider]]
+
+
+class Overdue(NamedTuple):
+    """A machine of ours that should be gone."""
+
+    machine: Machine
+    name: MachineName
+
+
+def judged(listing: Listing, install: installs.Install, now: datetime) -> tuple[list[Overdue], int]:
+    """Return the machines of ``install`` whose hard deadline has passed, and how many others of it there are.
+
+    Whatever its generation. A name whose check fails, or of another installation, is not ours and counts nowhere.
+    """
+    overdue: list[Overdue] = []
+    running = 0
+    for machine in listing.machines:
+        name = MachineName.parse(machine.name, install.name_key)
+        if name is None or name.install != install.installation or machine.state is MachineState.GONE:
+            continue
+        if now >= name.hard_deadline:
+            overdue.append(Overdue(machine, name))
+        else:
+            running += 1
+    return overdue, running
+
+
+async def reap(
+    training: CloudTrainingProvider, install: installs.Install, clock: Clock, *, dry_run: bool
+) -> ReapDocument:
+    """List, end what is overdue, prove it. Raises ProviderError while the provider gives no listing at all."""
+    listing = await _listing(training, clock)
+    overdue, running = judged(listing, install, clock.now())
+    places = asyncio.Semaphore(ENDS_AT_ONCE)
+
+    async def row(one: Overdue) -> ReapRow:
+        async with places:
+            gone, detail = (False, "would be ended") if dry_run else await _ended(training, clock, one.machine)
+        return ReapRow(
+            id=one.machine.id,
+            name=one.machine.name,
+            hard_deadline=one.name.hard_deadline,
+            gone=gone,
+            detail=detail,
+        )
+
+    rows = await asyncio.gather(*(row(one) for one in overdue))
+    return ReapDocument(
+        provider=training.kind,
+        listed_at=listing.began,
+        complete=listing.complete,
+        dry_run=dry_run,
+        machines=tuple(rows),
+        left=sum(not one.gone for one in rows),
+        running=running,
+    )
+
+
+async def _listing(training: CloudTrainingProvider, clock: Clock) -> Listing:
+    """Return the first complete listing; after several tries the last one, of which what it shows is still true."""
+    for _ in range(LISTINGS_MAX - 1):
+        try:
+            listing = await training.list_machines()
+        except Refused:
+            raise
+        except ProviderError:
+            pass
+        else:
+            if listing.complete:
+                return listing
+        await clock.sleep(LISTING_PAUSE_S)
+    return await training.list_machines()
+
+
+async def _ended(training: CloudTrainingProvider, clock: Clock, machine: Machine) -> tuple[bool, str]:
+    """Ask for the end until it is proven or time is up; return whether it is, and in words how."""
+    until = clock.monotonic() + PROOF_S_MAX
+    pause_s, trouble = PAUSE_FIRST_S, ""
+    while True:
+        try:
+            await training.terminate(machine.id)
+        except (ProviderError, OSError, TimeoutError) as error:
+            trouble = f"; the last call failed: {error}"
+        proof = await training.prove_gone(machine)
+        if isinstance(proof, Gone):
+            return True, f"ended, and proven gone at {proof.at:%H:%M:%S} UTC"
+        if clock.monotonic() >= until:
+            return False, f"not proven gone: {proof.detail}{trouble}"
+        await clock.sleep(pause_s)
+        pause_s = min(PAUSE_S_MAX, pause_s * 2)
+
+
+def exit_code(found: ReapDocument) -> int:
+    """Return 0 when nothing that should be gone is left, 1 when something is, 75 when that could not be seen."""
+    if found.left:
+        return EXIT_FAILED
+    return EXIT_OK if found.complete else EXIT_TEMPORARY
+
+
+# ------------------------------------------------------------------------------------------------ the command
+
+
+@asynccontextmanager
+async def _local(settings: Settings, state_dir: Path, clock: Clock) -> AsyncIterator[CloudTrainingProvider]:
+    """Open this computer's machines. Two processes may not look after them at once: a daemon that runs reaps them."""
+    try:
+        lock = StateLock.take(state_dir)
+    except StateLocked as locked:
+        raise Refusal("E-LOCKED", f"{locked}; it ends overdue machines of this computer itself") from locked
+    try:
+        told = LocalSettings(
+            root=state_dir,
+            wrapper=state_dir / "no-wrapper",
+            price_usd_per_second=settings.local.price_usd_per_second,
+        )
+        provider = build_local(told, clock, SystemEntropy(), SystemSpawner())
+        try:
+            yield provider.training
+        finally:
+            await close_provider(provider)
+    finally:
+        lock.release()
+
+
+@asynccontextmanager
+async def _runpod(settings: Settings, _: Path, clock: Clock) -> AsyncIterator[CloudTrainingProvider]:
+    """Open RunPod's pods alone: the volume's storage is not needed, and neither are its keys."""
+    transport = AiohttpTransport(f"lastcall/{__version__}")
+    try:
+        training = build_runpod_training(runpod_settings(settings), clock, transport)
+        try:
+            yield training
+        finally:
+            await training.close()
+    finally:
+        await transport.close()
+
+
+OPENERS: Mapping[str, Opened] = {"local": _local, "runpod": _runpod}
+"""How each provider's machines are reached without a daemon."""
+
+
+def main(
+    *,
+    dry_run: bool = False,
+    state_dir: str | None = None,
+    config: str | None = None,
+) -> tuple[int, dict[str, Any]]:
+    """Reap once and return the exit status with the document.
+
+    Raises Refusal (``E-NOINSTALL``, ``E-CONFIG``, ``E-LISTING``, ``E-LOCKED``) and OSError.
+    """
+    places = paths.find(os.environ, Path.cwd(), state_dir=state_dir, config=config)
+    install = read_install(places.state_dir)
+    flags = {"state_dir": state_dir} if state_dir else {}
+    settings = load(os.environ, Path.cwd(), flags=flags, config=config).settings
+    logs.configure(logs.Logs(level="error", format=settings.logging.format, secrets=settings.secrets()))
+    found = asyncio.run(_main(settings, places.state_dir, install, dry_run))
+    return exit_code(found), found.model_dump(mode="json", by_alias=True)
+
+
+def read_install(state_dir: Path) -> installs.Install:
+    """Return the installation of a state directory. Raises Refusal E-NOINSTALL without a sound ``install.json``."""
+    path = state_dir / installs.INSTALL_FILE
+    if not path.is_file():
+        raise Refusal("E-NOINSTALL", f"{path} is not there")
+    try:
+        return installs.load_or_create(
+            state_dir, journal_exists=True, entropy=SystemEntropy().bytes, now=SystemClock().now()
+        )
+    except JournalRefused as error:
+        raise Refusal("E-NOINSTALL", str(error)) from error
+
+
+async def _main(settings: Settings, state_dir: Path, install: installs.Install, dry_run: bool) -> ReapDocument:
+    opener = OPENERS.get(settings.provider)
+    if opener is None:
+        raise Refusal("E-CONFIG", f"provider {settings.provider!r} cannot be reached without a daemon")
+    clock = SteadyClock(SystemClock())
+    try:
+        async with opener(settings, state_dir, clock) as training:
+            return await reap(training, install, clock, dry_run=dry_run)
+    except Refused as error:
+        raise Refusal("E-CONFIG", str(error)) from error
+    except ProviderError as error:
+        raise Refusal("E-LISTING", str(error)) from error
