@@ -13,6 +13,8 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import ClassVar, Final
 
+from pydantic import SecretStr
+
 from messages.machines import ProviderKind
 from messages.storage import ObjectInfo
 from providers.interface import CloudStorageProvider, NotFound, ProviderError, Unavailable
@@ -23,6 +25,7 @@ from providers.s3.download import download
 from providers.s3.endings import finish
 from providers.s3.errors import NotOffered
 from providers.s3.listing import listing
+from providers.s3.settings import S3Settings
 from providers.s3.upload import find, upload
 
 HOST: Final = "https://s3api-{place}.runpod.io"
@@ -35,6 +38,20 @@ SWEEP_PAGES_MAX: Final = 50
 def endpoint_of(data_center: str) -> str:
     """Return the S3 endpoint of a data centre, such as EU-RO-1. Its region is the data centre's id as it stands."""
     return HOST.format(place=data_center.lower())
+
+
+def volume_settings(
+    data_center: str, volume_id: str, access_key: str, secret_key: SecretStr, endpoint: str | None = None
+) -> S3Settings:
+    """Return how a volume is spoken to: region and endpoint are its data centre's, unless ``endpoint`` is another."""
+    return S3Settings(
+        endpoint=endpoint or endpoint_of(data_center),
+        region=data_center,
+        bucket=volume_id,
+        access_key=access_key,
+        secret_key=secret_key,
+        has_folders=True,
+    )
 
 
 class RunPodStorage(CloudStorageProvider):

@@ -169,8 +169,9 @@ class S3Client:
         return _parsed(what, await self._ask(_Call(what, "GET", key, tuple(query), total_s=self.settings.call_s)), read)
 
     async def _ask(self, call: _Call, good: Sequence[int] = (200,)) -> HttpReply:
-        """Make the call until it is answered well, refused, or was tried often enough."""
+        """Make the call until it is answered well, refused, or was tried often enough or for twice its time."""
         tries = call.tries or self.settings.tries
+        until = self.clock.monotonic() + 2 * call.total_s
         for tried in range(1, tries + 1):
             asked_s = 0.0
             try:
@@ -182,7 +183,7 @@ class S3Client:
                     return reply
                 fault = fault_of(call.what, reply.status, reply.headers, reply.body)
                 asked_s = retry_after_s(reply.headers, default=0.0)
-            if not may_repeat(fault, tried, tries):
+            if not may_repeat(fault, tried, tries) or self.clock.monotonic() >= until:
                 break
             await self.pause(tried, asked_s)
         raise fault

@@ -10,9 +10,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
+
 from messages.storage import ObjectInfo
 from providers.interface import CloudStorageProvider, Provider, Unavailable
-from providers.runpod.storage import RunPodStorage, endpoint_of
+from providers.runpod.storage import RunPodStorage, volume_settings
 from providers.s3.client import S3Client
 from providers.s3.settings import S3Settings
 from providers.transport import HttpReply, HttpRequest, HttpStream, NoReply
@@ -122,17 +124,8 @@ class EmulatedVolume:
         self.volumes.add(Volume(VOLUME, "account", PLACE, 10, self.files))
         self.s3 = VolumeS3(self.volumes, S3Keys([S3Key("user_a", "rps_secret", "account")]))
         self.transport = EmulatedTransport(self.s3.handle, self.clock)
-        self.settings = S3Settings.model_validate(
-            {
-                "endpoint": endpoint_of(PLACE),
-                "region": PLACE,
-                "bucket": VOLUME,
-                "access_key": "user_a",
-                "secret_key": "rps_secret",
-                "has_folders": True,
-                **settings,
-            }
-        )
+        made = volume_settings(PLACE, VOLUME, "user_a", SecretStr("rps_secret"))
+        self.settings = S3Settings.model_validate({**made.model_dump(), **settings})
         self.client = S3Client(self.transport, self.clock, self.settings)
         self.storage = RunPodStorage(self.client, "/workspace")
 

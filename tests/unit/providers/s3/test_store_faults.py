@@ -65,6 +65,14 @@ async def test_an_outage_is_unavailable_and_passes(kept: EmulatedVolume, word: s
     await act(kept)
 
 
+async def test_no_question_hangs_for_longer_than_its_time_allows(kept: EmulatedVolume) -> None:
+    kept.faulty(outage={"always": True, "value": "hang"})
+    began = kept.clock.monotonic()
+    with pytest.raises(Unavailable):
+        await kept.storage.stat("kept")
+    assert kept.clock.monotonic() - began < 3 * kept.settings.call_s
+
+
 @pytest.mark.parametrize("act", [put(SMALL), put(DATA), get(), stat(), keys], ids=range(5))
 @pytest.mark.parametrize(
     ("fault", "error", "word"),
