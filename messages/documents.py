@@ -52,6 +52,8 @@ class JobPart(Record):
     max_cost_usd: Usd
     hold_usd: Usd
     max_runtime_s: int
+    runtime_s: float | None = None
+    """Since its work began, until its end when closed."""
     stage: str = ""
     percent: float | None = None
     message: str = ""
@@ -69,6 +71,8 @@ class MachinePart(Record):
     soft_deadline: Instant | None = None
     hard_deadline: Instant | None = None
     rss_bytes: int | None = None
+    """Memory of the work, from the last heartbeat, as are the next two; null where the machine does not say."""
+    memory_limit_bytes: int | None = None
     gpu_use_percent: float | None = None
     terminate_accepted_at: Instant | None = None
     terminated_confirmed_at: Instant | None = None
@@ -131,6 +135,10 @@ class PsRow(Record):
     max_cost_usd: Usd
     stage: str = ""
     percent: float | None = None
+    rss_bytes: int | None = None
+    """Memory of the work, from the last heartbeat, as are the next two; null where the machine does not say."""
+    memory_limit_bytes: int | None = None
+    gpu_use_percent: float | None = None
     why: str = ""
     """Why it does not run, one line; empty when it does."""
 

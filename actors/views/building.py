@@ -57,10 +57,20 @@ def job_part(job: Job, live: Live, now: datetime) -> JobPart:
         max_cost_usd=job.plan.limits.max_cost_usd,
         hold_usd=attempt.hold_usd if attempt and not attempt.ended else Decimal(0),
         max_runtime_s=job.plan.limits.max_runtime_s,
+        runtime_s=_runtime_s(job, now),
         stage=progress.stage if progress else "",
         percent=progress.percent if progress else None,
         message=progress.message if progress else "",
     )
+
+
+def _runtime_s(job: Job, now: datetime) -> float | None:
+    """Return how long the work of the last attempt has run, until the job's end; ``None`` before it began."""
+    attempt = job.last
+    if attempt is None or attempt.started is None:
+        return None
+    until = job.closed.at if job.closed else now
+    return round(max(0.0, (until - attempt.started.started_at).total_seconds()), 1)
 
 
 def _meanwhile(job: Job) -> str:
@@ -107,6 +117,7 @@ def machine_part(job: Job, live: Live) -> MachinePart:
         soft_deadline=attempt.request.soft_deadline,
         hard_deadline=attempt.request.hard_deadline,
         rss_bytes=heartbeat.rss_bytes if heartbeat else None,
+        memory_limit_bytes=heartbeat.memory_limit_bytes if heartbeat else None,
         gpu_use_percent=heartbeat.gpu_use_percent if heartbeat else None,
         terminate_accepted_at=attempt.terminate_accepted,
         terminated_confirmed_at=attempt.gone.at if attempt.gone else None,

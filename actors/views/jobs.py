@@ -109,7 +109,7 @@ class JobViews:
         (job_id, name, state, outcome, code, model, target, provider, machine, created, started, ended) = row[:12]
         cost_micro, cap_micro, detail = int(str(row[12])), int(str(row[13])), str(row[14])
         key = JobId(str(job_id))
-        progress = live.get(key, NOTHING).progress
+        progress, heartbeat = live.get(key, NOTHING).progress, live.get(key, NOTHING).heartbeat
         cost = from_micro(cost_micro)
         if state not in ("closed", "queued"):
             document = await self.document(key)
@@ -132,6 +132,9 @@ class JobViews:
             max_cost_usd=from_micro(cap_micro),
             stage=progress.stage if progress else "",
             percent=progress.percent if progress else None,
+            rss_bytes=heartbeat.rss_bytes if heartbeat else None,
+            memory_limit_bytes=heartbeat.memory_limit_bytes if heartbeat else None,
+            gpu_use_percent=heartbeat.gpu_use_percent if heartbeat else None,
             why=why.get(key, "") or detail,
         )
 
@@ -192,10 +195,11 @@ def _position(cursor: str) -> int:
 
 
 def _differs(before: TrainDocument, now: TrainDocument) -> bool:
-    """Tell whether something but the running cost and the heartbeat changed."""
+    """Tell whether something but what grows with time alone changed."""
 
     def essence(document: TrainDocument) -> tuple[object, ...]:
-        job = document.job
-        return (job.state, job.stage, job.percent, job.message, job.detail, job.attempts, document.machine.state)
+        job, machine = document.job, document.machine
+        told = (job.state, job.stage, job.percent, job.message, job.detail, job.attempts, machine.state)
+        return (*told, machine.rss_bytes, machine.memory_limit_bytes, machine.gpu_use_percent)
 
     return essence(before) != essence(now)

@@ -92,20 +92,22 @@ _LABEL_COLUMNS = 12
 
 
 def progress_line(document: Document) -> str:
-    """Return how far a job is, one line."""
+    """Return how far a job is, one line. What matters most stands first: a narrow terminal cuts the end."""
     job = document["job"]
     state = job["state"]
     parts = [_STATE_WORDS.get(state, state)]
-    if state == "running":
-        if job.get("percent") is not None:
-            parts.append(f"{job['percent']:.0f} %")
-        parts.append(job.get("message") or job.get("stage") or "")
-    elif job.get("message"):
-        parts.append(job["message"])
+    if state == "running" and job.get("percent") is not None:
+        parts.append(f"{job['percent']:.0f} %")
     if job.get("attempt", 1) > 1:
         parts.append(f"attempt {job['attempt']}")
+    if state == "running" and job.get("runtime_s") is not None:
+        parts.append(span(job["runtime_s"]))
     if state != "queued":
         parts.append(money(job["cost_usd"]))
+    if state == "running":
+        parts += [text.use(document.get("machine", {})), job.get("message") or job.get("stage") or ""]
+    elif job.get("message"):
+        parts.append(job["message"])
     return clean(f"{job['name']}: " + " · ".join(part for part in parts if part))
 
 

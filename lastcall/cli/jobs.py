@@ -69,8 +69,10 @@ def show_jobs(app: App, document: dict[str, Any], *, everything: bool) -> None:
     for job, line in zip(jobs, lines, strict=True):
         app.screen.out(line)
         why = clean(job["why"] or job["code"] or "")
-        if why:
-            app.screen.out(f"  {why if app.screen.columns is None else cut(why, app.screen.columns - 2)}", style="dim")
+        for words in (text.use(job), why):
+            if words:
+                shown = words if app.screen.columns is None else cut(words, app.screen.columns - 2)
+                app.screen.out(f"  {shown}", style="dim")
     if document["next"]:
         flags = "--all " if everything else ""
         app.screen.say(f"There are more: lastcall ps {flags}-n {min(COUNT_MAX, 2 * len(jobs))}")

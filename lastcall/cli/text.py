@@ -115,6 +115,17 @@ def size(count: int | None) -> str:
     return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
 
 
+def use(row: dict[str, Any]) -> str:
+    """Return what a machine uses, ``512 MB of 8.6 GB memory · GPU 87 %``; nothing of what it does not say."""
+    parts = []
+    if row.get("rss_bytes") is not None:
+        most = row.get("memory_limit_bytes")
+        parts.append(f"{size(row['rss_bytes'])}{f' of {size(most)}' if most else ''} memory")
+    if row.get("gpu_use_percent") is not None:
+        parts.append(f"GPU {row['gpu_use_percent']:.0f} %")
+    return " · ".join(parts)
+
+
 def count(number: int) -> str:
     """Return ``7 043``: thousands apart by a thin gap that no language reads as a decimal mark."""
     return f"{number:,}".replace(",", "\u00a0")

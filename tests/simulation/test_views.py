@@ -167,14 +167,45 @@ def test_changes_end_with_the_closed_job_and_show_progress() -> None:
 
 def test_a_heartbeat_shows_what_the_machine_uses() -> None:
     async def story(house: NodeKit) -> None:
-        beat = Heartbeat(attempt=1, at=house.clock.now(), rss_bytes=123, gpu_use_percent=7).model_dump_json().encode()
+        now = house.clock.now()
+        said = Heartbeat(attempt=1, at=now, rss_bytes=123, memory_limit_bytes=456, gpu_use_percent=7)
+        beat = said.model_dump_json().encode()
         writes = (*good().writes, Write(5, "heartbeat.json", fixed(beat)))
         house.cloud.script_next(Script(starts_after_s=1, ends_after_s=31.2, writes=writes))
         job_id = await house.train()
         await house.clock.sleep(10)
-        shown = (await views(house).job(ANA, job_id)).machine
-        assert (shown.rss_bytes, shown.gpu_use_percent) == (123, 7)
-        await house.closed(job_id)
+        document = await views(house).job(ANA, job_id)
+        shown = document.machine
+        assert (shown.rss_bytes, shown.memory_limit_bytes, shown.gpu_use_percent) == (123, 456, 7)
+        started = (await house.job(job_id)).attempts[0].started
+        assert started is not None
+        assert document.job.runtime_s == round((house.clock.now() - started.started_at).total_seconds(), 1)
+        (row,) = (await views(house).ps(ANA, 5, None, False)).jobs
+        assert (row.rss_bytes, row.memory_limit_bytes, row.gpu_use_percent) == (123, 456, 7)
+        assert row.runtime_s == document.job.runtime_s
+        closed = await house.closed(job_id)
+        over = await views(house).job(ANA, job_id)
+        assert closed.closed is not None
+        assert over.job.runtime_s == round((closed.closed.at - started.started_at).total_seconds(), 1)
+        assert (over.machine.rss_bytes, over.machine.gpu_use_percent) == (None, None)
+        (row,) = (await views(house).ps(ANA, 5, None, True)).jobs
+        assert (row.rss_bytes, row.memory_limit_bytes, row.gpu_use_percent) == (None, None, None)
+        assert row.runtime_s == over.job.runtime_s
+
+    virtually(story)
+
+
+def test_a_follower_hears_of_every_heartbeat_that_says_something_new() -> None:
+    async def story(house: NodeKit) -> None:
+        def beat(rss: int) -> bytes:
+            return Heartbeat(attempt=1, at=house.clock.now(), rss_bytes=rss).model_dump_json().encode()
+
+        writes = (*good(20).writes, *(Write(5 + n, "heartbeat.json", fixed(beat(1 + n // 2))) for n in range(6)))
+        house.cloud.script_next(Script(starts_after_s=1, ends_after_s=21.2, writes=writes))
+        seen = await taken(views(house).changes(ANA, await house.train()))
+        told = [d.machine.rss_bytes for d in seen if d.machine.rss_bytes is not None]
+        assert sorted(set(told)) == [1, 2, 3]
+        assert told == sorted(told)
 
     virtually(story)
 

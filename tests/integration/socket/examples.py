@@ -129,6 +129,7 @@ def running(percent: float | None = 40.0, stage: str = "train") -> TrainDocument
             max_cost_usd=usd("10"),
             hold_usd=usd("0.55"),
             max_runtime_s=7200,
+            runtime_s=93.0,
             stage=stage,
             percent=percent,
             message="fitting 200 trees",
@@ -143,6 +144,8 @@ def running(percent: float | None = 40.0, stage: str = "train") -> TrainDocument
             soft_deadline=at(7202),
             hard_deadline=at(7530),
             rss_bytes=512 << 20,
+            memory_limit_bytes=8 << 30,
+            gpu_use_percent=87.0,
         ),
         model=ModelPart(),
     )
@@ -158,6 +161,7 @@ def succeeded() -> TrainDocument:
                 "ended_at": at(580),
                 "cost_usd": usd("0.0435"),
                 "hold_usd": usd("0"),
+                "runtime_s": 578.0,
                 "stage": "done",
                 "percent": 100.0,
                 "message": "",
@@ -166,6 +170,9 @@ def succeeded() -> TrainDocument:
         machine=now.machine.model_copy(
             update={
                 "state": MachineState.GONE,
+                "rss_bytes": None,
+                "memory_limit_bytes": None,
+                "gpu_use_percent": None,
                 "terminate_accepted_at": at(580),
                 "terminated_confirmed_at": at(581),
                 "proof": ("the wrapper ended", "a complete listing begun 14:09:41 has no such machine"),
@@ -242,6 +249,9 @@ def ps() -> PsDocument:
         max_cost_usd=usd("10"),
         stage="train",
         percent=40.0,
+        rss_bytes=512 << 20,
+        memory_limit_bytes=8 << 30,
+        gpu_use_percent=87.0,
     )
     second = first.model_copy(
         update={
@@ -256,6 +266,9 @@ def ps() -> PsDocument:
             "cost_usd": usd("0"),
             "stage": "",
             "percent": None,
+            "rss_bytes": None,
+            "memory_limit_bytes": None,
+            "gpu_use_percent": None,
             "why": "waits for a free machine: 1 of 1 in use",
         }
     )

@@ -7,12 +7,15 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from lastcall.cli import cards, text
+from lastcall.cli.jobs import show_jobs
 from lastcall.cli.status import status_lines
+from lastcall.cli.text import cut
 
 DOCUMENTS = Path(__file__).parents[2] / "golden"
 GOLDEN = Path(__file__).parent / "golden"
@@ -114,6 +117,35 @@ def test_a_model_left_by_a_stopped_job_is_shown() -> None:
     lines = cards.result_card(found, document("machines"), 80)
     assert "A model was left and kept: churn-7fa" in lines
     assert lines[-1] == found["job"]["id"]
+
+
+def test_progress_shows_time_memory_and_gpu_as_far_as_the_machine_says() -> None:
+    found = document("train_running")
+    assert cards.progress_line(found) == (
+        "churn-7fa: training · 40 % · 1 min 33 s · $0.012 · 537 MB of 8.6 GB memory · GPU 87 % · fitting 200 trees"
+    )
+    found["machine"].update(memory_limit_bytes=None, gpu_use_percent=None)
+    assert "· 537 MB memory · fitting" in cards.progress_line(found)
+    found["machine"].update(rss_bytes=None)
+    assert cards.progress_line(found) == "churn-7fa: training · 40 % · 1 min 33 s · $0.012 · fitting 200 trees"
+    found["machine"].update(gpu_use_percent=0.4)
+    assert "· GPU 0 % ·" in cards.progress_line(found)
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_ps_shows_what_a_running_job_uses_below_its_line_at_any_width(columns: int) -> None:
+    lines: list[str] = []
+    screen = SimpleNamespace(columns=columns, out=lambda line, style="": lines.append(line), say=lines.append)
+    app: Any = SimpleNamespace(screen=screen)
+    show_jobs(app, document("ps"), everything=False)
+    assert lines[2] == "  537 MB of 8.6 GB memory · GPU 87 %"
+    assert "1 min 33 s  $0.012" in lines[1]
+    assert lines[3].startswith("price-oth")
+    assert max(len(line) for line in lines) <= columns
+
+
+def test_what_matters_most_of_progress_is_left_on_a_narrow_terminal() -> None:
+    assert cut(cards.progress_line(document("train_running")), 40) == "churn-7fa: training · 40 % · 1 min 33 s…"
 
 
 @pytest.mark.parametrize("state", ["queued", "starting", "confirming"])
