@@ -52,6 +52,11 @@ class _Version:
     def __init__(self) -> None:
         self._seen: tuple[str, int] | None = None
 
+    @property
+    def known(self) -> bool:
+        """Whether any of it was read."""
+        return self._seen is not None
+
     def check(self, found: Download) -> None:
         """Raises Replaced when the object is not the one it was."""
         seen = (found.etag, found.total)
@@ -133,7 +138,7 @@ class _Range:
             except Replaced:
                 raise
             except NotFound as error:
-                if self._total is not None:
+                if self._version.known:
                     raise Replaced("get: the object was deleted while it was read") from error
                 raise
             except ProviderError as error:

@@ -48,7 +48,7 @@ class EmulatedTransport:
     """Carries requests to a synchronous core and does to the answers what the core says."""
 
     def __init__(self, handle: Callable[[Request, float], Response], clock: LoopClock) -> None:
-        self._handle = handle
+        self.handle = handle
         self._clock = clock
         self.calls: Counter[str] = Counter()
         """Method → requests."""
@@ -71,7 +71,7 @@ class EmulatedTransport:
         headers = {name.lower(): value for name, value in request.headers.items()}
         asked = Request(Surface.S3, request.method, where.path, where.query, headers, body)
         await self._clock.sleep(0.01)
-        response = self._handle(asked, self._clock.now().timestamp())
+        response = self.handle(asked, self._clock.now().timestamp())
         if response.lost == "reset":
             raise NoReply("reset")
         if response.lost == "hang" or response.delay_s >= request.total_s:

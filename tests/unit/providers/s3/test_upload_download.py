@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from providers.interface import Conflict, Refused, Unavailable
 from providers.s3.errors import Replaced, StorageFull, TooLarge
 from providers.s3.pieces import PIECE_BYTES_MAX, PartReader
+from tests.emulators.runpod.wire import Request, Response
 from tests.support.s3 import MIB, EmulatedVolume, content, pieces
 from tests.support.virtual import run_virtual
 
@@ -158,6 +160,27 @@ async def test_a_download_notices_that_the_object_was_replaced(volume: EmulatedV
     stream = volume.storage.get("big")
     await anext(stream)
     volume.files.put("big", bytes(len(DATA)), volume.clock.now().timestamp())
+    with pytest.raises(Replaced):
+        await content(stream)
+
+
+async def test_a_store_that_ignores_ranges_is_read_right() -> None:
+    volume = EmulatedVolume()
+    await volume.storage.put("big", pieces(DATA))
+    real = volume.s3.handle
+
+    def without_ranges(request: Request, now: float) -> Response:
+        return real(replace(request, headers={**request.headers, "range": ""}), now)
+
+    volume.transport.handle = without_ranges
+    assert await content(volume.storage.get("big", offset=3)) == DATA[3:]
+
+
+async def test_an_object_that_is_deleted_while_it_is_read_is_no_whole_one(volume: EmulatedVolume) -> None:
+    await volume.storage.put("big", pieces(DATA * 2))
+    stream = volume.storage.get("big")
+    await anext(stream)
+    volume.files.delete("big")
     with pytest.raises(Replaced):
         await content(stream)
 
