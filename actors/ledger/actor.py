@@ -184,8 +184,15 @@ class CostLedger(Actor[LedgerMessage]):
     async def _book_job(self, job_id: JobId, fact: MoneyFact) -> None:
         rows = await self._journal.query("SELECT user_id, provider, state FROM jobs WHERE job_id = ?", (job_id,))
         for user_id, provider, state in rows:
-            job = JobFacts(UserId(user_id), provider, state == "closed")
+            closed = state == "closed"
+            if closed and isinstance(fact, ev.MoneyReserved) and await self._is_ended(job_id, fact.attempt):
+                continue  # a closed job is caught up with: the attempt's end releases the money, with what it cost
+            job = JobFacts(UserId(user_id), provider, closed)
             await self._append(entries(self._state, job_id, job, fact, self._clock.now()))
+
+    async def _is_ended(self, job_id: JobId, attempt: int) -> bool:
+        recorded = await self._journal.read(f"job/{job_id}")
+        return any(isinstance(r.event, ev.AttemptEnded) and r.event.attempt == attempt for r in recorded)
 
     # ------------------------------------------------------------------------------------------- following
 

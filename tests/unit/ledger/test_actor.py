@@ -21,8 +21,9 @@ from actors.ledger.requests import (
 from messages import events as ev
 from messages.errors import Refusal
 from messages.ids import JobId, ModelId, PredictionId
+from messages.jobs import Outcome
 from tests.support.desk import Desk
-from tests.support.jobs import JOB, START, USER, gone, machine, offer
+from tests.support.jobs import JOB, START, USER, gone, machine, offer, queued
 from tests.support.virtual import virtual
 
 OTHER = JobId("job_bbbbbbbbbb")
@@ -92,6 +93,24 @@ async def test_what_happened_while_nobody_booked_is_booked_at_the_start_and_once
     for _ in range(2):
         async with desk.open():
             assert sorted(await desk.kinds()) == ["corrected", "settled", "spent", "spent"]
+
+
+@virtual
+async def test_a_job_that_closed_while_nobody_booked_costs_what_its_attempt_cost() -> None:
+    desk = Desk()
+    async with desk.open():
+        held = await desk.ask(reserving())
+        desk.journal.full = True
+        reserved = ev.MoneyReserved(
+            attempt=1, reservation=held.reservation, hold_usd=held.hold_usd, at=desk.clock.now()
+        )
+        ended = ev.AttemptEnded(attempt=1, rate_usd_per_hour=Decimal(0), fixed_usd=Decimal(0), cost_usd=Decimal("0.4"))
+        over = ev.JobClosed(outcome=Outcome.SUCCEEDED, cost_usd=Decimal("0.4"), at=desk.clock.now())
+        await desk.tell(f"job/{JOB}", queued(job_id=JOB), reserved, ended, over)
+    async with desk.open(Budgets(total_usd=Decimal(2))):
+        assert await desk.kinds() == ["reserved", "released", "settled"]
+        [row] = await desk.ask(BudgetsLeft(user_id=USER))
+        assert (row.spent_usd, row.reserved_usd) == (Decimal("0.4"), Decimal(0))
 
 
 @virtual
