@@ -1,0 +1,98 @@
+"""``./dev live runpod``: only where it is asked for, never past its cap; here against an emulated account."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.emulators.runpod.launch import Emulator
+from tests.emulators.runpod.settings import MAIN_KEY
+from tools import live
+
+CHECKOUT = Path(__file__).parents[2]
+VOLUME = "vol1"
+SETTINGS: dict[str, Any] = {
+    "place_s": 0.2,
+    "pull_s": 0.3,
+    "restart_s": 0.5,
+    "terminate_grace_s": 0.2,
+    "quotas": {},
+    "billing_lag_s": 0.0,
+    "volumes": {VOLUME: {"data_center": "EU-RO-1", "size_gb": 10}},
+    "images": {"*": {"env": {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}}},
+}
+"""Hosts whose image has the libraries of a training, so that nothing is installed."""
+LIMIT_S = 100
+
+
+@pytest.fixture
+def emulator(tmp_path: Path) -> Iterator[Emulator]:
+    with Emulator(tmp_path / "platform", settings=SETTINGS) as running:
+        yield running
+
+
+def environment(emulator: Emulator, root: Path) -> dict[str, str]:
+    urls = emulator.urls
+    return {
+        **os.environ,
+        "PYTHONPATH": str(CHECKOUT),
+        "TMPDIR": str(root),
+        "XDG_CONFIG_HOME": str(root / "none"),
+        "RUNPOD_API_KEY": MAIN_KEY,
+        "RUNPOD_NETWORK_VOLUME_ID": VOLUME,
+        "RUNPOD_STORAGE_ACCESS_KEY": "user_main",
+        "RUNPOD_STORAGE_SECRET_KEY": "rps_MAIN00000000000000000000000000",
+        "RUNPOD_STORAGE_ENDPOINT": urls["s3"],
+        "LASTCALL_RUNPOD_API_URL": urls["rest"],
+        "LASTCALL_RUNPOD_GRAPHQL_URL": urls["graphql"],
+        "LASTCALL_RUNPOD_MOUNT_PATH": str(emulator.root / "workspace"),
+    }
+
+
+def run(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    environ = {name: value for name, value in environ.items() if name != "CI" or value == "forced"}
+    return subprocess.run(
+        [sys.executable, "-m", "tests.support.live_entry", "runpod", *arguments],
+        env=environ, cwd=CHECKOUT, capture_output=True, text=True, timeout=LIMIT_S, check=False,
+    )  # fmt: skip
+
+
+def test_the_whole_round_on_an_emulated_account(emulator: Emulator, tmp_path: Path) -> None:
+    done = run(environment(emulator, tmp_path), "--mib", "1,12")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "✖" not in done.stdout
+    for words in ("create lag", "list lag", "delete lag", "settled", "for 3 of 3 pods", "proven gone", "0 of this run"):
+        assert words in done.stdout, (words, done.stdout)
+    seen = emulator.control()
+    assert seen["alive"] == []
+    assert list(tmp_path.glob("lc-live-*")) == []
+
+
+def test_it_refuses_ci_and_missing_keys(emulator: Emulator, tmp_path: Path) -> None:
+    environ = environment(emulator, tmp_path)
+    refused = run({**environ, "CI": "forced"})
+    assert (refused.returncode, "never runs in CI" in refused.stderr) == (2, True)
+    del environ["RUNPOD_STORAGE_SECRET_KEY"]
+    refused = run(environ)
+    assert (refused.returncode, "RUNPOD_STORAGE_SECRET_KEY" in refused.stderr) == (2, True)
+    assert emulator.control()["calls"] == {}
+
+
+def test_the_cap_is_counted_before_a_step_begins() -> None:
+    purse = live.Purse()
+    for _ in range(4):
+        purse.take(Decimal("0.5"))
+    with pytest.raises(live.TooDear):
+        purse.take(Decimal("0.01"))
+    assert purse.promised == Decimal(2)
+
+
+def test_all_steps_together_stay_under_the_cap() -> None:
+    assert 2 * live.JOB_USD + live.POD_USD <= live.CAP_USD == Decimal(2)
