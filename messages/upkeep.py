@@ -42,9 +42,10 @@ class ReconcileRow(Record):
     reason: str
     job_id: JobId | None = None
     age_s: float
+    """At least: since it was first seen, or since it started where the provider says."""
     rate_usd_per_hour: UsdPerHour | None
     cost_usd: Usd
-    """At its rate since it was first seen."""
+    """At its rate for that long."""
     hard_deadline: Instant | None = None
     does: MachineFate
     """What is done with it; in a dry run, what would be."""

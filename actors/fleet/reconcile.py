@@ -20,6 +20,7 @@ from actors.runtime.actor import Actor
 from actors.storage.access import Layout
 from actors.supervisor.rules import Naming
 from actors.supervisor.state import Job, fold
+from actors.supervisor.tools import plain
 from messages.errors import Refusal
 from messages.ids import JobId, UserId
 from messages.jobs import Binding, Requester
@@ -160,7 +161,7 @@ class Reconciler(Actor[Reconcile]):
 
     def _row(self, one: Judged) -> ReconcileRow:
         machine, name, now = one.machine, one.verdict.name, self.ctx.clock.now()
-        age_s = max(0.0, (now - machine.first_seen).total_seconds())
+        age_s = max(0.0, (now - machine.first_seen).total_seconds(), machine.uptime_s or 0.0)
         return ReconcileRow(
             id="" if one.hidden else machine.id,
             name=ANOTHER if one.hidden else machine.name,
@@ -233,6 +234,8 @@ class Reconciler(Actor[Reconcile]):
         except Refusal as no:
             one.detail = f"Not taken over: {no}"
             await self._audit(who, "machine.adopt", one.machine.name, no)
+        except ProviderError as error:
+            one.detail = f"Not taken over: the provider or the store did not answer ({plain(error)}); ask again."
         except WrongVersion:
             one.detail = "Not taken over: its job moved on meanwhile; ask again."
         else:

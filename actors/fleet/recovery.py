@@ -24,7 +24,7 @@ from actors.supervisor.state import Job
 from actors.supervisor.work import INPUT_NAME
 from messages import events as ev
 from messages.base import seconds
-from messages.folder import Spec, Started
+from messages.folder import SPEC, Spec, Started
 from messages.ids import DatasetId, JobId, UserId
 from messages.jobs import Binding, Estimate, Limits, Plan, TrainSpec
 from messages.machines import LaunchRequest, Machine, MachineName, Offer, ProviderKind, Timings
@@ -33,6 +33,8 @@ from providers.interface import CloudStorageProvider
 
 RUNTIME_S_MAX = 30 * 86_400
 """Longest runtime a job can have."""
+LIFE_S_MAX = 31 * 86_400
+"""Longest time from an intent to its hard deadline: a clock that is wrong makes no machine older than that."""
 FREELY_USD = Decimal(1_000_000)
 """Cap of a hold for a machine that runs already: its hard deadline bounds it, no wish of an order does."""
 ADOPTED_RUN = "adopted"
@@ -49,6 +51,8 @@ class Remains(NamedTuple):
     user_id: UserId
     folder: str
     spec: Spec
+    written: datetime
+    """When the spec was written: right before the machine was asked for."""
     started: Started | None
 
 
@@ -79,7 +83,8 @@ async def _remains(store: CloudStorageProvider, user: UserId, folder: str, name:
     spec = await reader.read_spec()
     if spec is None or (spec.job_id, spec.attempt) != (name.job_id, name.attempt):
         return None
-    return Remains(user, folder, spec, await reader.read_started())
+    stored = await store.stat(f"{folder}/{SPEC}")
+    return Remains(user, folder, spec, stored.modified, await reader.read_started())
 
 
 def check_job(job: Job | None, name: MachineName, user: UserId) -> None:
@@ -129,9 +134,11 @@ class Takeover(NamedTuple):
 
     @property
     def began(self) -> datetime:
-        """Since when it is taken to bill."""
-        started = self.remains.started
-        return min(self.machine.first_seen, started.started_at) if started else self.machine.first_seen
+        """Since when it is taken to bill: the earliest sign of it. A provider may only say when we first saw it."""
+        signs = [self.machine.first_seen, self.remains.written]
+        if self.remains.started:
+            signs.append(self.remains.started.started_at)
+        return max(min(signs), self.name.hard_deadline - seconds(LIFE_S_MAX))
 
     @property
     def max_runtime_s(self) -> int:

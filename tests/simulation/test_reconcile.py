@@ -18,6 +18,7 @@ from messages.jobs import JobState, Outcome
 from messages.machines import MachineName
 from messages.upkeep import Reconcile, ReconcileDocument, ReconcileOrder, ReconcileRow
 from providers.fake.scripts import Script
+from providers.interface import Unavailable
 from tests.support.node import ANA, BEN, KEY, NodeKit, good, virtually
 
 WORK_S = 900.0
@@ -306,6 +307,19 @@ def test_a_spec_of_another_job_or_without_its_data_is_not_believed(change: dict[
         assert await house.kinds(f"job/{job_id}") == []
         assert await house.kinds("ledger") == []
         assert house.billing() == 1
+
+    virtually(story)
+
+
+def test_a_store_that_does_not_answer_takes_nothing_over_and_the_next_order_does() -> None:
+    async def story(house: NodeKit) -> None:
+        job_id = await without_its_journal(house)
+        house.cloud.faults.fail_next("get", error=Unavailable("the store is down"))
+        (row,) = (await reconcile(house, adopt=True)).machines
+        assert (row.done, "the store is down" in row.detail) == (False, True)
+        assert house.node.safe_mode is not None
+        assert (await reconcile(house, adopt=True)).machines[0].done
+        await house.closed(job_id)
 
     virtually(story)
 

@@ -42,6 +42,12 @@ def slow(order: dict[str, object], out: Path) -> None:
     good(order, out)
 
 
+def later(order: dict[str, object], out: Path) -> None:
+    """Long enough for a daemon to die and come back meanwhile."""
+    time.sleep(8)
+    good(order, out)
+
+
 def hang(order: dict[str, object], out: Path) -> None:
     time.sleep(FOREVER_S)
 

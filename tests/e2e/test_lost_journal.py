@@ -1,0 +1,79 @@
+"""The journal is gone, the machines are not: what a person does then, with the real daemon and a real machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+from tests.support.house import CHECKOUT, House
+
+
+def lastcall(house: House, *words: str) -> tuple[int, Any]:
+    """Run the command line as a person would; return its exit code and its document."""
+    done = subprocess.run(
+        [sys.executable, "-m", "lastcall", *words, "--json"],
+        env=house.environment | {"PYTHONPATH": str(CHECKOUT), "PATH": os.environ["PATH"]},
+        cwd=house.root,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    return done.returncode, json.loads(done.stdout) if done.stdout.strip() else done.stderr
+
+
+def lose_the_journal(house: House) -> None:
+    house.kill()
+    for path in house.state.iterdir():
+        if path.name.startswith("journal"):
+            path.unlink()
+    house.start()
+
+
+def ours(document: Any) -> list[dict[str, Any]]:
+    """Return the machines of this installation: other tests run on this computer too."""
+    return [row for row in document["machines"] if row["whose"] != "foreign"]
+
+
+def test_a_job_whose_journal_was_deleted_is_taken_over_and_leaves_its_model(house: House) -> None:
+    """Fault 48."""
+    job_id = house.train("later")
+    house.running(job_id)
+    lose_the_journal(house)
+    code, found = lastcall(house, "machines", "reconcile", "--adopt")
+    assert (code, [(row["job_id"], row["done"]) for row in ours(found)]) == (0, [(job_id, True)])
+    closed = house.closed(job_id)
+    assert (closed["job"]["outcome"], bool(closed["model"]["id"])) == ("succeeded", True)
+    assert closed["machine"]["terminated_confirmed_at"]
+    assert house.processes() == []
+
+
+def test_a_hanging_job_is_taken_over_and_stopped(house: House) -> None:
+    job_id = house.train("hang")
+    house.running(job_id)
+    lose_the_journal(house)
+    (row,) = ours(lastcall(house, "machines", "reconcile")[1])
+    assert (row["whose"], row["does"], row["job_id"]) == ("other_generation", "adopt", job_id)
+    code, found = lastcall(house, "machines", "reconcile", "--adopt")
+    assert (code, ours(found)[0]["done"], found["unknown"]) == (0, True, 0)
+    house.running(job_id)
+    house.stop_job(job_id)
+    closed = house.closed(job_id)
+    assert closed["job"]["outcome"] == "cancelled"
+    assert closed["machine"]["terminated_confirmed_at"]
+    assert house.processes() == []
+
+
+def test_a_machine_of_a_lost_job_is_ended_by_name(house: House) -> None:
+    job_id = house.train("hang")
+    house.running(job_id)
+    lose_the_journal(house)
+    (row,) = ours(lastcall(house, "machines", "reconcile")[1])
+    code, found = lastcall(house, "machines", "reconcile", "--reap", row["name"])
+    assert (code, ours(found)[0]["done"], found["unknown"]) == (0, True, 0)
+    assert house.processes() == []
+    assert lastcall(house, "reap")[0] == 6
+    house.stop()
+    assert lastcall(house, "reap")[0] == 0
