@@ -56,7 +56,7 @@ class JobQueued(Event):
 
     kind = "job.queued"
     stream = "job/<job id>"
-    writer = "Dispatcher"
+    writer = "Dispatcher, Reconciler (taken over)"
 
     job_id: JobId
     user_id: UserId
@@ -73,7 +73,7 @@ class MoneyReserved(Event):
 
     kind = "job.money_reserved"
     stream = "job/<job id>"
-    writer = "EffectRunner"
+    writer = "EffectRunner, Reconciler (taken over)"
 
     attempt: int
     reservation: str
@@ -100,7 +100,7 @@ class LaunchIntended(Event):
 
     kind = "job.launch_intended"
     stream = "job/<job id>"
-    writer = "PodSupervisor"
+    writer = "PodSupervisor, Reconciler (taken over)"
 
     attempt: int
     reservation: str
@@ -155,7 +155,7 @@ class MachineFound(Event):
 
     kind = "job.machine_found"
     stream = "job/<job id>"
-    writer = "PodSupervisor"
+    writer = "PodSupervisor, Reconciler (taken over)"
 
     attempt: int
     machine: Machine
@@ -329,7 +329,7 @@ class AttemptEnded(Event):
 
     kind = "job.attempt_ended"
     stream = "job/<job id>"
-    writer = "PodSupervisor"
+    writer = "PodSupervisor, Reconciler (taken over)"
 
     attempt: int
     billed_from: Instant | None = None
@@ -559,7 +559,7 @@ class Audited(Event):
 
     kind = "audit"
     stream = "audit"
-    writer = "AdminGateway, StorageActor, FleetWatch, Dispatcher"
+    writer = "AdminGateway, StorageActor, FleetWatch, Dispatcher, Reconciler"
 
     who: str
     what: str

@@ -77,3 +77,26 @@ def test_a_machine_of_a_lost_job_is_ended_by_name(house: House) -> None:
     assert lastcall(house, "reap")[0] == 6
     house.stop()
     assert lastcall(house, "reap")[0] == 0
+
+
+def test_every_command_of_the_page_on_lost_journals_works(house: House) -> None:
+    page = (CHECKOUT / "docs/how-to/lost-journal.md").read_text()
+    blocks = [part.split("```", 1)[0] for part in page.split("```sh\n")[1:]]
+    job_id = house.train("hang")
+    house.running(job_id)
+    lose_the_journal(house)
+    programs = house.root / "bin"
+    programs.mkdir()
+    (programs / "lastcall").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m lastcall "$@"\n')
+    (programs / "lastcall").chmod(0o755)
+    environment = house.environment | {"PYTHONPATH": str(CHECKOUT), "PATH": f"{programs}:/usr/bin:/bin"}
+    said = ""
+    for block in blocks:
+        done = subprocess.run(
+            ["sh", "-eu"], input=block, env=environment, cwd=house.root, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        said += done.stdout
+    assert "Nothing was done." in said
+    assert "Taken over" in said
+    house.running(job_id)
