@@ -177,6 +177,32 @@ def test_a_taken_over_job_that_fails_tries_no_other_machine() -> None:
     virtually(story)
 
 
+def test_a_second_attempt_is_taken_over_as_the_second_one() -> None:
+    """What its first machine cost only the provider's bill knows any more."""
+
+    async def story(house: NodeKit) -> None:
+        house.cloud.script_next(Script(starts_after_s=1, ends_after_s=10))
+        house.cloud.script_next(good(300))
+        job_id = await house.train()
+        await house.clock.sleep(150)
+        assert len((await house.job(job_id)).attempts) == 2
+        await house.until(job_id, JobState.RUNNING)
+        await house.stop()
+        house.disk = apsw.Connection(":memory:")
+        house._folded.clear()
+        await house.start()
+        await house.clock.sleep(5)
+        assert [row.done for row in (await reconcile(house, adopt=True)).machines] == [True]
+        job = await house.closed(job_id)
+        assert job.closed is not None
+        assert job.closed.outcome is Outcome.SUCCEEDED
+        assert [(a.number, a.machine is not None) for a in job.attempts] == [(1, False), (2, True)]
+        assert house.cloud.launches == 2
+        assert house.billing() == 0
+
+    virtually(story)
+
+
 def test_a_machine_of_an_older_generation_is_taken_over_too() -> None:
     """A daemon that starts without its journal makes a new generation: no safe mode, and the machines are strangers."""
 
@@ -292,6 +318,8 @@ def test_a_machine_without_its_job_folder_is_not_taken_over_and_can_be_ended_by_
         {"attempt": 2},
         {"inputs": {}},
         {"inputs": {"data.csv": "datasets/user_usr_bbbbbbbbbb/ds_aaaaaaaaaa/data.csv"}},
+        {"inputs": {"data.csv": "models/user_usr_aaaaaaaaaa/ds_aaaaaaaaaa/data.csv"}},
+        {"inputs": {"data.csv": "datasets/user_usr_aaaaaaaaaa/incoming/ds_aaaaaaaaaa.csv"}},
         {"work_spec": {}},
     ],
 )
