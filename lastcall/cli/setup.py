@@ -16,6 +16,7 @@ import click
 from lastcall.cli.app import App, Lazy, LazyGroup, leaf, pass_app
 from lastcall.cli.marks import NAME_COLUMNS, marked
 from lastcall.cli.text import clean
+from messages.errors import EXIT_SIGINT
 
 if TYPE_CHECKING:
     from lastcall.cli.screen import Screen
@@ -110,7 +111,12 @@ def runpod(app: App, /, yes: bool, as_json: bool, **options: Any) -> int:
     wish = VolumeWish(options["volume"], centre.upper() if centre else None, options["size"] or SIZE_GB)
     wishes = Wishes(wish, options["dry_run"], options["again"], _storing(options["store_keys"], yes=yes))
     place = Place(os.environ, Path.cwd(), app.config, app.state_dir)
-    report = set_up_runpod(place, wishes, TerminalPerson(app.screen, yes=yes, quiet=as_json))
+    try:
+        report = set_up_runpod(place, wishes, TerminalPerson(app.screen, yes=yes, quiet=as_json))
+    except KeyboardInterrupt:
+        app.screen.say()
+        app.screen.say("Interrupted; nothing was left running. Run it again: it goes on where it was.")
+        return EXIT_SIGINT
     if as_json:
         app.screen.raw(json.dumps(report.document(), ensure_ascii=False).encode())
     else:

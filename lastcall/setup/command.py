@@ -58,7 +58,10 @@ def set_up_runpod(place: Place, wishes: Wishes, person: Person) -> Report:
         finally:
             await transport.close()
 
-    report = asyncio.run(work())
+    try:
+        report = asyncio.run(work())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None  # SIGTERM ends it as Ctrl-C does
     if not wishes.dry_run and report.exit_code == 0:
         _say_next(place, report)
     return report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -11,6 +12,7 @@ from providers.interface import CloudTrainingProvider, ProviderClock, ProviderEr
 
 TRIES_MAX: Final = 12
 PAUSE_S: Final = 5.0
+INTERRUPTED: Final = "interrupted: seeing first that the pod is gone; once more leaves it to its own timer"
 UNANSWERED_S: Final = 180.0
 """A create without an answer may still show in lists for so long (design.md 6, quiet time)."""
 
@@ -25,8 +27,9 @@ async def end_for_sure(
     name: str,
     machine: Machine | None,
     measured: dict[str, float | None],
+    waits: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """End every pod of this name and prove it gone, also while the caller is being cancelled.
+    """End every pod of this name and prove it gone, also while the caller is being cancelled, which ``waits`` hears of.
 
     ``machine`` is ``None`` after a create without an answer: lists are asked until it shows or cannot any more. A
     second cancellation ends the work itself; the pod's own timer and its name remain. Raises StillRuns.
@@ -35,6 +38,7 @@ async def end_for_sure(
     try:
         await asyncio.shield(work)
     except asyncio.CancelledError:
+        waits(INTERRUPTED)
         await work
         raise
 

@@ -172,8 +172,9 @@ class RunPodSetup:
         try:
             prices = await cheapest(training)
             if self._agreed(prices):
-                storage = build_runpod_storage(settings, self._ground.clock, self._ground.transport)
-                trial = Trial(training, storage, self._install(), self._ground.clock, self._ground.entropy)
+                ground, waits = self._ground, self._person.waits
+                storage = build_runpod_storage(settings, ground.clock, ground.transport)
+                trial = Trial(training, storage, self._install(), ground.clock, ground.entropy, waits)
                 self._person.waits(f"trying whether a pod ends itself, {prices[0].watch_s / 60:.0f} min at most")
                 self._judge(await trial.run(prices), settings.fingerprint)
         except (TrialFailed, JournalRefused, ProviderError, OSError) as error:

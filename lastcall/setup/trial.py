@@ -7,9 +7,10 @@ a name of the journal's own generation without an intent would stop a running da
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -20,7 +21,7 @@ from typing import Final, NamedTuple
 from actors.journal.install import Install
 from containers.job.build import archive_bytes
 from lastcall.setup import trial_program
-from lastcall.setup.ending import end_for_sure
+from lastcall.setup.ending import INTERRUPTED, end_for_sure
 from messages.ids import JobId
 from messages.machines import Gone, LaunchRequest, Machine, MachineName, MachineState, Offer
 from providers.interface import (
@@ -128,7 +129,10 @@ class Trial:
         install: Install,
         clock: ProviderClock,
         entropy: Entropy,
+        waits: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """``waits`` is told what takes time when the trial is interrupted."""
+        self._waits = waits
         self._training = training
         self._storage = storage
         self._install = install
@@ -169,9 +173,12 @@ class Trial:
                     raise TrialFailed(f"{error}; whatever was rented has been ended") from error
                 self._measured["create_s"] = self._clock.monotonic() - began
                 return await self._watch(machine, price)
+            except asyncio.CancelledError:
+                self._waits(INTERRUPTED)
+                raise
             finally:
                 if self.name:
-                    await end_for_sure(self._training, self._clock, self.name, machine, self._measured)
+                    await end_for_sure(self._training, self._clock, self.name, machine, self._measured, self._waits)
         raise TrialFailed("there is no machine for it now")
 
     # ------------------------------------------------------------------------------------------- watching

@@ -1,4 +1,4 @@
-"""``./dev live`` and its daemon on an emulated account, which is believed sooner than the real one may be."""
+"""``./dev live`` and ``lastcall`` on an emulated account, which is believed sooner than the real one may be."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ QUICK = RUNPOD_TIMINGS.model_copy(
 if __name__ == "__main__":
     RunPodSettings.model_fields["timings"].default = QUICK
     RunPodSettings.model_rebuild(force=True)
-    if sys.argv[1] == "daemon":
+    if sys.argv[1] != "runpod":
         from providers.runpod.provider import RunPodProviderSettings
 
         RunPodProviderSettings.model_fields["timings"].default = QUICK
