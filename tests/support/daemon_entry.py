@@ -1,7 +1,8 @@
 """The daemon as tests run it: the real one, with the test programs in place of the training.
 
 ``CRASH_AT=7 CRASH_WHEN=before`` kills the process with SIGKILL at its seventh journal append: before it is written, or
-right after it is durable. ``COUNT_FILE`` receives the number of appends at the end.
+right after it is durable. ``COUNT_FILE`` receives the number of appends at the end. ``QUICK_RUNPOD`` makes RunPod as
+quick to believe as its emulator on this computer is.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from actors.supervisor.work import Program
 from lastcall.daemon import main
 from lastcall.programs import training_program
 from messages.events import Event
+from providers.runpod.provider import RunPodProviderSettings
+from providers.runpod.settings import RUNPOD_TIMINGS, RunPodSettings
 
 PROGRAMS = Path(__file__).with_name("programs.py")
 
@@ -47,7 +50,28 @@ async def _append(
     return appended
 
 
+def quick() -> None:
+    """The emulator shows at once what it does: what RunPod needs minutes to be sure of takes seconds here."""
+    timings = RUNPOD_TIMINGS.model_copy(
+        update={
+            "list_interval_s": 0.5,
+            "absence_gap_s": 0.5,
+            "quiet_s": 4.0,
+            "min_age_s": 1.0,
+            "marker_interval_s": 0.5,
+            "marker_gap_s": 0.5,
+            "expected_start_s": 5.0,
+        }
+    )
+    RunPodSettings.model_fields["timings"].default = timings
+    for model in (RunPodSettings, RunPodProviderSettings):
+        model.model_fields["timings"].default = timings
+        model.model_rebuild(force=True)
+
+
 if __name__ == "__main__":
+    if os.environ.get("QUICK_RUNPOD"):
+        quick()
     SqliteJournal.append = _append  # type: ignore[method-assign]
     real = os.environ.get("REAL_TRAINING")
     program = training_program() if real else Program(argv=(sys.executable, str(PROGRAMS), "work.json", "out"))
