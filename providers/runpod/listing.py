@@ -37,7 +37,7 @@ class Lister:
         self._lists = Shared(client.clock, self._list, "runpod listing")
         self._pages = 1
         self._known: frozenset[str] = frozenset()
-        """Ids of the last complete listing that had any."""
+        """Ids of the last complete listing: an empty one stands once its account was read after it."""
         timings = client.settings.timings
         self._doubt_until = client.clock.monotonic() + timings.quiet_s + timings.min_age_s
 
@@ -75,7 +75,7 @@ class Lister:
         seen = tuple(self._machine(pod) for pod in pods if pod.state is not MachineState.GONE)
         whole = complete and confirmed
         if whole:
-            self._known = frozenset(machine.id for machine in seen) or self._known
+            self._known = frozenset(machine.id for machine in seen)
             self._sights.listed(seen)
         return Listing(account=account, began=began, ended=clock.now(), complete=whole, machines=seen)
 

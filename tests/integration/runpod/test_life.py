@@ -270,3 +270,15 @@ async def test_a_key_that_only_reads_launches_and_ends_nothing() -> None:
     with pytest.raises(Refused):
         await house.run(house.training.terminate("x"))
     await house.close()
+
+
+async def test_an_account_that_is_empty_is_confirmed_once_a_minute_and_not_at_every_listing(house: House) -> None:
+    _, machine = await house.launched()
+    await house.clock.advance(600)
+    await house.ended(machine)
+    await house.run(house.training.list_machines())
+    before = house.calls("volumes.get")
+    for _ in range(24):
+        await house.clock.advance(5)
+        assert (await house.run(house.training.list_machines())).complete
+    assert house.calls("volumes.get") - before <= 2
