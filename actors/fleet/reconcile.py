@@ -114,6 +114,13 @@ class Reconciler(Actor[Reconcile]):
 
     async def receive(self, msg: Reconcile) -> ReconcileDocument:
         """Do one order, from its listing to the answer."""
+        try:
+            return await self._reconcile(msg)
+        except Refusal as no:
+            await self._audit(msg.requester, "machines.reconcile", " ".join(msg.order.names), no)
+            raise
+
+    async def _reconcile(self, msg: Reconcile) -> ReconcileDocument:
         order, user = msg.order, msg.requester.user_id
         acts = order.adopt or order.reap
         listing = await self._provider.training.list_machines()

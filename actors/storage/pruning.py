@@ -68,10 +68,9 @@ class PruneService:
 
     async def asked(self, msg: PruneStorage) -> PruneDocument:
         """Prune because somebody asked. Raises Refusal E-BUSY, E-JOURNAL, and what the store raises."""
-        try:
-            return await self._prune(who_of(msg.requester), dry_run=msg.dry_run)
-        except JournalError as error:
-            raise Refusal("E-JOURNAL", str(error)) from error
+        who = who_of(msg.requester)
+        work = self._prune(who, dry_run=msg.dry_run)
+        return await self._parts.audit.judged(who, "storage.prune", "", work, quiet=True)
 
     async def _prune(self, who: str, *, dry_run: bool) -> PruneDocument:
         if self._running or self._upkeep.jobs is None:

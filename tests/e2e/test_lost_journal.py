@@ -100,3 +100,23 @@ def test_every_command_of_the_page_on_lost_journals_works(house: House) -> None:
     assert "Nothing was done." in said
     assert "Taken over" in said
     house.running(job_id)
+
+
+def test_a_safe_mode_of_the_start_ends_with_reconcile_and_a_restart(house: House) -> None:
+    """Fault 48: the journal and install.json do not belong together."""
+    house.kill()
+    path = house.state / "install.json"
+    install = json.loads(path.read_text())
+    before = install["generation"]
+    path.write_text(json.dumps(install | {"generation": "aaaa" if before != "aaaa" else "bbbb"}))
+    house.start()
+    assert "generation" in house.get("/v1/status")["safe_mode"]
+    assert lastcall(house, "machines", "reconcile")[1]["safe_mode"]
+    code, found = lastcall(house, "machines", "reconcile", "--adopt")
+    assert (code, found["unknown"]) == (0, 0)
+    assert "restart the daemon" in found["safe_mode"]
+    assert house.stop() == 0
+    house.start()
+    assert house.get("/v1/status")["safe_mode"] is None
+    assert json.loads(path.read_text())["generation"] not in (before, "aaaa" if before != "aaaa" else "bbbb")
+    house.closed(house.train("good"))

@@ -409,6 +409,9 @@ def test_an_order_that_names_what_may_not_be_ended_does_nothing_at_all() -> None
             with pytest.raises(Refusal, match=code):
                 await reconcile(house, reap=True, names=[unknown, name])
         assert house.billing() == 3
+        audits = [r.event for r in await house.journal.read("audit") if isinstance(r.event, ev.Audited)]
+        refused = [(a.code, a.success) for a in audits if a.what == "machines.reconcile"]
+        assert refused == [("E-FORBIDDEN", False), ("E-NOTFOUND", False), ("E-INUSE", False)]
 
     virtually(story)
 
