@@ -67,6 +67,10 @@ DRAIN_S = 5.0
 CREATE_ANSWER_S = 60.0
 """An orderly stop waits this long for the answers of creates that are out."""
 HOUSEKEEPING_S = 2.0
+UNPROVEN_MACHINES_MAX = 1_500
+"""Machines of an account that are not known to end themselves (design.md 12): ends go through one call quota."""
+LIST_INTERVAL_S_MAX = 15.0
+"""Launches queue while the provider's quota allows no shorter list interval (design.md 6)."""
 
 NODE_RESTARTS = RestartPolicy(restarts_max=20, within_s=600.0, backoff_max_s=20.0)
 """Actors that every job needs: about five minutes of trouble are waited out."""
@@ -118,7 +122,7 @@ class Node:
         self._layout = Layout(**parts.settings.storage.model_dump())
         self._rules = Rules(parts.naming, parts.provider.training.timings, world.run, self._layout)
         limits = parts.settings.limits
-        self._slots = Slots(limits.max_machines, limits.max_machines_per_user)
+        self._slots = Slots(self._machines_max(limits.max_machines), limits.max_machines_per_user, self._held_back)
         self.runner = EffectRunner(self._tools())
         self.ledger: Ref[Any] = self._spawn(self._ledger, "ledger")
         self.storage: Ref[Any] = self._spawn(self._storage(), "storage")
@@ -296,6 +300,18 @@ class Node:
 
     def _may_launch(self) -> bool:
         return self._refuse_new() is None
+
+    def _machines_max(self, wished: int) -> int:
+        """Return how many machines there may be at once: fewer where each must be ended from here."""
+        proven = self.parts.provider.training.self_ending == "proven"
+        return wished if proven else min(wished, UNPROVEN_MACHINES_MAX)
+
+    def _held_back(self) -> str | None:
+        """Say why no further machine may be rented now: those there are must be looked at often enough."""
+        interval_s = self.parts.provider.training.timings.list_interval_s
+        if interval_s <= LIST_INTERVAL_S_MAX:
+            return None
+        return f"the provider's list may be asked only every {interval_s:.0f} s, too rarely for another machine"
 
     def _suspect(self, machine_name: str) -> None:
         """A machine of our generation without an intent: somebody else writes with our name. Launch nothing."""

@@ -10,7 +10,8 @@ from pydantic import BaseModel
 
 from actors.runtime.world import World
 from containers.job.build import build as build_wrapper
-from lastcall.config.settings import Settings
+from lastcall import __version__
+from lastcall.config.settings import OWN_IMAGE, Settings
 from providers.factory import CloudProviderFactory
 from providers.interface import Provider, Refused
 from providers.local.settings import LocalSettings
@@ -85,13 +86,17 @@ def runpod_settings(settings: Settings) -> RunPodSettings:
         s3_secret_key=told.storage_secret_key,
         default_gpu_type=told.default_gpu_type,
         cloud_type=told.cloud_type,
-        image=told.image,
+        image=_image(told.image, told.docker_registry),
         image_digest=told.image_digest or "",
         mount_path=told.mount_path,
         container_disk_gb=told.container_disk_gb,
         package_index=told.package_index,
         self_ending_proven_for=told.self_ending_proven_for or "",
     )
+
+
+def _image(name: str, registry: str | None) -> str:
+    return f"{registry}/lastcall-training:{__version__}" if name == OWN_IMAGE else name
 
 
 _SETTINGS: Mapping[str, Callable[[Settings, Path, Outside], Awaitable[BaseModel]]] = {

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from messages.ids import JobId, UserId
 
 
 class Slots:
     """At most ``machines_max`` jobs with machines in all and ``per_user_max`` a user; the oldest waiting job first."""
 
-    def __init__(self, machines_max: int, per_user_max: int) -> None:
+    def __init__(
+        self, machines_max: int, per_user_max: int, held_back: Callable[[], str | None] = lambda: None
+    ) -> None:
+        """``held_back`` says why the provider can bear no further machine now, or ``None``."""
         self._machines_max = machines_max
         self._per_user_max = per_user_max
+        self._held_back = held_back
         self._waiting: dict[JobId, UserId] = {}
         self._holding: dict[JobId, UserId] = {}
 
@@ -41,6 +47,8 @@ class Slots:
     def grant(self) -> list[JobId]:
         """Give free slots to waiting jobs and return them."""
         given: list[JobId] = []
+        if self._held_back() is not None:
+            return given
         for job_id, user in list(self._waiting.items()):
             if len(self._holding) >= self._machines_max:
                 break
@@ -57,4 +65,6 @@ class Slots:
         ahead = self.waiting.index(job_id)
         if len(self._holding) >= self._machines_max:
             return f"all {self._machines_max} machine slots are in use; {ahead} ahead of it"
+        if (reason := self._held_back()) is not None:
+            return reason
         return f"you have {self._per_user_max} machines already"

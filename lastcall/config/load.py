@@ -17,7 +17,7 @@ from actors.storage.access import Layout
 from lastcall.config.fields import BY_KEY, FIELDS, SECTIONS
 from lastcall.config.files import absolute, config_files, read_toml
 from lastcall.config.problems import ConfigError, did_you_mean
-from lastcall.config.settings import PROVIDERS, Settings
+from lastcall.config.settings import OWN_IMAGE, PROVIDERS, Settings
 from lastcall.config.variables import names_of, read_environment
 from lastcall.config.words import say
 
@@ -199,6 +199,10 @@ def _provider(settings: Settings, origins: Mapping[str, str], available: Collect
         if getattr(getattr(settings, section), field_name) is None:
             variable = names_of(BY_KEY[key])[-1]
             problems.append(f"{origin}: provider {name!r} needs {key}: set {variable} or {field_name} in [{section}]")
+    if name == "runpod" and settings.runpod.image == OWN_IMAGE and settings.runpod.docker_registry is None:
+        problems.append(
+            f"{origins['runpod.image']}: runpod.image own needs runpod.docker_registry, where it is published"
+        )
     if name == "runpod" and settings.runpod.cloud_type == "COMMUNITY":
         problems.append(
             f"{origins['runpod.cloud_type']}: runpod.cloud_type COMMUNITY has no network volumes, and jobs keep their "

@@ -30,6 +30,9 @@ WRONG_GPU_TYPES = {
 }
 """Names of older plans that RunPod never had, and the right one."""
 
+OWN_IMAGE = "own"
+"""Value of ``runpod.image`` that means our own training image, which brings its libraries along."""
+
 BOT_TOKEN = re.compile(r"[0-9]{5,20}:[A-Za-z0-9_-]{30,}")
 
 
@@ -256,7 +259,8 @@ class RunPod(Section):
     serverless_url: Address = Field(default="https://api.runpod.ai/v2", description="Address of the serverless API.")
     image: Annotated[str, AfterValidator(_image)] = Field(
         default="python:3.12-slim-bookworm",
-        description="Image that jobs start from. It needs sh and Python 3.11 or newer; Lastcall brings the rest.",
+        description="Image that jobs start from. It needs sh and Python 3.11 or newer; Lastcall brings the rest. "
+        "own: our training image as published under runpod.docker_registry.",
     )
     image_digest: Annotated[str, AfterValidator(_image_digest)] | None = Field(
         default=None, description="Digest of that image, sha256:…; with it every pod runs the very same image."

@@ -311,3 +311,14 @@ def test_settings_cannot_be_changed_after_loading(tmp_path: Path) -> None:
     settings = load({"HOME": str(tmp_path)}, tmp_path).settings
     with pytest.raises(ValueError, match="frozen"):
         settings.provider = "aws"  # type: ignore[misc]
+
+
+def test_our_own_image_needs_a_registry_where_it_is_published(loaded: Loader) -> None:
+    keys = ("RUNPOD_API_KEY", "RUNPOD_NETWORK_VOLUME_ID", "RUNPOD_STORAGE_ACCESS_KEY", "RUNPOD_STORAGE_SECRET_KEY")
+    variables = {**dict.fromkeys(keys, "abcd"), "CLOUD_PROVIDER": "runpod", "LASTCALL_RUNPOD_IMAGE": "own"}
+    with pytest.raises(ConfigError) as caught:
+        loaded(variables)
+    assert caught.value.lines == (
+        "LASTCALL_RUNPOD_IMAGE: runpod.image own needs runpod.docker_registry, where it is published",
+    )
+    assert loaded({**variables, "RUNPOD_DOCKER_REGISTRY": "ana"}).settings.runpod.image == "own"

@@ -92,3 +92,13 @@ def test_a_job_that_does_not_wait_needs_no_reason() -> None:
     slots = queue(Slots(1, 1), (ONE, ANA))
     slots.grant()
     assert slots.why(ONE) == slots.why(FIVE) == ""
+
+
+def test_nobody_gets_a_slot_while_the_provider_can_bear_no_further_machine() -> None:
+    reason: str | None = "asked too rarely"
+    slots = Slots(2, 2, lambda: reason)
+    slots.wait(ONE, ANA)
+    assert slots.grant() == []
+    assert slots.why(ONE) == "asked too rarely"
+    reason = None
+    assert slots.grant() == [ONE]
