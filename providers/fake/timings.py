@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from messages.machines import Timings
+from providers.runpod.settings import RUNPOD_TIMINGS
 
 QUICK = Timings(
     list_interval_s=1,
@@ -15,17 +16,8 @@ QUICK = Timings(
     creates_are_idempotent=False,
     expected_start_s=2,
 )
-RUNPOD_LIKE = Timings(
-    list_interval_s=5,
-    absence_gap_s=15,
-    quiet_s=180,
-    min_age_s=120,
-    start_allowance_s=1200,
-    marker_interval_s=5,
-    marker_gap_s=15,
-    creates_are_idempotent=False,
-    expected_start_s=300,
-)
+RUNPOD_LIKE = RUNPOD_TIMINGS.model_copy(update={"no_uptime_s": None})
+"""Of RunPod but for uptimes, which this cloud does not tell."""
 AWS_LIKE = Timings(
     list_interval_s=5,
     absence_gap_s=60,
