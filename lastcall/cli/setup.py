@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lastcall.cli.app import App, Lazy, LazyGroup, leaf, pass_app
-from lastcall.cli.marks import NAME_COLUMNS, marked
+from lastcall.cli.marks import marked
 from lastcall.cli.text import clean
 from messages.errors import EXIT_SIGINT
 
@@ -29,6 +29,15 @@ setup = LazyGroup(
     no_args_is_help=True,
 )
 MARKS = {"done": "✔", "unchanged": "✔", "planned": "…", "skipped": "–", "failed": "✖"}
+MEASURED = {
+    "create_s": "create, call to answer",
+    "list_lag_s": "list lag, answer to listed",
+    "start_s": "start, answer to first file",
+    "restart_s": "restart of the container",
+    "delete_lag_s": "delete lag, call to not found",
+    "proof_s": "proof, not found to proven",
+    "ended_and_proven_s": "ended from here and proven",
+}
 STYLES = {"failed": "red", "planned": "yellow", "skipped": "yellow"}
 
 
@@ -130,6 +139,8 @@ def _storing(wish: bool | None, *, yes: bool) -> bool | None:
 
 
 def _show_measured(app: App, measured: dict[str, float | None]) -> None:
+    if measured:
+        app.screen.out("Measured:")
     for name, value in measured.items():
         shown = "not seen" if value is None else f"{value:.1f} s"
-        app.screen.out(f"  {name.removesuffix('_s').replace('_', ' '):<{NAME_COLUMNS + 6}}{shown}")
+        app.screen.out(f"  {MEASURED.get(name, name):<34}{shown:>8}")

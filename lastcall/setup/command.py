@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from actors.runtime.clock import SteadyClock, SystemClock, SystemEntropy
 from lastcall import __version__, paths
-from lastcall.config.files import CONFIG_VARIABLE, absolute, user_file
+from lastcall.config.files import CONFIG_VARIABLE, absolute, read_toml, user_file
 from lastcall.config.load import load
 from lastcall.config.problems import ConfigError
 from lastcall.setup.runpod import Ground, RunPodSetup, Wishes
@@ -18,6 +18,8 @@ from lastcall.setup.steps import Person, Report, Step
 from providers.http import AiohttpTransport
 
 PROVIDER_KEY = "provider"
+WRITTEN = ("network_volume_id", "data_center", "self_ending_proven_for")
+"""What a setup writes into [runpod], beside keys."""
 
 
 class Place(NamedTuple):
@@ -88,16 +90,15 @@ def _say_next(place: Place, report: Report) -> None:
     except ConfigError as error:
         report.tell(Step("next", "skipped", "the configuration is not complete", error.lines[0]))
         return
-    others = [key for key in ("network_volume_id", "data_center") if _elsewhere(loaded.origins[f"runpod.{key}"], place)]
+    written = read_toml(place.file).get("runpod", {})
+    found = loaded.settings.runpod
+    others = [key for key in WRITTEN if key in written and written[key] != getattr(found, key)]
     if others:
         origin = loaded.origins[f"runpod.{others[0]}"]
-        report.tell(Step("next", "skipped", f"{origin} says runpod.{others[0]} too, and wins", "make the two agree"))
+        detail = f"{origin} says another runpod.{others[0]}, and wins"
+        report.tell(Step("next", "failed", detail, f"take it out there, or in {place.file}"))
     elif plain.settings.provider != "runpod":
         advice = f'write provider = "runpod" above all sections of {place.file}, or set CLOUD_PROVIDER=runpod'
         report.tell(Step("next", "done", "RunPod is ready", advice))
     else:
         report.tell(Step("next", "done", "RunPod is ready", "lastcall daemon; then lastcall doctor"))
-
-
-def _elsewhere(origin: str, place: Place) -> bool:
-    return origin not in ("default", str(place.file))

@@ -80,6 +80,19 @@ def test_a_script_sets_up_with_keys_from_a_pipe_and_doctor_agrees(emulator: Emul
     assert SECRET not in healthy.stdout + healthy.stderr
 
 
+def test_another_place_that_says_something_else_and_wins_is_named(emulator: Emulator, tmp_path: Path) -> None:
+    environ = environment(emulator, tmp_path) | {
+        "RUNPOD_API_KEY": MAIN_KEY,
+        "RUNPOD_STORAGE_ACCESS_KEY": "user_main",
+        "RUNPOD_STORAGE_SECRET_KEY": SECRET,
+    }
+    agrees = lastcall(environ | {"RUNPOD_NETWORK_VOLUME_ID": VOLUME}, "setup", "runpod")
+    assert (agrees.returncode, "✔ next" in agrees.stdout) == (0, True), agrees.stdout
+    other = lastcall(environ | {"RUNPOD_NETWORK_VOLUME_ID": "other"}, "setup", "runpod", "--volume", VOLUME)
+    assert other.returncode == 1
+    assert "RUNPOD_NETWORK_VOLUME_ID says another runpod.network_volume_id" in other.stdout
+
+
 def test_a_dry_run_changes_nothing_and_says_what_it_would_do(emulator: Emulator, tmp_path: Path) -> None:
     environ = environment(emulator, tmp_path) | {"RUNPOD_API_KEY": MAIN_KEY}
     done = lastcall(environ, "setup", "runpod", "--dry-run", "--yes")
