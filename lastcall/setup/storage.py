@@ -17,7 +17,6 @@ ADVICE: Final[tuple[tuple[type[ProviderError], str], ...]] = (
     (KeyWrong, "check both S3 keys; they are made in RunPod's console, Settings, S3 API keys"),
     (ClockWrong, "set this computer's clock: no signature holds with a wrong one"),
     (RegionWrong, "set runpod.data_center to where the volume lies, or leave it out"),
-    (s3.StorageFull, _FULL),
     (StorageFull, _FULL),
     (Denied, "the S3 keys must belong to the account of the volume"),
 )

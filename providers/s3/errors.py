@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from providers.interface import NotFound, Refused, Unavailable
+from providers.interface import NotFound, Refused, StorageFull, Unavailable
 
-
-class StorageFull(Refused):
-    """The volume or its quota has no room; nothing was stored."""
+__all__ = [
+    "BadRequest",
+    "ClockWrong",
+    "Denied",
+    "KeyWrong",
+    "NoUpload",
+    "NotOffered",
+    "RegionWrong",
+    "Replaced",
+    "StorageFull",
+    "TooLarge",
+    "Unclear",
+]
 
 
 class ClockWrong(Refused):
