@@ -139,11 +139,18 @@ class CloudTrainingProvider(ABC):
 
     @abstractmethod
     def logs(self, machine_id: str, after: int = 0) -> AsyncIterator[LogChunk]:
-        """Return what the provider itself kept of the machine's console, from position ``after`` on."""
+        """Return what the provider itself kept of a living machine's console, from position ``after`` on.
+
+        It may be dropped with the machine; of what it does not keep there is nothing. Raises Unavailable.
+        """
 
     @abstractmethod
     async def billed(self, since: datetime, until: datetime) -> list[BilledLine]:
-        """Return the bill's lines that overlap the window; an empty list when the provider bills nothing."""
+        """Return the bill's lines that overlap the window; an empty list when the provider bills nothing.
+
+        A machine's lines cover its life, from the create to the end, in units of at most an hour, and sum to the rates
+        it was offered at (its own and its disk's) times its life.
+        """
 
     async def close(self) -> None:
         """Let go of connections and watchers; machines keep running."""

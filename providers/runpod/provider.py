@@ -90,12 +90,13 @@ def build_runpod_storage(settings: RunPodSettings, clock: ProviderClock, transpo
     return RunPodStorage(S3Client(transport, clock, s3), settings.mount_path)
 
 
-def build_runpod(settings: RunPodProviderSettings, outside: Outside) -> Provider:
+def build_runpod(settings: RunPodProviderSettings, outside: Outside, *, near_worker: Worker | None = None) -> Provider:
     """Open the provider; nothing is asked yet. Raises Refused without data centre or storage keys, OSError."""
     storage = build_runpod_storage(settings, outside.clock, outside.transport)
     near = settings.near.absolute()
     near.mkdir(parents=True, exist_ok=True, mode=0o700)
-    disk = LocalStorage(near / "objects", lambda: outside.entropy.bytes(UPLOAD_NAME_BYTES).hex(), Worker("runpod-near"))
+    worker = near_worker or Worker("runpod-near")
+    disk = LocalStorage(near / "objects", lambda: outside.entropy.bytes(UPLOAD_NAME_BYTES).hex(), worker)
     copies = NearCopies(storage, disk, settings.near_bytes_max)
     terms = PredictionTerms(
         folder=near / "predictions",

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.support.providers.runpod_subject import RunPodSubject
 from tests.support.providers.subjects import FakeSubject, LocalSubject, Subject
 
+SUBJECTS: Mapping[str, Callable[[Path], Subject]] = {
+    "fake": lambda _: FakeSubject(),
+    "local": LocalSubject,
+    "runpod": RunPodSubject,
+}
 
-@pytest.fixture(params=["fake", "local"])
+
+@pytest.fixture(params=SUBJECTS)
 async def provider_under_test(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Subject]:
-    subject: Subject = FakeSubject() if request.param == "fake" else LocalSubject(tmp_path / "root")
+    subject = SUBJECTS[request.param](tmp_path / "root")
     try:
         yield subject
     finally:

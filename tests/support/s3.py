@@ -141,9 +141,8 @@ class EmulatedVolume:
 class LossyStorage(CloudStorageProvider):
     """Makes every call and loses the answers it was told to lose."""
 
-    kind = "runpod"
-
     def __init__(self, inner: CloudStorageProvider) -> None:
+        self.kind = inner.kind  # type: ignore[misc]
         self.inner = inner
         self.lost: Counter[str] = Counter()
 

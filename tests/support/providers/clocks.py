@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -16,10 +16,14 @@ STEPS = 30
 
 
 class ManualClock:
-    """Stands still until advanced; sleepers wake in order."""
+    """Stands still until advanced; sleepers wake in order.
 
-    def __init__(self) -> None:
+    ``settled`` runs all that needs no time; whoever has threads at work also waits for them in it.
+    """
+
+    def __init__(self, settled: Callable[[], Awaitable[None]] | None = None) -> None:
         self.elapsed = 0.0
+        self._settled = settled or settle
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._count = 0
 
@@ -38,16 +42,16 @@ class ManualClock:
     async def advance(self, seconds: float) -> None:
         """Move on, waking who is due on the way."""
         until = self.elapsed + seconds
-        await settle()
+        await self._settled()
         while self._sleepers and self._sleepers[0][0] <= until:
             await self._wake_next()
         self.elapsed = max(self.elapsed, until)
-        await settle()
+        await self._settled()
 
     async def drive(self, work: Coroutine[Any, Any, T]) -> T:
         """Run ``work`` to its end, moving on whenever it waits for the clock."""
         task = asyncio.create_task(work)
-        await settle()
+        await self._settled()
         while not task.done():
             if self._sleepers:
                 await self._wake_next()
@@ -60,7 +64,7 @@ class ManualClock:
         self.elapsed = max(self.elapsed, due)
         if not wakes.done():
             wakes.set_result(None)
-        await settle()
+        await self._settled()
 
 
 class RealClock:

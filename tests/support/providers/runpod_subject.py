@@ -1,50 +1,83 @@
-"""RunPod's training part as a subject of the contract suite: the real provider on the emulated platform."""
+"""RunPod as a subject of the contract suite: the real provider, all three parts of it, on the emulated platform."""
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+import asyncio
+from collections.abc import Callable, Coroutine
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from pathlib import Path
+from typing import Any, Final, ParamSpec, TypeVar
+
+from pydantic import SecretStr
 
 from messages.machines import LaunchRequest
-from providers.fake.provider import build_fake
-from providers.fake.settings import FakeSettings
 from providers.interface import Provider
-from providers.runpod.provider import build_runpod_training
+from providers.runpod.provider import RunPodProviderSettings, build_runpod
+from providers.seams import Outside
+from providers.worker import Worker
 from tests.emulators.runpod.faults import Faults, Switch
 from tests.emulators.runpod.platform import Platform
+from tests.emulators.runpod.s3 import S3Key, S3Keys, VolumeS3
 from tests.emulators.runpod.settings import MAIN_KEY, Settings
 from tests.emulators.runpod.wire import Request, Surface
-from tests.support.providers.clocks import ManualClock
-from tests.support.providers.subjects import build_request, close_provider, no_programs, os_entropy
-from tests.support.runpod_sim import USER_AGENT, SimTransport, settings, with_volume
+from tests.support.providers.clocks import ManualClock, settle
+from tests.support.providers.subjects import (
+    CountingRunner,
+    LossyPrediction,
+    build_request,
+    close_provider,
+    os_entropy,
+)
+from tests.support.runpod_sim import ACCOUNT, PLACE, USER_AGENT, SimTransport, settings, with_volume
+from tests.support.s3 import LossyStorage
 
+P = ParamSpec("P")
+R = TypeVar("R")
 T = TypeVar("T")
 
-ROUTES: Final = {
-    "launch": ("POST", "/v2/pods"),
-    "terminate": ("DELETE", "/v2/pods/"),
-    "list_machines": ("GET", "/v2/pods"),
-    "offers": ("GET", "/v2/catalog/"),
-    "fingerprint": ("GET", "/v2/network-volumes/"),
-    "billed": ("GET", "/v2/billing/"),
-}
+ROUTES: Final = {"launch": ("POST", "/v2/pods"), "terminate": ("DELETE", "/v2/pods/")}
+"""Calls whose answers are lost on the wire; those of store and predictions are lost by the caller of the provider."""
 QUICK: Final = Settings(place_s=0.2, pull_s=0.3, billing_lag_s=0.0)
 """Pods that run within a second, and a bill without delay: the suite waits for neither."""
+ACCESS, SECRET = "user_main", "rps_of_the_suite"
+
+
+class CountedWorker(Worker):
+    """A thread of which is known whether it is at work: the clock stands still meanwhile."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.busy = 0
+
+    async def call(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        self.busy += 1
+        try:
+            return await super().call(work, *args, **kwargs)
+        finally:
+            self.busy -= 1
 
 
 class RunPodSubject:
-    """Pods of an emulated platform, on a clock that moves only when told. Storage and predictions are the fake's."""
+    """Pods and a volume of an emulated platform, on a clock that moves only when told; predictions are made here."""
 
-    def __init__(self) -> None:
-        self.clock = ManualClock()
-        self.platform = with_volume(Platform(QUICK, now=self._seconds()), self._seconds())
+    def __init__(self, root: Path) -> None:
+        self.clock = ManualClock(self._settled)
+        self.root = root
+        self.runner = CountingRunner(self.clock)
+        keys = S3Keys([S3Key(ACCESS, SECRET, ACCOUNT)])
+        emulated = Platform(QUICK, now=self._seconds(), s3=lambda p: VolumeS3(p.volumes, keys, data_center=PLACE))
+        self.platform = with_volume(emulated, self._seconds())
         self.transport = SimTransport(self.platform, self.clock)
         self.provider = self._open()
 
     def _open(self) -> Provider:
-        rest = build_fake(FakeSettings(), self.clock, os_entropy, no_programs)
-        return rest._replace(training=build_runpod_training(settings(), self.clock, self.transport))
+        account = settings(data_center=PLACE, s3_access_key=SecretStr(ACCESS), s3_secret_key=SecretStr(SECRET))
+        own = RunPodProviderSettings.model_validate({**account.model_dump(), "near": self.root})
+        outside = Outside(clock=self.clock, entropy=os_entropy, runner=self.runner, transport=self.transport)
+        self._thread = CountedWorker("copies")
+        built = build_runpod(own, outside, near_worker=self._thread)
+        self._storage, self._prediction = LossyStorage(built.storage), LossyPrediction(built.prediction)
+        return built._replace(storage=self._storage, prediction=self._prediction)
 
     async def run(self, work: Coroutine[Any, Any, T]) -> T:
         return await self.clock.drive(work)
@@ -56,7 +89,10 @@ class RunPodSubject:
         return self.clock.now()
 
     def lose_next(self, call: str) -> None:
-        self.transport.lose_next(*ROUTES[call])
+        if call in ROUTES:
+            self.transport.lose_next(*ROUTES[call])
+        self._storage.lost[call] += 1
+        self._prediction.lost[call] += 1
 
     async def request(self, number: int) -> LaunchRequest:
         return await build_request(self.provider, number, self.now(), {})
@@ -80,11 +116,17 @@ class RunPodSubject:
         self.provider = self._open()
 
     def slow_predictions(self) -> None:
-        raise NotImplementedError("its predictions are not RunPod's")
+        self.runner.takes_s = 3600.0
 
     async def close(self) -> None:
         await close_provider(self.provider)
         self.platform.close()
+
+    async def _settled(self) -> None:
+        await settle()
+        while self._thread.busy:
+            await asyncio.sleep(0.0005)
+            await settle()
 
     def _seconds(self) -> float:
         return self.clock.now().timestamp()

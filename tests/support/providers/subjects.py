@@ -30,6 +30,7 @@ from providers.interface import (
     PredictionReply,
     PredictionRequest,
     Provider,
+    ProviderClock,
     Unavailable,
 )
 from providers.local.provider import build_local
@@ -98,12 +99,6 @@ class Subject(Protocol):
     async def close(self) -> None:
         """Leave nothing behind."""
         ...
-
-
-class TrainingWithExits(Protocol):
-    """A training provider that tells exits."""
-
-    async def next_exit(self) -> str: ...
 
 
 def exits(provider: Provider) -> ExitEvents:
@@ -188,7 +183,7 @@ class LocalSubject:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.clock = RealClock()
-        self.runner = CountingRunner()
+        self.runner = CountingRunner(self.clock)
         self._workers: list[LossyWorker] = []
         self._planted: list[Any] = []
         self.names: set[str] = set()
@@ -292,9 +287,8 @@ class LossyWorker(Worker):
 class LossyPrediction(CloudPredictionProvider):
     """Makes every call and loses the answers it was told to lose."""
 
-    kind = "local"
-
     def __init__(self, inner: CloudPredictionProvider) -> None:
+        self.kind = inner.kind  # type: ignore[misc]
         self.inner = inner
         self.lost: Counter[str] = Counter()
 
@@ -342,7 +336,8 @@ class Ran(NamedTuple):
 class CountingRunner:
     """Stands in for the prediction program: counts rows, or takes for ever."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: ProviderClock) -> None:
+        self._clock = clock
         self.takes_s = 0.0
         self.runs = 0
         self.argv: Sequence[str] = ()
@@ -352,8 +347,9 @@ class CountingRunner:
         self.runs += 1
         self.argv = argv
         self.asked = json.loads(Path(argv[-1]).read_text())
-        async with asyncio.timeout(timeout_s):
-            await asyncio.sleep(self.takes_s)
+        await self._clock.sleep(min(self.takes_s, timeout_s))
+        if self.takes_s > timeout_s:
+            raise TimeoutError(str(argv))
         rows = Path(self.asked["input"]).read_bytes().splitlines()[1:]
         Path(self.asked["output"]).write_text("\n".join([self.asked["column"], *["0"] * len(rows)]) + "\n")
         return Ran(0, json.dumps({"ok": True, "rows": len(rows)}).encode() + b"\n")
