@@ -29,7 +29,14 @@ SURPLUS_S: Final = 90.0
 DEADLINE_S: Final = 30.0
 """After the soft deadline the daemon ends the machine itself (design.md 7)."""
 TICK_S: Final = 5.0
+SLOW_TICK_S: Final = 60.0
+"""While there is no daemon."""
+GUARD_S: Final = 300.0
+"""I1: by the timer in the pod alone."""
 ROUND_USD: Final = Decimal("0.01")
+
+FALSE_YES: Final = ("delete.404_then_visible", "delete.ack_ignored", "auth.switch_account", "auth.narrow")
+"""With these an end is answered like an accepted one, and the pod goes on."""
 
 
 class Violation(AssertionError):
@@ -65,12 +72,48 @@ class Auditor:
     """Since when the daemon is down or cannot reach what it needs."""
     seen_again: float = 0.0
     """When it last could again."""
+    blind: list[tuple[float, float]] = field(default_factory=list)
+    """The times it could not."""
+    dead_since: float | None = None
+    """Since when there is no daemon: the timer in the pod is all there is."""
+    deaths: int = 0
     excess_allowed: bool = False
     """A price rose from outside: rule 6 does not hold to the cent."""
     trace: list[str] = field(default_factory=list)
     looked: int = 0
     wrong: Violation | None = None
     """The first violation; code of ours that catches it does not make it undone."""
+
+    def blinded(self) -> None:
+        """Take note that the daemon cannot see or do what it must."""
+        if self.blind_since is None:
+            self.blind_since = self.house.now()
+
+    def sees(self) -> None:
+        """Take note that it can again."""
+        now = self.house.now()
+        if self.blind_since is not None:
+            self.blind.append((self.blind_since, now))
+        self.blind_since, self.seen_again = None, now
+
+    def seeing_s(self, since: float, until: float) -> float:
+        """Return for how many seconds of a span the daemon could see."""
+        blind = sum(max(0.0, min(until, b) - max(since, a)) for a, b in self.blind)
+        return until - since - blind
+
+    def died(self) -> None:
+        """Take note that the daemon is gone."""
+        self.deaths += 1
+        self.dead_since = self.house.now()
+
+    def stop_answered(self, job_id: JobId) -> None:
+        """Take note that somebody was told that the job is being stopped."""
+        self.stops.setdefault(job_id, self.house.now())
+
+    @staticmethod
+    def tail_of(command: str) -> str:
+        """Return what names of machines say of the job that a command ordered."""
+        return str(JobId.derived(command).tail)
 
     # --- the journal
 
@@ -188,6 +231,7 @@ class Auditor:
             raise Violation(f"I4: the foreign pod {life.name} was ended by {life.how}")
 
     def _bounded(self, life: Life, one: Known, now: float) -> None:
+        self._guarded(life, one, now)
         if self.blind_since is not None:
             return
         due = self._due(life, one)
@@ -199,6 +243,14 @@ class Auditor:
             patience = max(patience, SURPLUS_S)
         if now - since > patience:
             raise Violation(f"I1/I2: pod {life.pod_id} of {life.name} bills {now - since:.0f} s past its end")
+
+    def _guarded(self, life: Life, one: Known, now: float) -> None:
+        """With the daemon dead and nothing else wrong, the timer in the pod is the bound."""
+        if self.dead_since is None or not life.starts or self.house.platform.faults.shown() or life.stopped:
+            return
+        due = max(one.request.soft_deadline.timestamp(), self.seen_again)
+        if now - due > GUARD_S:
+            raise Violation(f"I1: pod {life.pod_id} bills {now - due:.0f} s past its deadline without the daemon")
 
     def _due(self, life: Life, one: Known) -> float | None:
         """Return when this pod should have been told to end, or ``None`` when nothing has come due yet."""
@@ -245,19 +297,22 @@ class Auditor:
     def billed(self, *, at_least: bool = False) -> None:
         """I8: what was booked is what the platform bills for pods of ours.
 
-        Until the bill is read (``at_least``) an end that nobody could see is booked as of the first look that could.
+        Until the bill is read (``at_least``) an end that nobody could see is booked as of the first look that could,
+        and where the platform said yes to an end and did not mean it, as of that yes.
         """
         now = self.house.now()
         ours = {life.pod_id for life in self.house.platform.history() if not life.foreign}
         billed = sum((line.amount(now) for line in self.house.platform.bills() if line.resource in ours), Decimal(0))
         booked, room = self.ledger.total_usd, max(ROUND_USD, billed / 100)
-        if booked < billed - room or (booked > billed + room and not at_least):
+        if at_least and (booked > billed or any(self.house.platform.faults.hits[name] for name in FALSE_YES)):
+            return
+        if abs(booked - billed) > room:
             raise Violation(f"I8: ${booked:.4f} booked, ${billed:.4f} billed")
 
     async def watch(self) -> None:
         """Look between events too; runs until cancelled."""
         while True:
-            await asyncio.sleep(TICK_S)
+            await asyncio.sleep(TICK_S if self.dead_since is None else SLOW_TICK_S)
             self.check()
             with self._kept():
                 self.look()

@@ -36,7 +36,8 @@ class Work:
 
     run_s: float
     ends: str = "succeeded"
-    """``succeeded``, ``failed``, ``hangs`` (never by itself), ``dies`` (the first process ends without a marker)."""
+    """``succeeded``, ``failed``, ``hangs`` (never by itself), ``dies`` (the first process ends without a marker),
+    ``torn`` and ``missing`` (an artifact that the marker names is cut, or not there)."""
     artifacts: Mapping[str, bytes] = field(default_factory=dict)
 
 
@@ -70,6 +71,8 @@ class ScriptedPods:
         self._ended: list[str] = []
         self.volume_full = False
         """Writes of pods fail, as on a volume without room."""
+        self.refused_writes = 0
+        """Writes that failed for want of room."""
         self.work_seconds: dict[str, float] = {}
         """Machine name → seconds of work really done by all its containers (work done twice shows here)."""
         self.started: list[tuple[str, int]] = []
@@ -148,7 +151,7 @@ class ScriptedPods:
             "machine": life.pod.name,
             "machine_id": life.pod.id,
         }
-        if self.volume_full or not life.files.create(f"{life.folder}/started.json", _bytes(said), now):
+        if self._is_full() or not life.files.create(f"{life.folder}/started.json", _bytes(said), now):
             self._mark(life, now, "interrupted", "E-RESTARTED")
             self._end(life, now)
             return
@@ -163,7 +166,7 @@ class ScriptedPods:
         if life.ending_since is not None or life.started_at is None:
             return
         beat = {"attempt": life.attempt, "at": _instant(now), "rss_bytes": 1 << 28, "stage": "running"}
-        if not self.volume_full:
+        if not self._is_full():
             life.files.put(f"{life.folder}/heartbeat.json", _bytes(beat), now)
         control = self._file(life, "control.json")
         if control is not None:
@@ -189,17 +192,17 @@ class ScriptedPods:
         elif work.ends == "failed":
             self._finish(life, now, "failed", "E-WORK")
         else:
-            self._finish(life, now, "succeeded", None, work.artifacts)
+            self._finish(life, now, "succeeded", None, work)
 
-    def _finish(
-        self, life: Life, now: float, outcome: str, code: str | None, artifacts: Mapping[str, bytes] | None = None
-    ) -> None:
+    def _finish(self, life: Life, now: float, outcome: str, code: str | None, work: Work | None = None) -> None:
         stored: list[dict[str, object]] = []
-        for name, data in (artifacts or {}).items():
-            if self.volume_full:
+        for number, (name, data) in enumerate((work.artifacts if work else {}).items()):
+            if self._is_full():
                 outcome, code, stored = "failed", "E-DISK", []
                 break
-            life.files.put(f"{life.folder}/{name}", data, now)
+            harm = work.ends if work and number == 0 else ""
+            if harm != "missing":
+                life.files.put(f"{life.folder}/{name}", data[:-1] if harm == "torn" else data, now)
             stored.append({"name": name, "size_bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()})
         self._mark(life, now, outcome, code, stored)
         self._end(life, now)
@@ -216,7 +219,7 @@ class ScriptedPods:
             "ended_at": _instant(now),
             "artifacts": list(stored),
         }
-        if not self.volume_full:
+        if not self._is_full():
             life.files.create(f"{life.folder}/result.json", _bytes(marker), now)
 
     def _end(self, life: Life, now: float) -> None:
@@ -244,6 +247,10 @@ class ScriptedPods:
             name = life.pod.name
             self.work_seconds[name] = self.work_seconds.get(name, 0.0) + now - life.started_at
             life.started_at = None
+
+    def _is_full(self) -> bool:
+        self.refused_writes += self.volume_full
+        return self.volume_full
 
     def _file(self, life: Life, name: str) -> bytes | None:
         try:
