@@ -7,7 +7,6 @@ from typing import Final
 from lastcall.setup.steps import Report, Step
 from providers.interface import NotFound, ProviderError, StorageFull
 from providers.runpod.storage import RunPodStorage
-from providers.s3 import errors as s3
 from providers.s3.errors import ClockWrong, Denied, KeyWrong, RegionWrong
 
 NO_SUCH_KEY: Final = "lastcall-setup-no-such-file"
