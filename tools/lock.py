@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRAS = {"dev": "dev", "demo": "demo", "train": "train", "core": None}
+EXTRAS = {"dev": "dev", "demo": "demo", "train": "train", "aws": "aws", "core": None}
 """Profile → extra in pyproject.toml, largest first."""
 
 JOB_EXTRA = "train"
