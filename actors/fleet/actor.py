@@ -356,13 +356,13 @@ class FleetWatch(Actor[FleetMessage]):
                 self._once(f"exited {watched.job_id}", self._look(watched))
 
     async def _look(self, watched: fm.Watched) -> None:
-        view = await self._view(watched)
+        view = await self._view(watched, runs=watched.phase is JobState.RUNNING)
         if view is not None:
             self._tell_folder(watched, view)
 
-    async def _view(self, watched: fm.Watched) -> FolderView | None:
+    async def _view(self, watched: fm.Watched, *, runs: bool = False) -> FolderView | None:
         try:
-            return await JobFolder(self._provider.storage, watched.folder).look()
+            return await JobFolder(self._provider.storage, watched.folder).look(runs=runs)
         except (ProviderError, OSError, TimeoutError) as error:
             self._log("folder_unreadable", job_id=watched.job_id, error=str(error))
             return None

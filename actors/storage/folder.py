@@ -107,14 +107,15 @@ class JobFolder:
         marker = await self._read(RESULT, ResultMarker, MARKER_BYTES_MAX)
         return self._of_this_attempt(RESULT, marker)
 
-    async def look(self, known: FolderView | None = None) -> FolderView:
+    async def look(self, known: FolderView | None = None, *, runs: bool = False) -> FolderView:
         """Read everything that says how far the work is. Raises Unavailable.
 
-        What an earlier view holds and can never change (``started.json``, the marker) is not fetched again. The
-        marker is read last: whoever sees it also sees the other files as the work left them.
+        What an earlier view holds and can never change (``started.json``, the marker) is not fetched again, nor is
+        ``started.json`` for who knows that the work ``runs``. The marker is read last: whoever sees it also sees the
+        other files as the work left them.
         """
         known = known or FolderView()
-        started = known.started or await self.read_started()
+        started = known.started or (None if runs else await self.read_started())
         heartbeat = await self.read_heartbeat()
         progress = await self.read_progress()
         marker = known.marker or await self.read_marker()

@@ -48,6 +48,16 @@ def select_gpu(size_mb: float, model_type: str, default_gpu: str) -> str:
     return MIDDLE_GPU if size_mb > MIDDLE_MB else default_gpu
 
 
+def wants_cpus(need: Need) -> bool:
+    """Tell whether machines without GPU come into question."""
+    return need.model_type in CPU_MODELS if need.machine is None else split_cpu_type(need.machine) is not None
+
+
+def wants_gpus(need: Need) -> bool:
+    """Tell whether machines with a GPU come into question."""
+    return need.machine is None or split_cpu_type(need.machine) is None
+
+
 def rank(need: Need, catalogue: Catalogue, place: str, settings: RunPodSettings) -> list[Offer]:
     """Return offers in the volume's data centre, best first; the user's own choice is the only one there is."""
     chosen = select_gpu(need.size_mb, need.model_type, settings.default_gpu_type)

@@ -20,11 +20,11 @@ from providers.interface import (
 from providers.runpod import pods
 from providers.runpod.account import Account
 from providers.runpod.billing import billed
-from providers.runpod.catalogue import Catalogue, read_cpus, read_gpus
+from providers.runpod.catalogue import Catalogue, Cpu, Gpu, read_cpus, read_gpus
 from providers.runpod.client import Call, Client
 from providers.runpod.listing import Lister
 from providers.runpod.logs import read_logs
-from providers.runpod.offers import rank, select_gpu
+from providers.runpod.offers import rank, select_gpu, wants_cpus, wants_gpus
 from providers.runpod.prices import usual_rate
 from providers.runpod.proof import Prover
 from providers.runpod.shared import Shared
@@ -32,6 +32,7 @@ from providers.runpod.sights import Sights
 
 CATALOGUE_S: Final = 60.0
 """How old prices and stock of an offer may be."""
+IN_STOCK: Final = {"include": "AVAILABILITY", "product": "POD"}
 OWN_LISTINGS: Final = 2
 """Intervals without anybody's listing after which whoever waits for exits asks for one."""
 
@@ -51,7 +52,8 @@ class RunPodTraining(CloudTrainingProvider):
         self._lister = Lister(client, self.account, self._sights)
         self._prover = Prover(client, self.account, self._lister)
         self._ender = pods.Ender(client)
-        self._catalogue = Shared(client.clock, self._read_catalogue, "runpod catalogue")
+        self._gpus = Shared(client.clock, self._read_gpus, "runpod GPU catalogue")
+        self._cpus = Shared(client.clock, self._read_cpus, "runpod CPU catalogue")
 
     async def fingerprint(self) -> str:
         """Return the account by its volume, asked now. Raises Unavailable, or Refused with what to check."""
@@ -64,11 +66,14 @@ class RunPodTraining(CloudTrainingProvider):
     async def offers(self, need: Need) -> list[Offer]:
         """Return what fits in the volume's data centre, at the catalogue's prices of this minute.
 
-        Raises Unavailable without a catalogue: no money is spent at a guessed price.
+        Only the lists that come into question are asked for. Raises Unavailable without a catalogue: no money is
+        spent at a guessed price.
         """
         place = await self.account.place()
-        catalogue = await self._catalogue.begun_since(self.client.clock.monotonic() - CATALOGUE_S)
-        return rank(need, catalogue, place, self.client.settings)
+        since = self.client.clock.monotonic() - CATALOGUE_S
+        gpus = await self._gpus.begun_since(since) if wants_gpus(need) else ()
+        cpus = await self._cpus.begun_since(since) if wants_cpus(need) else ()
+        return rank(need, Catalogue(gpus, cpus), place, self.client.settings)
 
     def usual_rate(self, machine_type: str) -> Decimal | None:
         """Return about what a GPU costs an hour, for estimates without a catalogue, or ``None``."""
@@ -130,13 +135,17 @@ class RunPodTraining(CloudTrainingProvider):
         """End the calls that are out for more than one caller; pods keep running."""
         await self._lister.close()
         await self.account.close()
-        await self._catalogue.close()
+        await self._gpus.close()
+        await self._cpus.close()
 
-    async def _read_catalogue(self) -> Catalogue:
-        query = {"include": "AVAILABILITY", "product": "POD"}
-        what = "for the catalogue"
-        gpus = read_gpus(await self.client.read(Call("GET", "/catalog/gpus", query=query), what))
-        cpus = read_cpus(await self.client.read(Call("GET", "/catalog/cpus", query=query), what))
-        if gpus is None or cpus is None:
-            raise Unavailable("RunPod's catalogue could not be read")
-        return Catalogue(gpus, cpus)
+    async def _read_gpus(self) -> tuple[Gpu, ...]:
+        found = read_gpus(await self.client.read(Call("GET", "/catalog/gpus", query=IN_STOCK), "for the catalogue"))
+        if found is None:
+            raise Unavailable("RunPod's catalogue of GPUs could not be read")
+        return found
+
+    async def _read_cpus(self) -> tuple[Cpu, ...]:
+        found = read_cpus(await self.client.read(Call("GET", "/catalog/cpus", query=IN_STOCK), "for the catalogue"))
+        if found is None:
+            raise Unavailable("RunPod's catalogue of CPUs could not be read")
+        return found

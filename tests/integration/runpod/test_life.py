@@ -65,6 +65,13 @@ async def test_a_cpu_machine_can_be_rented_and_is_what_was_offered(house: House)
     await house.ended(machine)
 
 
+async def test_only_the_lists_of_the_catalogue_that_come_into_question_are_asked_for(house: House) -> None:
+    await house.offers(Need(size_mb=10, model_type="neural_network"))
+    await house.offers(Need(size_mb=10, model_type="linear", machine="NVIDIA RTX A5000"))
+    calls = house.platform.calls
+    assert (calls["catalog.gpus"], calls["catalog.cpus"]) == (1, 0)
+
+
 async def test_without_a_catalogue_nothing_is_offered_at_a_guessed_price(house: House) -> None:
     house.arm(outage=Switch("503", on=("catalog.*",)))
     with pytest.raises(Unavailable):

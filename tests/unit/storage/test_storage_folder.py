@@ -84,6 +84,15 @@ async def test_what_can_never_change_is_not_fetched_twice_and_nothing_is_ever_li
     assert [call for call, _ in store.calls] == ["get", "get"]
 
 
+async def test_who_knows_that_the_work_runs_does_not_read_its_start_again(store: MemoryStore) -> None:
+    await put(store, "started.json", STARTED)
+    await put(store, "heartbeat.json", HEARTBEAT)
+    store.calls.clear()
+    view = await JobFolder(store, KEY).look(runs=True)
+    assert (view.started, view.heartbeat is not None) == (None, True)
+    assert [key.rpartition("/")[2] for _, key in store.calls] == ["heartbeat.json", "progress.json", "result.json"]
+
+
 async def test_a_newer_wrapper_may_say_more(store: MemoryStore) -> None:
     artifact = {"name": "artifacts/a", "size_bytes": 1, "sha256": "0" * 64, "kind": "new"}
     await put(store, "result.json", {**MARKER, "later": 1, "artifacts": [artifact]})

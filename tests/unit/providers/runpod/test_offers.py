@@ -9,7 +9,7 @@ import pytest
 
 from providers.interface import Need
 from providers.runpod.catalogue import Catalogue, Cpu, Gpu, Stock, read_cpus, read_gpus
-from providers.runpod.offers import OFFERS_MAX, rank, select_gpu, vcpus_for
+from providers.runpod.offers import OFFERS_MAX, rank, select_gpu, vcpus_for, wants_cpus, wants_gpus
 from providers.runpod.prices import usual_rate
 from tests.support.runpod_wire import PLACE, SETTINGS
 
@@ -83,6 +83,22 @@ def test_the_users_own_choice_is_the_only_offer() -> None:
     assert types(Need(size_mb=9000, model_type="auto", machine="cpu3c-16")) == ["cpu3c-16"]
     for unknown in ("NVIDIA RTX A40", "cpu3c-3", "cpu3c-64", "cpu9z-4", "no such type", ""):
         assert types(Need(size_mb=1, model_type="auto", machine=unknown)) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "machine", "lists"),
+    [
+        ("auto", None, ("cpus", "gpus")),
+        ("neural_network", None, ("gpus",)),
+        ("auto", A5000, ("gpus",)),
+        ("neural_network", "cpu3c-4", ("cpus",)),
+    ],
+)
+def test_what_is_not_asked_for_changes_no_offer(model: str, machine: str | None, lists: tuple[str, ...]) -> None:
+    need = Need(size_mb=1, model_type=model, machine=machine)
+    asked = Catalogue(GPUS if wants_gpus(need) else (), (CPU,) if wants_cpus(need) else ())
+    assert tuple(name for name, found in (("cpus", asked.cpus), ("gpus", asked.gpus)) if found) == lists
+    assert rank(need, asked, PLACE, SETTINGS) == rank(need, ALL, PLACE, SETTINGS)
 
 
 def test_what_has_no_price_is_not_offered() -> None:
