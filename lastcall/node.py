@@ -119,7 +119,9 @@ class Node:
         self._clock_jumped = False
         self._broken: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._noted: set[asyncio.Task[None]] = set()
-        self._layout = Layout(**parts.settings.storage.model_dump())
+        places = parts.provider.storage.places
+        prefixes = parts.settings.storage.model_dump()
+        self._layout = Layout(**prefixes, bucket=places.get("s3"), volume=places.get("runpod"))
         self._rules = Rules(parts.naming, parts.provider.training.timings, world.run, self._layout)
         limits = parts.settings.limits
         self._slots = Slots(self._machines_max(limits.max_machines), limits.max_machines_per_user, self._held_back)

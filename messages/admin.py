@@ -111,6 +111,17 @@ class CommitUpload(Request[DatasetInfo]):
     stored: ObjectInfo
 
 
+class AddFromAddress(Request[DatasetInfo]):
+    """Make a data set of a file that lies in the store: ``runpod://<volume>/<path>`` or ``s3://<bucket>/<path>``."""
+
+    command_id: CommandId
+    requester: Requester
+    address: str
+    """Judged by the storage actor before anything is asked of the store."""
+    name: str | None = None
+    """What to call it; the file's own name when ``None``."""
+
+
 class AbandonUpload(Request[None]):
     """Forget a grant whose stream broke off; what was streamed is deleted."""
 

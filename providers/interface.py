@@ -7,9 +7,10 @@ The contract suite (``tests/contract``) holds each sentence below against every 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from messages.base import Record
@@ -170,6 +171,8 @@ class CloudStorageProvider(ABC):
     """Keeps objects under keys. Objects are write-once but for the few files that are replaced whole."""
 
     kind: ClassVar[ProviderKind]
+    places: Mapping[str, str] = MappingProxyType({})
+    """Scheme → name by which addresses know this store: ``{"s3": "bucket"}`` for ``s3://bucket/key``; often none."""
 
     @abstractmethod
     async def put(self, key: str, chunks: AsyncIterator[bytes], *, exclusive: bool = False) -> ObjectInfo:

@@ -8,8 +8,17 @@ from actors.admin.asking import Desk, answer, ask, asked, command_id, part, text
 from actors.admin.limits import NAME_CHARS_MAX
 from actors.admin.streams import send_bytes
 from actors.admin.uploads import declared_size, receive
-from messages.admin import BeginUpload, CommitUpload, FindDataset, ListDatasets, ReadDataset, RemoveDataset
+from messages.admin import (
+    AddFromAddress,
+    BeginUpload,
+    CommitUpload,
+    FindDataset,
+    ListDatasets,
+    ReadDataset,
+    RemoveDataset,
+)
 from messages.documents import DatasetDocument, DatasetRow, DatasetsDocument, RemovedDocument
+from messages.errors import Refusal
 from messages.storage import DatasetInfo, ObjectInfo
 
 
@@ -46,7 +55,12 @@ class DataRoutes:
         ]
 
     async def add(self, request: web.Request) -> web.StreamResponse:
-        """Stream a file in and make it a data set, or refuse it with what is wrong with it."""
+        """Stream a file in and make it a data set, or refuse it with what is wrong with it.
+
+        With ``?from=ADDRESS`` nothing is sent: the file lies in the store.
+        """
+        if "from" in request.query:
+            return await self._add_from(request)
         name = text_value(request, "name", chars_max=NAME_CHARS_MAX)
         who = asked(request).requester
         command = command_id(self._desk, request)
@@ -59,6 +73,19 @@ class DataRoutes:
             return await ask(self._desk, self._storage, question, work=True)
 
         added = await receive(self._desk, request, grant, commit)
+        return answer(DatasetDocument(dataset=row(added)), request=request, status=201)
+
+    async def _add_from(self, request: web.Request) -> web.StreamResponse:
+        if request.can_read_body:
+            raise Refusal("E-BADREQUEST", "an address comes without bytes")
+        name = text_value(request, "name", chars_max=NAME_CHARS_MAX) if "name" in request.query else None
+        question = AddFromAddress(
+            command_id=command_id(self._desk, request),
+            requester=asked(request).requester,
+            address=request.query["from"],
+            name=name,
+        )
+        added = await ask(self._desk, self._storage, question, work=True)
         return answer(DatasetDocument(dataset=row(added)), request=request, status=201)
 
     async def ls(self, request: web.Request) -> web.StreamResponse:

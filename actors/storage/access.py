@@ -28,7 +28,8 @@ URI_CHARS_MAX: Final = KEY_CHARS_MAX + 300
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{0,2}")
-_PLACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{1,62}")
+_PLACE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
+"""Names of buckets, and ids of volumes as their provider takes them."""
 
 
 class Area(StrEnum):

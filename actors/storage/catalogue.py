@@ -18,9 +18,10 @@ CANDIDATES_MAX: Final = 20
 
 NO_ID: Final = "!"
 """Begins no id."""
+DATASET_FROM: Final = "dataset.from"
 DATASET_REMOVE: Final = "dataset.remove"
 MODEL_REMOVE: Final = "model.remove"
-"""Names of the two commands the storage actor accepts on ``command/<id>``."""
+"""Names of the commands the storage actor accepts on ``command/<id>``."""
 
 
 class Removal(NamedTuple):

@@ -15,7 +15,7 @@ from actors.storage.parts import StorageParts
 from actors.storage.reading import bring, put_bytes
 from actors.storage.records import (
     Kept,
-    accept_removal,
+    accept_command,
     append_once,
     append_removed,
     body_digest,
@@ -236,7 +236,7 @@ class DatasetService:
                 if not kept.removed:
                     await self._holds.refuse_in_use(dataset)
                     if earlier is None:
-                        await accept_removal(journal, msg, DATASET_REMOVE, digest, dataset)
+                        await accept_command(journal, msg, DATASET_REMOVE, digest, dataset)
                     await self._end(kept, msg.command_id)
                 await self._forget(kept.info.key)
         return kept.info

@@ -15,7 +15,7 @@ from actors.storage.parts import StorageParts
 from actors.storage.reading import TooLarge, parse_json, read_small
 from actors.storage.records import (
     Kept,
-    accept_removal,
+    accept_command,
     append_removed,
     body_digest,
     earlier_answer,
@@ -103,7 +103,7 @@ class ModelService:
                 raise not_found("model")
             if not kept.removed:
                 if earlier is None:
-                    await accept_removal(journal, msg, MODEL_REMOVE, digest, model)
+                    await accept_command(journal, msg, MODEL_REMOVE, digest, model)
                 await self._end(kept, msg.command_id)
             with suppress(ProviderError):
                 await delete_model_files(self._parts.store, kept.info)

@@ -38,8 +38,10 @@ class StorageSettings:
     inspection_memory_bytes: int = 1 << 30
     inspections_at_once: int = 2
     predictions_at_once: int = 2
+    fetches_at_once: int = 2
+    """Files of addresses that are brought near at a time."""
     waiting_max: int = 16
-    """Inspections, and predictions, that may wait for a place; the next is refused with ``E-BUSY``."""
+    """Inspections, predictions and fetches that may wait for a place; the next is refused with ``E-BUSY``."""
     prediction_limit_s: float = 600.0
     prediction_max_cost_usd: Decimal = Decimal(1)
     prediction_rate_usd_per_hour: Decimal = Decimal(0)

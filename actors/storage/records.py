@@ -8,7 +8,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from actors.journal.interface import NEW, Journal, Version, WrongVersion
 from actors.storage.audit import ACTOR
-from messages.admin import RemoveDataset, RemoveModel
+from messages.admin import AddFromAddress, RemoveDataset, RemoveModel
 from messages.base import Record
 from messages.errors import Refusal
 from messages.events import (
@@ -95,10 +95,10 @@ async def earlier_answer(journal: Journal, command: CommandId, digest: str) -> s
     return str(accepted.answer["id"])
 
 
-async def accept_removal(
-    journal: Journal, msg: RemoveDataset | RemoveModel, name: str, digest: str, target: str
+async def accept_command(
+    journal: Journal, msg: AddFromAddress | RemoveDataset | RemoveModel, name: str, digest: str, target: str
 ) -> None:
-    """Record which id a removal acts on, so that its repetition never means another one (``@last``, a name)."""
+    """Record which id a command acts on, so that its repetition never means another one (``@last``, a name)."""
     event = CommandAccepted(
         command_id=msg.command_id,
         name=name,

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, assert_never
 
 from actors.journal.interface import JournalError
+from actors.storage.addressed import AddressedDatasets
 from actors.storage.audit import who_of
 from actors.storage.collection import Collector
 from actors.storage.datasets import DatasetService
@@ -22,6 +23,7 @@ from actors.storage.pruning import PruneService, Upkeep
 from actors.storage.sweep import Swept, sweep
 from messages.admin import (
     AbandonUpload,
+    AddFromAddress,
     BeginPrediction,
     BeginUpload,
     CheckTraining,
@@ -49,6 +51,7 @@ DatasetRequest = (
     BeginUpload
     | CommitUpload
     | AbandonUpload
+    | AddFromAddress
     | ListDatasets
     | FindDataset
     | ReadDataset
@@ -74,6 +77,7 @@ class StorageServices:
         self.pruning = PruneService(parts, self.upkeep, self.sweep)
         staged = NamedLocks()
         self.datasets = DatasetService(parts, jobs_using, staged)
+        self.addressed = AddressedDatasets(parts, self.datasets)
         self.models = ModelService(parts)
         self.predictions = PredictionService(parts, self.models, staged)
         self.collector = Collector(parts)
@@ -92,6 +96,7 @@ class StorageServices:
                 BeginUpload()
                 | CommitUpload()
                 | AbandonUpload()
+                | AddFromAddress()
                 | ListDatasets()
                 | FindDataset()
                 | ReadDataset()
@@ -130,6 +135,8 @@ class StorageServices:
                 return "dataset.add", msg.grant.dataset_id, lambda: self.datasets.commit(msg), False
             case AbandonUpload():
                 return "dataset.abandon", msg.grant.dataset_id, lambda: self.datasets.abandon(msg), False
+            case AddFromAddress():
+                return "dataset.add", msg.address, lambda: self.addressed.add(msg), False
             case ListDatasets():
                 return "dataset.list", "", lambda: self.datasets.all(user), True
             case FindDataset():

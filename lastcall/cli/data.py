@@ -11,7 +11,7 @@ from lastcall.cli.app import App, Lazy, LazyGroup, leaf, pass_app
 from lastcall.cli.client import segment
 from lastcall.cli.files import STDOUT, check_target, pour, safe_name, save
 from lastcall.cli.text import clean, count, day_clock, plural, quoted, size, table
-from lastcall.cli.train import upload
+from lastcall.cli.train import fetch, is_address, upload
 
 data = LazyGroup(
     "data",
@@ -28,13 +28,30 @@ data = LazyGroup(
 )
 
 
-@leaf("add", "lastcall data add customers.csv", "lastcall data add export.csv --name customers")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def _source(context: click.Context, parameter: click.Parameter, text: str) -> Any:
+    """Return an address as it is, anything else as a file that exists."""
+    return text if is_address(text) else _FILE.convert(text, parameter, context)
+
+
+@leaf(
+    "add",
+    "lastcall data add customers.csv",
+    "lastcall data add export.csv --name customers",
+    "lastcall data add runpod://VOLUME/datasets/user_ID/customers.csv",
+)
+@click.argument("source", callback=_source, metavar="FILE|ADDRESS")
 @click.option("--name", help="What to call it; the file's name when left out.")
 @pass_app
-def add(app: App, file: Path, name: str | None, as_json: bool) -> int:
-    """Store FILE as a data set, looked at before it is kept."""
-    added = upload(app, file, name or file.name)
+def add(app: App, source: Path | str, name: str | None, as_json: bool) -> int:
+    """Store a file as a data set, looked at before it is kept.
+
+    A file that lies on the provider's volume already is named by its address, runpod://VOLUME/PATH or s3://VOLUME/PATH,
+    and copied there; only your own folder can be named.
+    """
+    added = fetch(app, source, name) if isinstance(source, str) else upload(app, source, name or source.name)
     if as_json:
         app.screen.raw(added.raw)
         return 0

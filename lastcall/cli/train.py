@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,10 @@ _HASH_CHUNK = 1 << 20
     "lastcall train data.csv --target churn",
     "lastcall train data.csv --target price --model ridge --max-cost 2 --max-runtime 1h",
     "lastcall train customers.csv --target churn -y --json > result.json",
+    "lastcall train runpod://VOLUME/datasets/user_ID/customers.csv --target churn",
     json_help="Print exactly one document, the finished job.",
 )
-@click.argument("data", metavar="FILE|DATASET")
+@click.argument("data", metavar="FILE|DATASET|ADDRESS")
 @click.option("-t", "--target", required=True, help="Column to learn.")
 @click.option("-m", "--model", metavar="KIND", help="Kind of model; the best is chosen when left out.")
 @click.option("--features", metavar="A,B,C", help="Columns to learn from; all but the target when left out.")
@@ -43,7 +45,7 @@ _HASH_CHUNK = 1 << 20
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @pass_app
 def train(app: App, /, data: str, yes: bool, no_follow: bool, with_logs: bool, as_json: bool, **options: Any) -> int:
-    """Train a model on FILE, or on a data set that is stored already."""
+    """Train a model on a file, on a data set that is stored already, or on runpod:// and s3:// addresses."""
     order = _order(options)
     if not yes and not app.screen.in_tty:
         line = f"lastcall train {quoted(data)} {_flags(options)} --yes"
@@ -93,6 +95,8 @@ def _parameter(text: str) -> tuple[str, Any]:
 
 def _dataset(app: App, data: str) -> str:
     """Return the data set to train on; a file is sent unless the very same bytes are there."""
+    if is_address(data):
+        return str(fetch(app, data, None).document["dataset"]["id"])
     path = Path(data)
     if not path.is_file():
         return data
@@ -110,6 +114,21 @@ def _digest(path: Path) -> str:
         while piece := file.read(_HASH_CHUNK):
             digest.update(piece)
     return digest.hexdigest()
+
+
+def is_address(text: str) -> bool:
+    """Tell whether ``text`` is the address of a file, not its path here; whether one that is taken, the daemon says."""
+    return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text) is not None
+
+
+def fetch(app: App, address: str, name: str | None) -> Reply:
+    """Let the daemon make a data set of a file in the store, and return it."""
+    app.screen.status(f"reading {address}")
+    try:
+        query: dict[str, Any] = {"from": address, "name": name}
+        return app.client.post("/v1/datasets", **query)
+    finally:
+        app.screen.done()
 
 
 def upload(app: App, path: Path, name: str) -> Reply:

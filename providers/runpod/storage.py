@@ -19,7 +19,6 @@ from messages.machines import ProviderKind
 from messages.storage import ObjectInfo
 from providers.interface import CloudStorageProvider, NotFound, ProviderError, Unavailable
 from providers.keys import split_key
-from providers.runpod.uris import key_of
 from providers.s3.client import S3Client
 from providers.s3.download import download
 from providers.s3.endings import finish
@@ -63,6 +62,8 @@ class RunPodStorage(CloudStorageProvider):
         """``client`` speaks to the volume as its bucket; its transport is closed by whoever opened it."""
         self._client = client
         self._mount = "/" + mount_path.strip("/")
+        self.places = dict.fromkeys(("runpod", "s3"), client.settings.bucket)
+        """``runpod://`` is ours, the platform has no such scheme; S3 tools write ``s3://`` (fact sheet 5.2)."""
 
     async def put(self, key: str, chunks: AsyncIterator[bytes], *, exclusive: bool = False) -> ObjectInfo:
         """Store a stream; at most one window of it is in memory, whatever its size.
@@ -130,10 +131,6 @@ class RunPodStorage(CloudStorageProvider):
     def machine_path(self, key: str) -> str:
         """Return the path in the machine; the empty key is the root of the volume."""
         return "/".join((self._mount, *split_key(key))) if key else self._mount
-
-    def key_of(self, uri: str) -> str:
-        """Return the key that ``runpod://<volume>/<path>`` or ``s3://<volume>/<path>`` names. Raises Refused."""
-        return key_of(uri, self._client.settings.bucket)
 
     async def sweep_uploads(self, older_than: timedelta) -> int:
         """Drop uploads that began so long ago and return how many: a crash leaves them (fault 34). Raises Unavailable.

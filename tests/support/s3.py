@@ -143,6 +143,7 @@ class LossyStorage(CloudStorageProvider):
 
     def __init__(self, inner: CloudStorageProvider) -> None:
         self.kind = inner.kind  # type: ignore[misc]
+        self.places = inner.places
         self.inner = inner
         self.lost: Counter[str] = Counter()
 

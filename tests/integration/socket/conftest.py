@@ -18,7 +18,9 @@ import pytest
 from actors.admin.gateway import AdminGateway
 from actors.admin.limits import Limits
 from actors.runtime.clock import SystemEntropy
+from lastcall.cli import follow, logs
 from tests.integration.socket import examples
+from tests.integration.socket.live import CSV, LiveGateway
 from tests.integration.socket.node import FakeNode
 
 
@@ -124,3 +126,25 @@ async def until(condition: Callable[[], bool], turns: int = 2000) -> None:
             return
         await asyncio.sleep(0.001)
     raise AssertionError("it never came to hold")
+
+
+@pytest.fixture
+def live(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveGateway]:
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("LASTCALL_HOST", f"unix://{folder}/run/admin.sock")
+    monkeypatch.setenv("LASTCALL_STATE_DIR", str(folder / "state"))
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.setattr(logs, "RETRY_S", 0.01)
+    monkeypatch.setattr(follow, "RETRY_S", 0.01)
+    gateway = LiveGateway(folder / "run" / "admin.sock")
+    gateway.start()
+    yield gateway
+    gateway.stop()
+
+
+@pytest.fixture
+def table(folder: Path) -> Path:
+    path = folder / "customers.csv"
+    path.write_bytes(CSV)
+    return path

@@ -8,9 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from actors.admin.gateway import AdminGateway
 from actors.runtime.clock import SystemClock, SystemEntropy
+from lastcall.cli.main import main
 from tests.integration.socket.node import FakeNode
+
+CSV = b"a,b,churn\n1,2,yes\n3,4,no\n"
+Capture = pytest.CaptureFixture[str]
 
 
 class LiveGateway:
@@ -50,3 +56,10 @@ class LiveGateway:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
+
+
+def run(capsys: Capture, *arguments: str) -> tuple[int, str, str]:
+    """Type a command; return its exit code, standard output and standard error."""
+    code = main(arguments)
+    found = capsys.readouterr()
+    return code, found.out, found.err

@@ -120,6 +120,7 @@ class FakeNode:
             {
                 admin.BeginUpload: self._begin,
                 admin.CommitUpload: self._commit,
+                admin.AddFromAddress: self._add_from,
                 admin.AbandonUpload: lambda q: self.store.delete(q.grant.key),
                 admin.ListDatasets: lambda _: tuple(self.datasets.values()),
                 admin.FindDataset: lambda q: self._dataset(q.ref),
@@ -173,6 +174,14 @@ class FakeNode:
             "sha256": question.stored.sha256,
         }
         added = examples.dataset().model_copy(update=changes)
+        self.datasets[added.id] = added
+        return added
+
+    def _add_from(self, question: admin.AddFromAddress) -> DatasetInfo:
+        if not question.address.startswith("runpod://vol123/"):
+            raise Refusal("E-KEY", "your files are those below runpod://vol123/")
+        name = question.name or question.address.rsplit("/", 1)[-1]
+        added = examples.dataset().model_copy(update={"id": DatasetId.derived(question.command_id), "name": name})
         self.datasets[added.id] = added
         return added
 

@@ -130,6 +130,25 @@ async def test_the_same_upload_with_the_same_key_is_one_data_set_and_other_bytes
     await problem(other, 422, "E-IDEMPOTENCY")
 
 
+async def test_an_address_becomes_a_data_set_without_a_byte_sent(site: Site) -> None:
+    key = {"Idempotency-Key": "k1"}
+    query = "from=runpod://vol123/datasets/user_x/big%20one.csv"
+    added = await (await site.post(f"/v1/datasets?{query}", headers=key)).json()
+    assert added["dataset"]["name"] == "big one.csv"
+    [asked] = site.node.storage.asked
+    assert (asked.address, asked.name) == ("runpod://vol123/datasets/user_x/big one.csv", None)
+    assert asked.command_id.endswith(":k1")
+    named = await (await site.post(f"/v1/datasets?{query}&name=mine")).json()
+    assert named["dataset"]["name"] == "mine"
+
+
+async def test_an_address_that_comes_with_bytes_or_is_not_ours_is_refused(site: Site) -> None:
+    both = await site.post("/v1/datasets?from=runpod://vol123/x", data=CSV)
+    await problem(both, 400, "E-BADREQUEST")
+    assert site.node.storage.asked == []
+    await problem(await site.post("/v1/datasets?from=runpod://other/x"), 403, "E-KEY")
+
+
 async def test_what_an_actor_refuses_is_its_problem_and_is_not_audited_twice(site: Site) -> None:
     await problem(await site.post("/v1/datasets?name=a.csv", data=b""), 422, "E-CSV-EMPTY")
     assert site.node.audits == []

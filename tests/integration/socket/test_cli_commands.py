@@ -14,46 +14,16 @@ from typing import Any
 import click
 import pytest
 
-from lastcall.cli import follow, jobs, logs
+from lastcall.cli import follow, jobs
 from lastcall.cli.app import LazyGroup, Leaf
-from lastcall.cli.main import cli, main
+from lastcall.cli.main import cli
 from messages import admin, upkeep
 from messages.errors import ERRORS, OUTCOME_EXIT, Refusal
 from messages.jobs import Outcome
 from tests.integration.socket import examples
-from tests.integration.socket.live import LiveGateway
+from tests.integration.socket.live import CSV, Capture, LiveGateway, run
 
 GOLDEN = Path(__file__).parents[2] / "golden"
-CSV = b"a,b,churn\n1,2,yes\n3,4,no\n"
-Capture = pytest.CaptureFixture[str]
-
-
-@pytest.fixture
-def live(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveGateway]:
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("LASTCALL_HOST", f"unix://{folder}/run/admin.sock")
-    monkeypatch.setenv("LASTCALL_STATE_DIR", str(folder / "state"))
-    monkeypatch.setenv("HOME", str(folder))
-    monkeypatch.setenv("TZ", "UTC")
-    monkeypatch.setattr(logs, "RETRY_S", 0.01)
-    monkeypatch.setattr(follow, "RETRY_S", 0.01)
-    gateway = LiveGateway(folder / "run" / "admin.sock")
-    gateway.start()
-    yield gateway
-    gateway.stop()
-
-
-@pytest.fixture
-def table(folder: Path) -> Path:
-    path = folder / "customers.csv"
-    path.write_bytes(CSV)
-    return path
-
-
-def run(capsys: Capture, *arguments: str) -> tuple[int, str, str]:
-    code = main(arguments)
-    found = capsys.readouterr()
-    return code, found.out, found.err
 
 
 def leaves(group: LazyGroup, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from actors.journal import install as installs
 from lastcall import reaping
@@ -13,9 +14,9 @@ KEY = b"k" * 32
 OURS = installs.Install("instal", "gene", KEY, datetime(2026, 1, 1, tzinfo=UTC), "1")
 
 
-async def test_overdue_pods_are_ended_and_proven_and_nothing_else_is_touched() -> None:
+async def test_overdue_pods_are_ended_and_proven_and_nothing_else_is_touched(tmp_path: Path) -> None:
     """Fault 16; the last line of defence, for the day the daemon's computer is dead."""
-    subject = RunPodSubject()
+    subject = RunPodSubject(tmp_path)
     hard = subject.now() + timedelta(seconds=60)
     overdue = MachineName("instal", "olde", "zzzzzzzzzz", 1, hard).text(KEY)
     running = MachineName("instal", "gene", "yyyyyyyyyy", 1, hard + timedelta(days=1)).text(KEY)

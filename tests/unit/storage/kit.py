@@ -25,7 +25,7 @@ from actors.journal.interface import (
 from actors.runtime.world import World
 from actors.storage.access import Layout
 from actors.storage.audit import AuditTrail
-from actors.storage.catalogue import Removal
+from actors.storage.catalogue import DATASET_REMOVE, MODEL_REMOVE, Removal
 from actors.storage.parts import StorageParts, StorageSettings
 from actors.storage.references import prefix_of_id
 from actors.storage.services import StorageServices
@@ -51,6 +51,7 @@ JOB = JobId("job_jjjjjjjjjj")
 START = datetime(2026, 5, 1, tzinfo=UTC)
 _BEGINNING = Version(0)
 CSV = b"a,b,y\n1,2,3\n"
+LAYOUT = Layout(volume="vol123", bucket="vol123")
 
 
 class Clock:
@@ -255,7 +256,8 @@ class FoldingCatalogue:
         events = [r.event for r in self._journal.all()]
         gone: set[str] = {e.model_id for e in events if isinstance(e, ModelRemoved)}
         gone |= {e.dataset_id for e in events if isinstance(e, DatasetRemoved)}
-        accepted = [e for e in events if isinstance(e, CommandAccepted)]
+        removals = (DATASET_REMOVE, MODEL_REMOVE)
+        accepted = [e for e in events if isinstance(e, CommandAccepted) and e.name in removals]
         return [Removal(e.command_id, str(e.answer["id"])) for e in accepted if e.answer["id"] not in gone]
 
 
@@ -458,7 +460,7 @@ def _services(house: House, settings: StorageSettings) -> StorageServices:
         store=house.store,
         prediction=house.predictor,
         audit=AuditTrail(house.journal, house.clock, "fake"),
-        layout=Layout(),
+        layout=LAYOUT,
         settings=settings,
     )
     return StorageServices(parts, jobs_using)
