@@ -34,7 +34,7 @@ def test_no_file_names_what_is_only_here(words: list[str]) -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("profile", [*PROFILES, "job", "uv"])
+@pytest.mark.parametrize("profile", [*PROFILES, "job", "aws", "uv"])
 def test_every_requirement_is_pinned_and_hashed_and_no_index_is_named(profile: str) -> None:
     text = (REQUIREMENTS / f"{profile}.txt").read_text()
     assert not re.search(r"(?m)^\s*-", text.replace("    --hash=", "")), "only hashes are options"
