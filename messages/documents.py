@@ -367,6 +367,15 @@ class LogLineOut(Record):
     text: str
 
 
+class ConsoleOut(Record):
+    """A piece of ``GET /v1/jobs/{id}/console`` (NDJSON): the machine's console as its provider keeps it."""
+
+    position: str
+    """``ATTEMPT:PLACE``, which resumes after it; a place is the provider's own number, of any size."""
+    text: str
+    """Whole lines or parts of them, as they came."""
+
+
 class Problem(Record):
     """RFC 9457 ``application/problem+json``."""
 

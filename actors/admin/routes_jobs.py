@@ -31,6 +31,7 @@ from messages.jobs import JobState
 
 _GROUPINGS = get_args(CostDocument.model_fields["by"].annotation)
 _LOG_POSITION = re.compile(r"([0-9]{1,9}):([0-9]{1,9})")
+_CONSOLE_PLACE = re.compile(r"([0-9]{1,3}):([0-9]{1,40})")
 
 
 class JobRoutes:
@@ -52,6 +53,7 @@ class JobRoutes:
             web.get("/v1/jobs/{ref}/wait", self.wait, allow_head=False),
             web.get("/v1/jobs/{ref}/follow", self.follow, allow_head=False),
             web.get("/v1/jobs/{ref}/logs", self.logs, allow_head=False),
+            web.get("/v1/jobs/{ref}/console", self.console, allow_head=False),
             web.get("/v1/machines", self.machines, allow_head=False),
             web.get("/v1/costs", self.costs, allow_head=False),
         ]
@@ -139,6 +141,16 @@ class JobRoutes:
         who = asked(request).requester
         source = self._views.log(who, part(request), int(position[1]), int(position[2]), follow)
         return await send_lines(self._desk, request, source)
+
+    async def console(self, request: web.Request) -> web.StreamResponse:
+        """The console of the job's machine as the provider keeps it, from ``after=ATTEMPT:PLACE`` on."""
+        place = _CONSOLE_PLACE.fullmatch(request.query.get("after", "0:0"))
+        if place is None:
+            raise Refusal("E-BADREQUEST", "after takes ATTEMPT:PLACE as each piece of a console carries it")
+        follow = flag_value(request, "follow")
+        who = asked(request).requester
+        source = self._views.console(who, part(request), int(place[1]), int(place[2]), follow)
+        return await send_lines(self._desk, request, source, first_s=self._desk.limits.view_s)
 
     async def machines(self, request: web.Request) -> web.StreamResponse:
         """The provider's own listing, begun after this request."""

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 from messages.admin import TrainOrder
 from messages.base import Request
 from messages.documents import (
+    ConsoleOut,
     CostDocument,
     EventLine,
     LogLineOut,
@@ -76,6 +77,15 @@ class Views(Protocol):
         self, requester: Requester, ref: str, after_file: int, after_line: int, follow: bool
     ) -> AsyncIterator[LogLineOut]:
         """Stream log lines past ``(after_file, after_line)``; with ``follow`` until the job's log is complete."""
+        ...
+
+    def console(
+        self, requester: Requester, ref: str, attempt: int, position: int, follow: bool
+    ) -> AsyncIterator[ConsoleOut]:
+        """Stream the provider's own console of a job's machine past a place; with ``follow`` until the job is over.
+
+        The provider is asked only while the stream is read. ``E-NOTFOUND`` where there is no machine or no console.
+        """
         ...
 
     async def config(self, requester: Requester) -> dict[str, Any]:

@@ -28,10 +28,15 @@ class SlowReader(Exception):
     """The other side left more unread than it may, for longer than it may."""
 
 
-async def send_lines(desk: Desk, request: web.Request, source: AsyncIterator[BaseModel]) -> web.StreamResponse:
-    """Answer with one JSON document a line, until ``source`` ends, the reader leaves, or it is too slow."""
+async def send_lines(
+    desk: Desk, request: web.Request, source: AsyncIterator[BaseModel], *, first_s: float | None = None
+) -> web.StreamResponse:
+    """Answer with one JSON document a line, until ``source`` ends, the reader leaves, or it is too slow.
+
+    ``first_s`` is how long headers wait for the first line, where a refusal may need longer than the limits say.
+    """
     response = web.StreamResponse(headers=_headers(request, "application/x-ndjson"))
-    return await _send(desk, request, response, source, _line)
+    return await _send(desk, request, response, source, _line, first_s)
 
 
 async def send_bytes(desk: Desk, request: web.Request, grant: DownloadGrant) -> web.StreamResponse:
@@ -48,6 +53,7 @@ async def _send(
     response: web.StreamResponse,
     source: AsyncIterator[T],
     encode: Callable[[T], bytes],
+    first_s: float | None = None,
 ) -> web.StreamResponse:
     """Wait a moment for the first item before any header goes out, so that a refusal is still a proper problem."""
     task = asyncio.current_task()
@@ -56,7 +62,7 @@ async def _send(
         task.add_done_callback(desk.streams.discard)
     first = asyncio.ensure_future(anext(source, None))
     try:
-        await _settle(desk, first)
+        await _settle(desk, first, desk.limits.first_item_s if first_s is None else first_s)
         _bound_buffer(desk, request)
         await response.prepare(request)
         await _pump(desk, response, first, source, encode)
@@ -73,10 +79,10 @@ async def _send(
     return response
 
 
-async def _settle(desk: Desk, first: asyncio.Future[T | None]) -> None:
+async def _settle(desk: Desk, first: asyncio.Future[T | None], seconds: float) -> None:
     """Wait a moment for the first item: a refusal comes at once, a quiet stream may never have one."""
     with suppress(TimeoutError):
-        async with Deadline(desk.clock, desk.limits.first_item_s):
+        async with Deadline(desk.clock, seconds):
             await asyncio.shield(first)
 
 

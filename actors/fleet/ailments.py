@@ -110,7 +110,7 @@ def _verdict(
     if history.falls >= RESTARTS_BEFORE_START:
         detail = (
             f"Its container ended and was started again {history.falls} times before the work began: "
-            "the image or its start fails; look at the machine's console with lastcall logs, or try another image."
+            "the image or its start fails; while it runs, lastcall logs JOB --console shows why; or try another image."
         )
         return StopReason.CRASH_LOOP, detail
     since_s, limit_s = history.runs_nothing_since_s, timings.no_uptime_s

@@ -14,6 +14,7 @@ from actors.runtime.world import Clock
 from actors.storage.folder import JobFolder
 from actors.supervisor.state import Job, fold
 from actors.views.building import NOTHING, train_document
+from actors.views.console import Consoles
 from actors.views.finding import find_job
 from messages.documents import LogLineOut, PsDocument, PsRow, TrainDocument
 from messages.errors import Refusal
@@ -53,6 +54,7 @@ class JobViews:
         self._providers = providers
         self._dispatcher = dispatcher
         self._fleet = fleet
+        self.consoles = Consoles(journal, clock, providers, self.folded)
 
     async def folded(self, job_id: JobId) -> Job:
         """Return the fold of a job's stream. Raises ``Refusal`` E-NOTFOUND."""

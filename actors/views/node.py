@@ -23,6 +23,7 @@ from messages.admin import FindDataset, TrainOrder
 from messages.documents import (
     ActorRow,
     AlarmRow,
+    ConsoleOut,
     CostDocument,
     EventLine,
     LogLineOut,
@@ -115,6 +116,12 @@ class NodeViews:
     ) -> AsyncIterator[LogLineOut]:
         """Stream a job's log."""
         return self._jobs.log(requester, ref, after_file, after_line, follow)
+
+    def console(
+        self, requester: Requester, ref: str, attempt: int, position: int, follow: bool
+    ) -> AsyncIterator[ConsoleOut]:
+        """Stream the console of a job's machine."""
+        return self._jobs.consoles.read(requester, ref, attempt, position, follow)
 
     async def plan(self, requester: Requester, order: TrainOrder, plan: Plan) -> PlanDocument:
         """Return a plan with the file it is about and the budget that is left."""

@@ -26,13 +26,21 @@ Position = Callable[[dict[str, Any]], str]
     "lastcall logs churn-7fa",
     "lastcall logs -f @last",
     "lastcall logs churn-7fa --json | jq -r .text",
+    "lastcall logs --console -f churn-7fa",
     json_help="Print one JSON document a line.",
 )
 @click.argument("job")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the job is over.")
+@click.option("--console", is_flag=True, help="Its machine's console instead, as the provider keeps it.")
 @pass_app
-def logs(app: App, job: str, follow: bool, as_json: bool) -> int:
-    """Show the log of JOB (id, its beginning, name or @last)."""
+def logs(app: App, job: str, follow: bool, console: bool, as_json: bool) -> int:
+    """Show the log of JOB (id, its beginning, name or @last).
+
+    With --console it is what the provider kept of the machine's console: image pulls, crash loops, what goes wrong
+    before there is a log. A provider may drop it with the machine.
+    """
+    if console:
+        return _console(app, job, follow=follow, as_json=as_json)
     for raw in log_lines(app.client, job, follow=follow):
         if as_json:
             app.screen.raw(raw)
@@ -66,6 +74,30 @@ def events(app: App, follow: bool, after: int, as_json: bool) -> int:
     return 0
 
 
+def _console(app: App, job: str, *, follow: bool, as_json: bool) -> int:
+    """Show a machine's console; pieces need not end with their line."""
+    path = f"/v1/jobs/{segment(job)}/console"
+    query = {"follow": 1 if follow else None}
+    rest, told = "", False
+    for raw in resumed(app.client, path, query, position=lambda piece: str(piece["position"]), after=None):
+        told = True
+        if as_json:
+            app.screen.raw(raw)
+            continue
+        *whole, rest = (rest + json.loads(raw)["text"]).split("\n")
+        if len(rest) > _LINE_CHARS_MAX:
+            whole, rest = [*whole, rest], ""
+        for line in whole:
+            app.screen.data(line.removesuffix("\r"))
+    if rest:
+        app.screen.data(rest)
+    if not told:
+        app.screen.say("Nothing is on its console yet.")
+    return 0
+
+
+_LINE_CHARS_MAX = 1 << 16
+"""Of a console's line before it is shown in parts."""
 _VALUE_CHARS = 60
 
 

@@ -233,6 +233,23 @@ def test_the_log_is_whole_after_the_machine_is_gone_and_resumes_where_it_was() -
     virtually(story)
 
 
+def test_a_console_is_of_the_machine_the_job_has_now_and_a_place_of_another_one_begins_anew() -> None:
+    async def story(house: NodeKit) -> None:
+        job_id = await house.train()
+        job = await house.until(job_id, JobState.RUNNING)
+        assert job.current is not None
+        assert job.current.request is not None
+        [piece] = await taken(views(house).console(ANA, job_id, 0, 0, False))
+        assert piece.text.startswith(job.current.request.name)
+        assert await taken(views(house).console(ANA, job_id, *map(int, piece.position.split(":")), False)) == []
+        assert await taken(views(house).console(ANA, job_id, 7, 999, False)) == [piece]
+        with pytest.raises(Refusal, match="E-NOTFOUND"):
+            await taken(views(house).console(BEN, job_id, 0, 0, False))
+        await house.closed(job_id)
+
+    virtually(story)
+
+
 def test_a_job_that_never_had_a_machine_has_an_empty_log() -> None:
     async def story(house: NodeKit) -> None:
         first, second = await house.train(), await house.train()

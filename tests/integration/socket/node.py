@@ -10,6 +10,7 @@ from typing import Any
 from actors.admin.services import Services
 from messages import admin, upkeep
 from messages.documents import (
+    ConsoleOut,
     CostDocument,
     EventLine,
     LogLineOut,
@@ -104,6 +105,9 @@ class FakeNode:
         self.event_lines = [examples.event(n) for n in range(1, 4)]
         self.machine_list = examples.machines()
         self.status_now = examples.status()
+        self.console_pieces = [("1:5", "pulling ima"), ("1:9", "ge\nstarted\n")]
+        self.looking = 0
+        """Who reads a console now."""
         self.datasets: dict[str, DatasetInfo] = {}
         self.release = asyncio.Event()
         """Streams that follow go on when this is set."""
@@ -262,3 +266,20 @@ class FakeNode:
                 yield line
         if follow:
             await self.release.wait()
+
+    async def console(
+        self, requester: Requester, ref: str, attempt: int, position: int, follow: bool
+    ) -> AsyncIterator[ConsoleOut]:
+        await self.job(requester, ref)
+        self.looking += 1
+        try:
+            if not self.console_pieces:
+                await self.release.wait()
+                raise Refusal("E-NOTFOUND", "the machine is gone", hint="Read its log: lastcall logs churn-7fa")
+            for place, text in self.console_pieces:
+                if int(place.split(":")[1]) > position:
+                    yield ConsoleOut(position=place, text=text)
+            if follow:
+                await self.release.wait()
+        finally:
+            self.looking -= 1

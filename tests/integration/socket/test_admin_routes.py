@@ -193,6 +193,29 @@ async def test_log_and_events_resume_after_a_position(site: Site) -> None:
     assert await lines(await site.get("/v1/events?after=3")) == []
 
 
+async def test_a_console_streams_from_its_place_on_and_ends_with_the_reader(site: Site) -> None:
+    pieces = await lines(await site.get("/v1/jobs/churn-7fa/console"))
+    assert [p["position"] for p in pieces] == ["1:5", "1:9"]
+    assert [p["text"] for p in await lines(await site.get("/v1/jobs/churn-7fa/console?after=1:5"))] == ["ge\nstarted\n"]
+    site.node.release.clear()
+    followed = await site.get("/v1/jobs/churn-7fa/console?follow=1")
+    assert json.loads(await followed.content.readline())["position"] == "1:5"
+    followed.close()
+    await until(lambda: not site.node.looking)
+
+
+async def test_a_console_that_is_gone_is_a_problem_however_late_that_is_known(site: Site) -> None:
+    site.node.console_pieces = []
+    site.node.release.clear()
+    asked = asyncio.create_task(site.get("/v1/jobs/churn-7fa/console"))
+    await until(lambda: site.node.looking == 1)
+    site.clock.advance(5)
+    await asyncio.sleep(0.01)
+    site.node.release.set()
+    found = await problem(await asked, 404, "E-NOTFOUND")
+    assert found["hint"] == "Read its log: lastcall logs churn-7fa"
+
+
 async def test_wait_answers_when_the_job_is_over(site: Site) -> None:
     site.node.job_now = examples.running()
     response = await site.get("/v1/jobs/churn-7fa/wait?timeout_s=5")
@@ -255,6 +278,9 @@ async def test_a_models_file_and_a_prediction_are_served(site: Site) -> None:
         ("/v1/jobs?cursor=", "E-BADREQUEST"),
         ("/v1/jobs?all=perhaps", "E-BADREQUEST"),
         ("/v1/jobs/churn-7fa/logs?after=x", "E-BADREQUEST"),
+        ("/v1/jobs/churn-7fa/console?after=1", "E-BADREQUEST"),
+        ("/v1/jobs/churn-7fa/console?after=1:-1", "E-BADREQUEST"),
+        ("/v1/jobs/nobody/console", "E-NOTFOUND"),
         ("/v1/jobs/churn-7fa/wait?timeout_s=-1", "E-BADREQUEST"),
         ("/v1/costs?by=weather", "E-BADREQUEST"),
         ("/v1/events?after=-1", "E-BADREQUEST"),

@@ -63,6 +63,11 @@ def fake_programs(monkeypatch: pytest.MonkeyPatch) -> None:
         module = types.ModuleType(f"lastcall.{name}")
         module.main = program  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, f"lastcall.{name}", module)
+    setup = types.ModuleType("lastcall.setup.command")
+    report = types.SimpleNamespace(document=lambda: {"schema": "setup/v1"}, exit_code=0)
+    setup.Place = lambda *_: None  # type: ignore[attr-defined]
+    setup.set_up_runpod = lambda *_: report  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "lastcall.setup.command", setup)
     reaping = types.ModuleType("lastcall.reaping")
     reaping.main = lambda **_: (0, {"schema": "reap/v1"})  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "lastcall.reaping", reaping)
