@@ -246,6 +246,14 @@ _ALL = (
         exit=EXIT_JOB_FAILED,
     ),
     ErrorCode(
+        "E-STORAGE",
+        "The storage refuses what the job needs",
+        "Check the storage keys, the volume and the clock: lastcall doctor",
+        outcome="refused",
+        exit=EXIT_REFUSED,
+        status=502,
+    ),
+    ErrorCode(
         "E-STORAGEFULL",
         "The storage has no room left",
         "Make room (lastcall data prune) or make the volume larger, then run it again",

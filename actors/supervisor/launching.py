@@ -42,8 +42,9 @@ async def reserve(tools: Tools, job: Job, effect: Reserve) -> None:
     try:
         program = await tools.program(job.binding.provider)
         await tools.folder_of(job, effect.attempt).write_spec(work.spec_for(job, effect.attempt, program))
-    except StorageFull as full:  # asking again does not help, and no machine could leave its result there
-        refused = ev.ReservationRefused(attempt=effect.attempt, code="E-STORAGEFULL", detail=plain(full))
+    except Refused as no:  # asking again does not help, and no machine could leave its result there
+        code = "E-STORAGEFULL" if isinstance(no, StorageFull) else "E-STORAGE"
+        refused = ev.ReservationRefused(attempt=effect.attempt, code=code, detail=plain(no))
         await tools.append(job.id, refused)
         return
     reserved = ev.MoneyReserved(

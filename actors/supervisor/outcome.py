@@ -36,6 +36,10 @@ _BY_REASON = {
 """What the reason to end says where no marker does."""
 
 
+_OF_STORAGE = frozenset({"E-STORAGE", "E-STORAGEFULL"})
+"""Refusals of the store that what a machine needs could not be put into; every other one is about money."""
+
+
 def verdict(job: Job) -> Verdict:
     """Return how the job ended, judged from its last attempt. Call it when no attempt is open."""
     if job.parked:
@@ -51,7 +55,7 @@ def verdict(job: Job) -> Verdict:
 def _without_machine(job: Job) -> Verdict:
     if job.stop is None and job.reservation_refused:
         refusal = job.reservation_refused
-        outcome = Outcome.REFUSED if refusal.code == "E-STORAGEFULL" else Outcome.OVER_BUDGET
+        outcome = Outcome.REFUSED if refusal.code in _OF_STORAGE else Outcome.OVER_BUDGET
         return Verdict(outcome, refusal.code, refusal.detail)
     return _BY_REASON[StopReason.STOP]
 

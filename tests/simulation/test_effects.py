@@ -34,6 +34,7 @@ from messages.jobs import JobState, Outcome
 from messages.machines import LaunchRequest, Machine, ProviderKind
 from providers.fake.scripts import Script, Write, result
 from providers.fake.training import FakeTraining
+from providers.interface import Refused as ProviderRefused
 from providers.interface import StorageFull, Unavailable
 from tests.support.node import ANA, NodeKit, good, virtually
 
@@ -121,16 +122,21 @@ def test_any_failure_of_a_create_that_is_no_clean_answer_is_ambiguous(monkeypatc
     virtually(story)
 
 
-def test_a_store_that_is_full_refuses_the_job_before_any_machine_is_rented() -> None:
+@pytest.mark.parametrize(
+    ("error", "code"), [(StorageFull("507"), "E-STORAGEFULL"), (ProviderRefused("wrong key"), "E-STORAGE")]
+)
+def test_a_store_that_is_full_or_refuses_ends_the_job_before_any_machine_is_rented(
+    error: ProviderRefused, code: str
+) -> None:
     """Fault 38: no machine could leave its result there."""
 
     async def story(house: NodeKit) -> None:
         async def full(_: ProviderKind) -> Program:
-            raise StorageFull("507")
+            raise error
 
         house.program = full
         job = await house.closed(await house.train())
-        assert outcome_of(job) == (Outcome.REFUSED, "E-STORAGEFULL")
+        assert outcome_of(job) == (Outcome.REFUSED, code)
         assert house.cloud.launches == 0
         assert await house.kinds("ledger") == ["ledger.reserved", "ledger.released", "ledger.settled"]
 
