@@ -106,8 +106,8 @@ def progress_line(document: Document) -> str:
         parts.append(money(job["cost_usd"]))
     if state == "running":
         parts += [text.use(document.get("machine", {})), job.get("message") or job.get("stage") or ""]
-    elif job.get("message"):
-        parts.append(job["message"])
+    elif state == "launching" and job.get("detail"):
+        parts.append(job["detail"])  # why it takes so long: an unanswered create
     return clean(f"{job['name']}: " + " · ".join(part for part in parts if part))
 
 

@@ -123,7 +123,7 @@ def _cpu_offers(need: Need, cpus: tuple[Cpu, ...], place: str, settings: RunPodS
     for cpu in cpus:
         vcpus = vcpus_for(need.size_mb, cpu)
         if vcpus is not None:
-            found.append(_cpu_offer(cpu, vcpus, place, settings, f"{need.model_type} computes on the CPU only"))
+            found.append(_cpu_offer(cpu, vcpus, place, settings, "this model uses no GPU"))
     found = [one for one in found if one.stock > Stock.NONE]
     found.sort(key=lambda one: (one.offer.rate_usd_per_hour, -one.stock, one.offer.id))
     return found[:CPU_OFFERS_MAX]
@@ -140,7 +140,7 @@ def _gpu_offer(gpu: Gpu, price: Decimal, place: str, settings: RunPodSettings, w
         disk_usd_per_hour=settings.disk_usd_per_hour,
         gpu=f"{gpu.name} {gpu.memory_gb} GB",
         gpu_count=1,
-        reason=f"{why}; {gpu.memory_gb} GB of GPU memory, {_words(stock)} in {place}",
+        reason=f"{why}; {_words(stock)} in {place}",
     )
     return _Ranked(offer, stock)
 
@@ -158,7 +158,7 @@ def _cpu_offer(cpu: Cpu, vcpus: int, place: str, settings: RunPodSettings, why: 
         disk_usd_per_hour=settings.disk_usd_per_hour,
         cpus=vcpus,
         memory_gb=memory_gb,
-        reason=f"{why}; {vcpus} vCPUs, {memory_gb:g} GB of memory, {_words(stock)} in {place}",
+        reason=f"{why}; {_words(stock)} in {place}",
     )
     return _Ranked(offer, stock)
 

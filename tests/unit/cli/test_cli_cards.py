@@ -144,6 +144,14 @@ def test_ps_shows_what_a_running_job_uses_below_its_line_at_any_width(columns: i
     assert max(len(line) for line in lines) <= columns
 
 
+def test_progress_says_that_a_create_is_unanswered_and_not_what_the_work_said_last() -> None:
+    found = document("train_running")
+    found["job"].update(state="launching", detail="making sure nothing was started.", message="", cost_usd="0")
+    assert cards.progress_line(found) == ("churn-7fa: renting the machine · $0.00 · making sure nothing was started.")
+    found["job"].update(state="confirming", message="trained")
+    assert "trained" not in cards.progress_line(found)
+
+
 def test_what_matters_most_of_progress_is_left_on_a_narrow_terminal() -> None:
     assert cut(cards.progress_line(document("train_running")), 40) == "churn-7fa: training · 40 % · 1 min 33 s…"
 
