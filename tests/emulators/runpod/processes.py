@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.emulators.runpod import process_scan
+from tests.emulators.common import process_scan
 from tests.emulators.runpod.runner import PodBroken, PodSpec, Printed
 
 PODS, VOLUMES, DISKS = "pods", "volumes", "disks"
@@ -169,7 +169,7 @@ class ProcessRunner:
                 container.code = code if code >= 0 else 128 - code
 
     def _members(self, container: _Container) -> list[int]:
-        return process_scan.members(container.spec.id, self.root, container.sessions)
+        return process_scan.members(f"RUNPOD_POD_ID={container.spec.id}", self.root, container.sessions)
 
     def _finish(self, container: _Container) -> None:
         """Kill all of it, look again until nothing is left, and reap. Raises RuntimeError if something stays."""

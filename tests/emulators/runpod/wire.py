@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+
+from tests.emulators.common.wire import Response as Response
 
 
 class Surface(StrEnum):
@@ -34,23 +35,3 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     """Names in lower case."""
     body: bytes = b""
-
-
-@dataclass(frozen=True)
-class Response:
-    """One answer, and what happens to it on its way."""
-
-    status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    delay_s: float = 0.0
-    """Held back this long by the emulator's clock before the first byte."""
-    lost: Literal["reset", "hang", "cut"] | None = None
-    """reset: the connection breaks before a byte; hang: no byte ever comes; cut: half of the body, then a break."""
-    drip_s: float = 0.0
-    """Seconds between two bytes of the body; 0: all at once."""
-    wait: Callable[[float], Response | None] | None = None
-    """A long poll: asked again with the time until it answers; after ``wait_s`` this response itself goes out."""
-    wait_s: float = 0.0
-    follow: Callable[[], bytes] | None = None
-    """A stream that does not end: asked again and again for what is new after ``body``."""

@@ -1,4 +1,4 @@
-"""Finding every process of a pod, and ending all of them."""
+"""Finding every process of a pod or an instance, and ending all of them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ class Seen(NamedTuple):
     zombie: bool
 
 
-def members(pod_id: str, root: Path, sessions: Iterable[int]) -> list[int]:
-    """Return the living processes of a pod: by what is in their environment, by session, and their descendants."""
+def members(mark: str, root: Path, sessions: Iterable[int]) -> list[int]:
+    """Return the living processes of one machine: by ``mark`` (``NAME=value``) in their environment, by session, and
+    their descendants."""
     known = list(sessions)
     table = {seen.pid: seen for seen in map(_look, _pids()) if seen is not None}
-    marker, place = f"RUNPOD_POD_ID={pod_id}".encode(), os.fsencode(root)
+    marker, place = mark.encode(), os.fsencode(root)
     found = [pid for pid, seen in table.items() if seen.session in known or _marked(pid, marker, place)]
     while True:
         more = [pid for pid, seen in table.items() if seen.parent in found and pid not in found]
