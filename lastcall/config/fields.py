@@ -43,8 +43,8 @@ def _core(annotation: Any) -> Any:
 
 def _words(core: Any) -> str:
     if get_origin(core) is Literal:
-        return " or ".join(get_args(core))
-    return {int: "whole number", Decimal: "number", SecretStr: "secret"}.get(core, "text")
+        return " or ".join(map(str, get_args(core)))
+    return {bool: "true or false", int: "whole number", Decimal: "number", SecretStr: "secret"}.get(core, "text")
 
 
 def _field(section: str, name: str, info: FieldInfo) -> Field:

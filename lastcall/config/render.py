@@ -33,6 +33,8 @@ def toml_value(value: Any) -> str:
     """Return a default as TOML."""
     if isinstance(value, Decimal):
         return format(value, "f")
+    if isinstance(value, bool):
+        return str(value).lower()
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
@@ -40,7 +42,7 @@ def default_text(field: Field) -> str:
     """Return a default as people read it; empty where there is none."""
     if field.default is None:
         return ""
-    return format(field.default, "f") if isinstance(field.default, Decimal) else str(field.default)
+    return toml_value(field.default).strip('"')
 
 
 def section_words(section: str) -> str:

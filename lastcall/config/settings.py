@@ -43,6 +43,11 @@ def _number(value: Any) -> Any:
     return value
 
 
+def _whole(value: Any) -> Any:
+    """Read a whole number written as text, as environment variables are, where only some numbers are possible."""
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdecimal() else _number(value)
+
+
 def _upper(value: Any) -> Any:
     return value.upper() if isinstance(value, str) else value
 
@@ -86,6 +91,18 @@ def _address(value: str) -> str:
     if value.startswith("http://") and not re.match(r"http://(localhost|127\.0\.0\.1)(:|/|$)", value):
         raise ValueError("must begin with https:// (http:// is possible on this computer only)")
     return value.rstrip("/")
+
+
+def _aws_name(pattern: str, like: str) -> AfterValidator:
+    """Return the check of an AWS name; ``like`` shows a right one."""
+    found = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if not found.fullmatch(value):
+            raise ValueError(f"must look like {like}, not {value[:60]!r}")
+        return value
+
+    return AfterValidator(check)
 
 
 def _data_center(value: str) -> str:
@@ -295,6 +312,69 @@ class Aws(Section):
     bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] | None = Field(
         default=None, description="Bucket that keeps data, models and jobs."
     )
+    kms_key: (
+        Annotated[str, _aws_name(r"(arn:aws[a-z-]*:kms:\S{1,150}|alias/[\w/-]{1,200}|[0-9a-f-]{36})", "alias/x")] | None
+    ) = Field(default=None, description="KMS key that encrypts the bucket and the disks; AWS's own keys when not set.")
+    instance_type: Annotated[str, _aws_name(r"[a-z0-9-]{2,20}\.[a-z0-9-]{2,20}", "m5.large")] | None = Field(
+        default=None, description="Instance type of every training; chosen by size and model when not set."
+    )
+    spot: bool = Field(
+        default=True, description="Try spot instances first; on-demand ones are the way out. false: on-demand only."
+    )
+    spot_max_price_factor: Annotated[Decimal, BeforeValidator(_number), Field(ge=1, le=10)] = Field(
+        default=Decimal("1.25"), description="How far the spot price may rise while a training runs, as a multiple."
+    )
+    spot_max_usd_per_hour: Cap | None = Field(
+        default=None, description="Spot instances above this price are not taken. No limit of its own when not set."
+    )
+    disk_gb: Annotated[int, BeforeValidator(_number), Field(ge=10, le=1000)] = Field(
+        default=50, description="Disk of an instance: encrypted gp3, deleted with it."
+    )
+    ami: Annotated[str, _aws_name(r"ami-[0-9a-f]{8,17}", "ami-0123456789abcdef0")] | None = Field(
+        default=None,
+        description="Image that instances start from, pinned. It needs Python 3.11 or newer and systemd. "
+        "When not set: the newest Ubuntu 24.04, for GPUs the one with NVIDIA's drivers.",
+    )
+    image: Annotated[str, AfterValidator(_image)] | None = Field(
+        default=None,
+        description="Docker image that jobs run in, such as our training image; without it jobs bring their libraries.",
+    )
+    instance_profile: Annotated[str, _aws_name(r"[\w+=,.@-]{1,128}|arn:aws\S{1,250}", "lastcall-machine")] = Field(
+        default="lastcall-machine",
+        description="Instance profile, by name or ARN; its role lets a job reach its folder.",
+    )
+    security_group: Annotated[str, _aws_name(r"sg-[0-9a-f]{8,17}", "sg-0123456789abcdef0")] | None = Field(
+        default=None,
+        description="Security group of the instances; they need no inbound rule. The default one when not set.",
+    )
+    subnet: Annotated[str, _aws_name(r"subnet-[0-9a-f]{8,17}", "subnet-0123456789abcdef0")] | None = Field(
+        default=None, description="Subnet of the instances; the default network's, in any zone, when not set."
+    )
+    key_name: Name | None = Field(
+        default=None, description="SSH key pair for looking into instances; none when not set."
+    )
+    log_group: Annotated[str, _aws_name(r"[\w./#-]{1,256}", "/lastcall/jobs")] = Field(
+        default="/lastcall/jobs", description="CloudWatch log group that keeps what instances said."
+    )
+    log_retention_days: Annotated[Literal[1, 3, 5, 7, 14, 30, 60, 90, 180, 365], BeforeValidator(_whole)] = Field(
+        default=30, description="How long it keeps it; CloudWatch knows these numbers only."
+    )
+    datasets_expire_days: Days = Field(default=90, description="Age at which the bucket deletes data sets.")
+    models_archive_days: Days = Field(default=30, description="Age at which the bucket moves models to the archive.")
+    models_expire_days: Days = Field(default=180, description="Age at which the bucket deletes models.")
+    package_index: Address | None = Field(
+        default=None, description="Package index that jobs install their libraries from; pip's own when not set."
+    )
+    endpoint_url: Address | None = Field(
+        default=None, description="Address of every AWS service, for emulators; AWS's own when not set."
+    )
+    ec2_endpoint: Address | None = Field(default=None, description="Address of EC2.")
+    s3_endpoint: Address | None = Field(default=None, description="Address of S3.")
+    sts_endpoint: Address | None = Field(default=None, description="Address of STS, which says whose account it is.")
+    ssm_endpoint: Address | None = Field(default=None, description="Address of SSM, which knows the newest images.")
+    logs_endpoint: Address | None = Field(default=None, description="Address of CloudWatch Logs.")
+    pricing_endpoint: Address | None = Field(default=None, description="Address of the price list.")
+    iam_endpoint: Address | None = Field(default=None, description="Address of IAM, which setup makes the roles with.")
 
 
 class Telegram(Section):

@@ -33,6 +33,14 @@ KEPT_NAMES: Mapping[str, tuple[str, ...]] = {
     "aws.session_token": ("AWS_SESSION_TOKEN",),
     "aws.profile": ("AWS_PROFILE",),
     "aws.region": ("AWS_REGION", "AWS_DEFAULT_REGION"),
+    "aws.endpoint_url": ("AWS_ENDPOINT_URL",),
+    "aws.ec2_endpoint": ("AWS_ENDPOINT_URL_EC2",),
+    "aws.s3_endpoint": ("AWS_ENDPOINT_URL_S3",),
+    "aws.sts_endpoint": ("AWS_ENDPOINT_URL_STS",),
+    "aws.ssm_endpoint": ("AWS_ENDPOINT_URL_SSM",),
+    "aws.logs_endpoint": ("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS",),
+    "aws.pricing_endpoint": ("AWS_ENDPOINT_URL_PRICING",),
+    "aws.iam_endpoint": ("AWS_ENDPOINT_URL_IAM",),
     "telegram.bot_token": ("TELEGRAM_BOT_TOKEN",),
 }
 """Setting → variables kept from earlier plans and from the clouds' own tools (requirement R4.1)."""

@@ -37,6 +37,7 @@ _LIMITS = {
 }
 
 _KINDS = {
+    "true or false": "must be true or false",
     "whole number": "must be a whole number",
     "number": "must be a number",
     "secret": "must be a text that is not empty",

@@ -42,6 +42,14 @@ R4_1 = [
     ("AWS_PROFILE", "aws.profile", "work"),
     ("AWS_REGION", "aws.region", "eu-central-1"),
     ("AWS_DEFAULT_REGION", "aws.region", "us-east-1"),
+    ("AWS_ENDPOINT_URL", "aws.endpoint_url", "http://localhost:4566"),
+    ("AWS_ENDPOINT_URL_EC2", "aws.ec2_endpoint", "http://localhost:1"),
+    ("AWS_ENDPOINT_URL_S3", "aws.s3_endpoint", "http://localhost:2"),
+    ("AWS_ENDPOINT_URL_STS", "aws.sts_endpoint", "http://localhost:3"),
+    ("AWS_ENDPOINT_URL_SSM", "aws.ssm_endpoint", "http://localhost:4"),
+    ("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", "aws.logs_endpoint", "http://localhost:5"),
+    ("AWS_ENDPOINT_URL_PRICING", "aws.pricing_endpoint", "http://localhost:6"),
+    ("AWS_ENDPOINT_URL_IAM", "aws.iam_endpoint", "http://localhost:7"),
 ]
 
 
@@ -77,6 +85,19 @@ def test_every_setting_has_a_generic_variable(loaded: Loader, key: str) -> None:
         "runpod.mount_path": "/workspace",
         "runpod.container_disk_gb": "30",
         "aws.region": "eu-west-1",
+        "aws.kms_key": "alias/lastcall",
+        "aws.instance_type": "m5.large",
+        "aws.disk_gb": "50",
+        "aws.ami": "ami-0123456789abcdef0",
+        "aws.security_group": "sg-0123456789abcdef0",
+        "aws.subnet": "subnet-0123456789abcdef0",
+        "aws.log_retention_days": "30",
+        **{
+            field.key: "http://localhost:4566"
+            for field in FIELDS
+            if field.key.startswith("aws.") and "endpoint" in field.key
+        },
+        "aws.package_index": "https://mirror.example.com/simple",
         "telegram.bot_token": BOT,
         "logging.level": "DEBUG",
         "logging.format": "json",
@@ -85,7 +106,8 @@ def test_every_setting_has_a_generic_variable(loaded: Loader, key: str) -> None:
     }
     field = BY_KEY[key]
     number = field.type in ("number", "whole number")
-    result = loaded({names_of(field)[0]: samples.get(key, "1" if number else "abcd")})
+    plain = "true" if field.type == "true or false" else "1" if number else "abcd"
+    result = loaded({names_of(field)[0]: samples.get(key, plain)})
     assert result.origins[key] == f"LASTCALL_{key.upper().replace('.', '_')}"
 
 
