@@ -326,7 +326,7 @@ class Tapped:
         self._auditor = auditor
         self._at = at
         self._after = after
-        self._count = 0
+        self.count = 0
         self.died = asyncio.Event()
 
     async def append(
@@ -338,12 +338,12 @@ class Tapped:
         actor: str,
         cause: str | None = None,
     ) -> Appended:
-        self._count += 1
-        if self.died.is_set() or (self._count == self._at and not self._after):
+        self.count += 1
+        if self.died.is_set() or (self.count == self._at and not self._after):
             await self._die()
         appended: Appended = await self._inner.append(stream, expected, events, actor=actor, cause=cause)
         self._auditor.appended(stream, events)
-        if self._count == self._at:
+        if self.count == self._at:
             await self._die()
         return appended
 

@@ -19,9 +19,23 @@ from tests.support.node import KEY
 from tests.support.runpod_sim import ACCOUNT
 
 LASTS_MAX_S: Final = 300.0
+FLAPS: Final = (
+    "RUNNING",
+    "EXITED",
+    "MIGRATING",
+    "RUNNING",
+    "STARTING",
+    "RUNNING",
+    "",
+    "RUNNING",
+    "EXITED",
+    "RUNNING",
+    "X",
+)
+"""One word for each pod read: so many that no pod has the same one three listings in a row, which would be believed."""
 Document = dict[str, Any]
-When = Literal["any", "early", "running"]
-"""Armed at some time, before the first order comes, or once a pod of ours runs."""
+When = Literal["any", "early", "running", "late"]
+"""Armed at some time, before the first order comes, once a pod of ours runs, or when it has run for a while."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +119,7 @@ KINDS: Final[dict[str, Kind]] = {
     "page dropped": Kind(6, _one("list.drop_page", lambda _: 1, (1, 3)), blinding=True),
     "list breaks off": Kind(6, _one("list.mid_500", _yes, (1, 8)), blinding=True),
     "empty list": Kind(7, _one("list.empty_once", _yes, (1, 3)), when="running"),
+    "empty list late": Kind(7, _one("list.empty_once", _yes, (1, 3)), when="late"),
     "another account's key": Kind(8, _one("auth.switch_account", lambda _: "user_other"), blinding=True),
     "another account's key at work": Kind(
         8, _one("auth.switch_account", lambda _: "user_other"), blinding=True, when="running"
@@ -113,7 +128,7 @@ KINDS: Final[dict[str, Kind]] = {
     "key revoked": Kind(9, _one("auth.revoke", _yes), blinding=True),
     "key revoked at work": Kind(9, _one("auth.revoke", _yes), blinding=True, when="running"),
     "stale status": Kind(10, _one("status.stale", _between(5, 60))),
-    "flapping status": Kind(10, _one("status.flap", lambda _: ("RUNNING", "EXITED", "MIGRATING"))),
+    "flapping status": Kind(10, _one("status.flap", lambda _: FLAPS)),
     "unknown status": Kind(10, _one("status.word", _pick("MIGRATING", "", "Läuft"))),
     "no runtime": Kind(10, _one("runtime.null", _yes)),
     "stale runtime": Kind(10, _one("runtime.stale", _between(5, 90))),
@@ -180,7 +195,9 @@ def draw(rng: random.Random, row: int) -> list[Fault]:
 def _kind(name: str, kind: Kind, rng: random.Random) -> Fault:
     document = kind.make(rng)
     hit = next(iter(document))
-    at_s = {"early": 0.0, "any": rng.uniform(0, 120), "running": rng.uniform(0, 15)}[kind.when]
+    at_s = {"early": 0.0, "any": rng.uniform(0, 120), "running": rng.uniform(0, 15), "late": rng.uniform(100, 200)}[
+        kind.when
+    ]
 
     def arm(house: RunPodHouse) -> None:
         house.platform.faults.arm_json(document, house.now())

@@ -20,6 +20,7 @@ from messages.errors import Refusal
 from messages.ids import CommandId, JobId
 from messages.jobs import JobState, Outcome
 from providers.interface import ProviderError
+from tests.emulators.runpod.settings import Settings
 from tests.simulation.runpod import nemesis
 from tests.simulation.runpod.auditor import Auditor, Tapped, Violation
 from tests.simulation.runpod.house import RunPodHouse, simulate
@@ -40,6 +41,10 @@ RUNS_AT_LAST_S: Final = 200.0
 """A fault that waits for a running pod of ours strikes then, if there is none."""
 LOG_BYTES_MAX: Final = 9 << 20
 """What one look at a console may give (fault 33): the bound of a snapshot and its last piece."""
+
+SMALL_PAGE: Final = 10
+WIDE: Final = {"minute": 600, "hour": 30_000, "day": 500_000}
+"""Calls where pages are small: with the usual quota so many pages would hold launches back for ever, rightly."""
 
 Keep = Callable[["Run"], None]
 
@@ -82,7 +87,10 @@ def _run(script: Script, keep: Keep) -> Report:
         keep(one)
         return await one.go()
 
-    return simulate(story, seed=script.seed, works=works, latency_s=script.latency_s, settings=settings)
+    emulated = Settings() if script.page_items > SMALL_PAGE else Settings(quotas=WIDE)
+    return simulate(
+        story, seed=script.seed, works=works, latency_s=script.latency_s, settings=settings, emulated=emulated
+    )
 
 
 class Run:
@@ -262,7 +270,7 @@ class Run:
 
     async def _fault(self, fault: Fault) -> None:
         clock = self.house.clock
-        if fault.when == "running":
+        if fault.when in ("running", "late"):
             give_up = clock.monotonic() + RUNS_AT_LAST_S
             while not self._running() and clock.monotonic() < give_up:
                 await clock.sleep(1)
@@ -316,8 +324,12 @@ class Run:
 
     async def _outcomes(self) -> None:
         """A healthy job that nothing harmed ends as its own work does: blindness kills and repeats nothing."""
-        harmless = all(fault.harmless for fault in self.script.faults)
-        refusing = any(fault.row in (8, 9) for fault in self.script.faults)  # such a key rents nothing, and says so
+        faults = self.script.faults
+        harmless = all(fault.harmless for fault in faults)
+        if any(fault.name == "same name twice" for fault in faults):
+            # A twin that nobody ends before it starts finds the work begun, and its marker ends the attempt.
+            harmless = harmless and not self.script.crashes and not any(fault.blinding for fault in faults)
+        refusing = any(fault.row in (8, 9) for fault in faults)  # such a key rents nothing, and says so
         for job_id, order in self.jobs.items():
             job = await self.house.job(job_id)
             if job.closed is None:
