@@ -106,7 +106,9 @@ class Consoles:
                 place = Place(attempt.number, chunk.position)
                 yield place, chunk.text
         if last and place.position == 0 and (attempt.gone or attempt.ended):
-            raise Refusal("E-NOTFOUND", f"the machine of {job.name} is gone, and its console with it", hint=hint)
+            raise Refusal(
+                "E-NOTFOUND", f"the machine of {job.name} is gone and nothing of its console is left", hint=hint
+            )
 
     def _provider(self, job: Job) -> Provider:
         provider = self._providers.get(job.binding.provider)
