@@ -8,7 +8,7 @@ from providers.interface import NotFound, ProviderError, Refused, Unavailable
 from providers.runpod.client import Call, Client, path_of
 from providers.runpod.codec import Volume, read_volume
 from providers.runpod.quota import Priority
-from providers.runpod.shared import Shared
+from providers.shared import Shared
 
 FRESH_S: Final = 60.0
 """A proof needs the account confirmed in the same minute (design.md 6)."""

@@ -14,8 +14,8 @@ from functools import cached_property
 from typing import Final, NamedTuple
 from urllib.parse import quote, urlencode
 
+from providers.breaker import Breaker
 from providers.interface import ProviderClock, Unavailable
-from providers.runpod.breaker import Breaker
 from providers.runpod.problems import Problem, Unreadable, error_of, parse_json, read_problem
 from providers.runpod.quota import Priority, Quota, retry_after_s
 from providers.runpod.settings import RunPodSettings

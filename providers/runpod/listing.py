@@ -15,8 +15,8 @@ from providers.runpod.account import OTHER, Account
 from providers.runpod.client import Call, Client
 from providers.runpod.codec import Page, Pod, read_page, read_pod
 from providers.runpod.quota import Priority
-from providers.runpod.shared import Shared
-from providers.runpod.sights import Sights
+from providers.shared import Shared
+from providers.sights import Sights
 
 PAGE_ITEMS: Final = 1000
 """The most RunPod gives (fact sheet 1.1)."""

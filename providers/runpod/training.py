@@ -27,8 +27,8 @@ from providers.runpod.logs import read_logs
 from providers.runpod.offers import rank, select_gpu, wants_cpus, wants_gpus
 from providers.runpod.prices import usual_rate
 from providers.runpod.proof import Prover
-from providers.runpod.shared import Shared
-from providers.runpod.sights import Sights
+from providers.shared import Shared
+from providers.sights import Sights
 
 CATALOGUE_S: Final = 60.0
 """How old prices and stock of an offer may be."""

@@ -7,8 +7,8 @@ import json
 import pytest
 from pydantic import SecretStr
 
+from providers.breaker import FAILURES_MAX
 from providers.interface import NotFound, Refused, Unavailable
-from providers.runpod.breaker import FAILURES_MAX
 from providers.runpod.client import Call, Client, NotAdmitted, Surface, path_of
 from providers.runpod.problems import read_problem
 from providers.runpod.quota import Priority

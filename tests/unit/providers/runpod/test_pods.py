@@ -11,8 +11,8 @@ import pytest
 
 from messages.ids import JobId
 from messages.machines import LaunchRequest, MachineName, Offer
+from providers.breaker import FAILURES_MAX
 from providers.interface import Ambiguous, Denied, NoCapacity, NotFound, Refused, Unavailable
-from providers.runpod.breaker import FAILURES_MAX
 from providers.runpod.creating import VARIABLES_MAX, create_body
 from providers.runpod.training import RunPodTraining
 from providers.transport import HttpReply, NoReply, NotSent

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from messages.machines import Machine, MachineState
-from providers.runpod import sights as module
-from providers.runpod.sights import Sights
+from providers import sights as module
+from providers.sights import Sights
 from tests.support.providers.clocks import BEGIN, ManualClock
 
 

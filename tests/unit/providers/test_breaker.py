@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from providers.runpod.breaker import FAILURES_MAX, OPEN_FIRST_S, OPEN_MAX_S, Breaker
+from providers.breaker import FAILURES_MAX, OPEN_FIRST_S, OPEN_MAX_S, Breaker
 
 
 def opened() -> Breaker:
