@@ -3,8 +3,8 @@
 Only for a positive reason: a job that the journal holds as closed for so long, an environment or bundle that nothing
 touched for so long. What belongs to a job the journal does not know stays, and so do data sets and models, always.
 While any job is open no environment and no bundle goes: which one it will use is decided on its machine (fault 41).
-That is looked at again right before each is deleted, and the file that makes it count as whole goes first: who comes
-later than the look finds it missing and makes it anew.
+That is looked at again before every few deletions, and the file that makes it count as whole goes first: who comes
+later than a look finds it missing and makes it anew, and what is made anew is left alone.
 """
 
 from __future__ import annotations
@@ -190,11 +190,8 @@ class _Run:
         return self._now - max(one.modified for one in found) > self._all.retention.environments
 
     async def _delete_unused(self, found: list[ObjectInfo], mark: str, count: Count) -> None:
-        if await self._all.in_use():
-            self._report.kept_in_use += 1
-            return
         found.sort(key=lambda one: one.key != mark)
-        await self._delete(found, count, first=1 if found[0].key == mark else 0)
+        await self._delete(found, count, first=1 if found[0].key == mark else 0, shared=True)
 
     # ------------------------------------------------------------------------------------------- deleting
 
@@ -223,19 +220,28 @@ class _Run:
         self._report.complete = False
         return True
 
-    async def _delete(self, found: list[ObjectInfo], count: Count, *, first: int = 0) -> None:
-        """Delete objects, the ``first`` of them before all others; what does not fit is the next run's."""
+    async def _delete(self, found: list[ObjectInfo], count: Count, *, first: int = 0, shared: bool = False) -> None:
+        """Delete objects, the ``first`` of them before all others; what does not fit is the next run's.
+
+        What is ``shared`` goes only while no job is open: one that comes meanwhile may be making it anew already.
+        """
         chosen = found[: max(0, self._left)]
         if len(chosen) < len(found):
             self._report.complete = False
-        self._left -= len(chosen)
-        if not chosen:
-            return
-        count.add(chosen)
-        if self._dry_run:
-            return
+        gone: list[ObjectInfo] = []
         for start, end in [(0, first), *((at, at + AT_ONCE) for at in range(first, len(chosen), AT_ONCE))]:
-            await asyncio.gather(*(self._delete_one(one.key) for one in chosen[start:end]))
+            if start >= end:
+                continue
+            if shared and await self._all.in_use():
+                self._report.kept_in_use += 1
+                self._report.complete = self._report.complete and not gone
+                break
+            gone += chosen[start:end]
+            if not self._dry_run:
+                await asyncio.gather(*(self._delete_one(one.key) for one in chosen[start:end]))
+        self._left -= len(gone)
+        if gone:
+            count.add(gone)
 
     async def _delete_one(self, key: str) -> None:
         """Delete one object; what no key can name (a hidden file of a library) stays, and is part of nothing whole."""

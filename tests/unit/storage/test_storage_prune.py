@@ -221,6 +221,26 @@ async def test_a_job_that_comes_in_the_middle_keeps_what_is_not_deleted_yet(yard
     assert (report.environments.things, report.kept_in_use) == (1, 1)
 
 
+async def test_an_environment_that_is_being_deleted_and_is_made_anew_meanwhile_keeps_what_is_new(yard: Yard) -> None:
+    """Fault 41: the job came after the first file was gone; its pod may have published the same key already."""
+    mark = "environments/old/environment.json"
+    files = [f"environments/old/lib/{n:02}.py" for n in range(3 * AT_ONCE)]
+    yard.put(mark, *files, days=400)
+
+    def come(call: str, key: str) -> None:
+        if (call, key) == ("delete", mark):
+            yard.jobs.open = True
+
+    yard.house.store.fail = come
+    report = await yard.prune()
+    assert yard.deleted() == [mark]
+    assert sorted(yard.store.objects) == files
+    assert (report.environments.objects, report.kept_in_use, report.complete) == (1, 1, False)
+    yard.jobs.open = False
+    assert (await yard.prune()).complete
+    assert yard.store.objects == {}
+
+
 @pytest.mark.parametrize(
     ("current", "used"), [("bundles/old", frozenset()), (None, frozenset()), ("x", {"bundles/old"}), ("x", None)]
 )
