@@ -21,8 +21,8 @@ from tests.simulation.runpod.report import Report
 from tests.simulation.runpod.scenario import Run, run
 from tests.simulation.runpod.script import ROWS
 
-SEEDS: Final = 310
-"""Ten rounds of the rows of the fault catalogue."""
+SEEDS: Final = 341
+"""Eleven rounds of the rows of the fault catalogue."""
 PROGRESS_EVERY: Final = 100
 
 

@@ -99,7 +99,7 @@ class RunPodHouse(NodeKit):
         training = build_runpod_training(self.provider_settings, self.clock, self.transport)
         storage = build_runpod_storage(self.provider_settings, self.clock, self.transport)
         prediction = FakePrediction(FakeCloud(FakeSettings(), self.clock))
-        return Provider(training, storage, prediction, NearCopies(storage, self._disk))
+        return Provider(training, storage, prediction, NearCopies(storage, self._disk, self.clock))
 
     @property
     def account(self) -> str:

@@ -15,11 +15,13 @@ from unittest.mock import patch
 from actors.fleet.actor import FleetWatch
 from actors.fleet.messages import Watched
 from actors.ledger.state import LedgerState
+from actors.storage.folder import JobFolder
 from actors.supervisor import decide, driver
-from actors.supervisor.inputs import FolderSeen, Input, StopAsked, Vanished
+from actors.supervisor.inputs import Input, StopAsked, Vanished
 from actors.supervisor.pending import Launch, pending
 from actors.supervisor.state import Job, fold
 from messages import events as ev
+from messages.jobs import ResultMarker
 from messages.machines import Gone, LaunchRequest, Listing, Machine, MachineName, Proof
 from providers.interface import Ambiguous
 from providers.runpod import pods
@@ -150,12 +152,11 @@ def reservation_leaked() -> AbstractContextManager[Any]:
 
 def marker_ignored() -> AbstractContextManager[Any]:
     """A machine's result is not looked at."""
-    seen = decide._folder_seen
 
-    def blind(job: Job, heard: FolderSeen) -> list[ev.Event]:
-        return [event for event in seen(job, heard) if not isinstance(event, ev.MarkerSeen)]
+    async def blind(_: JobFolder) -> ResultMarker | None:
+        return None
 
-    return patch.object(decide, "_folder_seen", blind)
+    return patch.object(JobFolder, "read_marker", blind)
 
 
 def stop_lost() -> AbstractContextManager[Any]:
@@ -209,17 +210,17 @@ def _completed(stem: str, key: bytes) -> str:
 
 
 MUTANTS: Final[dict[str, tuple[Mutant, Sequence[int]]]] = {
-    "intent after create": (intent_after_create, ()),
-    "blind retry of a create": (blind_retry, ()),
-    "one 404 trusted at once": (one_404, ()),
-    "204 trusted as proof": (accepted_is_gone, ()),
-    "second page skipped": (first_page_only, ()),
-    "empty list trusted": (empty_list_trusted, ()),
-    "foreign key's list trusted": (any_account_trusted, ()),
-    "reservation leaked": (reservation_leaked, ()),
-    "marker ignored": (marker_ignored, ()),
-    "stop lost during create": (stop_lost, ()),
-    "deadline not enforced": (deadline_ignored, ()),
-    "prefix-cut name reaped": (any_name_reaped, ()),
+    "intent after create": (intent_after_create, (5, 36)),
+    "blind retry of a create": (blind_retry, (0, 31)),
+    "one 404 trusted at once": (one_404, (282,)),
+    "204 trusted as proof": (accepted_is_gone, (66, 97)),
+    "second page skipped": (first_page_only, (218,)),
+    "empty list trusted": (empty_list_trusted, (161,)),
+    "foreign key's list trusted": (any_account_trusted, (7,)),
+    "reservation leaked": (reservation_leaked, (1, 32)),
+    "marker ignored": (marker_ignored, (0, 1)),
+    "stop lost during create": (stop_lost, (48, 79)),
+    "deadline not enforced": (deadline_ignored, (22, 239)),
+    "prefix-cut name reaped": (any_name_reaped, (47, 171)),
 }
 """Each with the seeds that found it when the draw was last changed."""

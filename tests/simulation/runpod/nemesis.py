@@ -98,6 +98,10 @@ def _unseen(rng: random.Random) -> Document:
     return {"list.lag": lag, "get.404_for": lag}
 
 
+def _slow_create(rng: random.Random) -> Document:
+    return {"latency": {"value": round(rng.uniform(5, 40), 1), "on": ["pods.create"]}}
+
+
 def _after(low: float, high: float) -> Make:
     return _one("create.materialise_after", _between(low, high), (1, 1))
 
@@ -167,6 +171,7 @@ KINDS: Final[dict[str, Kind]] = {
     "proxy's page": Kind(14, _one("edge.html200", _yes), blinding=True),
     "cut answers": Kind(14, _one("edge.cut_json", _yes), blinding=True),
     "broken answers": Kind(14, _one("edge.cut", _yes), blinding=True),
+    "slow create": Kind(14, _slow_create, when="early"),
     "slow answers": Kind(14, _one("latency", _between(0.5, 8)), blinding=True),
 }
 """Everything of the control plane that can be drawn by name."""
@@ -187,7 +192,8 @@ def names_of(row: int) -> list[str]:
 
 def draw(rng: random.Random, row: int) -> list[Fault]:
     """Return the faults of one run: one of ``row`` where the row has any, and a random few beside it."""
-    names = [rng.choice(found)] if (found := names_of(row)) else []
+    found = ["slow create", "late placement"] if row == 20 else names_of(row)  # a stop while the create is out
+    names = [rng.choice(found)] if found else []
     names += rng.sample([*KINDS, *OTHERS], rng.choice((0, 0, 1, 1, 2, 3)))
     return [_kind(name, KINDS[name], rng) if name in KINDS else _other(name, rng) for name in dict.fromkeys(names)]
 
