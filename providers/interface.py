@@ -286,8 +286,20 @@ class Near(Protocol):
     async def fetch(self, key: str) -> str:
         """Return the path of a file on this computer that holds the object, brought here if need be.
 
-        The file may be taken away once other objects need the room. Raises NotFound, Unavailable or Refused.
+        The file may be taken away once other objects need the room, 20 minutes from now at the earliest. Raises
+        NotFound, Unavailable or Refused.
         """
+        ...
+
+    async def keep(self, source: str, key: str) -> None:
+        """Take a file of this computer's disk as a copy of the object ``key``, which spares bringing it here.
+
+        Raises NotFound or Unavailable; without the copy it is brought.
+        """
+        ...
+
+    async def forget(self, key: str) -> None:
+        """Drop the copy of an object, if it is only a copy: one that is damaged is brought anew. Raises Unavailable."""
         ...
 
 
@@ -306,6 +318,14 @@ class InPlace:
         """Return the object's own path. Raises NotFound."""
         await self._disk.stat(key)
         return self._disk.machine_path(key)
+
+    async def keep(self, source: str, key: str) -> None:  # noqa: ARG002
+        """Do nothing: the object itself is here."""
+        return
+
+    async def forget(self, key: str) -> None:  # noqa: ARG002
+        """Do nothing: the object itself is no copy, and damaged or not there is no other."""
+        return
 
 
 class Provider(NamedTuple):

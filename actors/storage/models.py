@@ -105,9 +105,17 @@ class ModelService:
                 if earlier is None:
                     await accept_command(journal, msg, MODEL_REMOVE, digest, model)
                 await self._end(kept, msg.command_id)
-            with suppress(ProviderError):
-                await delete_model_files(self._parts.store, kept.info)
+            await self._forget(kept.info)
         return kept.info
+
+    async def _forget(self, info: ModelInfo) -> None:
+        """Delete a model's files, and its copies on this computer; those that stay are swept at the next start."""
+        parts = self._parts
+        with suppress(ProviderError):
+            await delete_model_files(parts.store, info)
+        if parts.incoming is not parts.store:
+            with suppress(ProviderError):
+                await delete_model_files(parts.incoming, info)
 
     async def finish(self, removal: Removal) -> None:
         """Do what an accepted removal left undone."""

@@ -97,7 +97,7 @@ def build_runpod(settings: RunPodProviderSettings, outside: Outside, *, near_wor
     near.mkdir(parents=True, exist_ok=True, mode=0o700)
     worker = near_worker or Worker("runpod-near")
     disk = LocalStorage(near / "objects", lambda: outside.entropy.bytes(UPLOAD_NAME_BYTES).hex(), worker)
-    copies = NearCopies(storage, disk, settings.near_bytes_max)
+    copies = NearCopies(storage, disk, outside.clock, settings.near_bytes_max)
     terms = PredictionTerms(
         folder=near / "predictions",
         python=settings.python,

@@ -7,17 +7,20 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from providers import predictions as predictions_module
 from providers.interface import NotFound, PredictionReply, PredictionRequest, Refused, Unavailable
-from providers.local.prediction import parse_reply
+from providers.local.prediction import LocalPrediction, PredictionTerms, parse_reply
+from providers.near import NearCopies
 from providers.predictions import PredictionQueue
 from tests.contract.test_prediction import prepared
 from tests.support.providers.clocks import ManualClock, settle
 from tests.support.providers.subjects import LocalSubject, Ran, chunks
+from tests.unit.storage.kit import MemoryStore
 
 
 def request(number: int) -> PredictionRequest:
@@ -164,6 +167,38 @@ async def test_a_program_past_its_limit_is_told_as_timed_out(
     monkeypatch.setattr(local.runner, "run", run)
     await local.provider.prediction.ensure_endpoint()
     assert (await local.provider.prediction.invoke(await prepared(local))).code == "E-TIMEOUT"
+
+
+@pytest.mark.parametrize(("in_store", "code"), [(b"good", None), (b"evil", "E-MODEL-DAMAGED")])
+async def test_a_model_whose_copy_was_damaged_here_is_brought_anew_once(
+    tmp_path: Path, in_store: bytes, code: str | None
+) -> None:
+    """Fault 40: the copy is as long as it should be, and is served for ever otherwise."""
+    clock = ManualClock()
+    store, disk = MemoryStore(clock), MemoryStore(clock)  # type: ignore[arg-type]
+    limits: list[float] = []
+
+    async def run(argv: Sequence[str], *, timeout_s: float, **bounds: object) -> Ran:
+        limits.append(timeout_s)
+        clock.elapsed += 2
+        if disk.objects["m/model.skops"][0] != b"good":
+            return Ran(1, json.dumps({"ok": False, "code": "E-MODEL-DAMAGED"}).encode())
+        told = json.loads(Path(argv[-1]).read_text())
+        Path(told["output"]).write_text("prediction\n1\n")
+        return Ran(0, json.dumps({"ok": True, "rows": 1}).encode())
+
+    terms = PredictionTerms(tmp_path / "predictions", "python", 1, None, Decimal(0))
+    runner = SimpleNamespace(run=run)
+    prediction = LocalPrediction(terms, store, NearCopies(store, disk, clock), runner, clock)
+    await store.write("m/manifest.json", b'{"artifacts": [{"name": "model.skops", "sha256": "00"}]}')
+    await store.write("m/model.skops", in_store)
+    await store.write("i", b"x\n1\n")
+    await disk.write("m/model.skops", b"evil")
+    await prediction.ensure_endpoint()
+    reply = await prediction.invoke(request(1).model_copy(update={"model_key": "m"}))
+    assert (reply.code, reply.ok) == (code, code is None)
+    assert limits == [10, 8]
+    await prediction.close()
 
 
 async def test_an_id_that_could_become_a_path_is_refused(local: LocalSubject) -> None:

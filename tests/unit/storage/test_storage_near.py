@@ -1,0 +1,110 @@
+"""A store elsewhere with copies here: what is removed goes in both places, what was damaged here is brought anew."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from actors.storage.services import StorageServices
+from messages.admin import BeginUpload, CheckTraining, CommitUpload, RemoveDataset, RemoveModel, TrainOrder
+from messages.errors import Refusal
+from messages.ids import DatasetId, JobId
+from messages.storage import DatasetInfo
+from providers.near import NearCopies
+from tests.unit.storage.kit import ANN, CSV, House, MemoryStore
+
+
+async def no_jobs(dataset: DatasetId) -> dict[JobId, bool]:
+    return {}
+
+
+class Rented:
+    """A house whose store is elsewhere."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.disk = MemoryStore(house.clock)
+        copies = NearCopies(house.store, self.disk, house.clock)
+        house.services = StorageServices(replace(house.services.parts, copies=copies), no_jobs)
+        house.inspection.store = self.disk
+
+    async def add(self) -> DatasetInfo:
+        """Upload a data set as the gateway does: to this computer's disk."""
+        command = self.house.command()
+        begin = BeginUpload(command_id=command, requester=ANN, name="churn.csv", size_bytes=len(CSV))
+        grant = await self.house.ask(begin)
+        stored = await self.disk.write(grant.key, CSV)
+        commit = CommitUpload(command_id=command, requester=ANN, grant=grant, name="churn.csv", stored=stored)
+        info: DatasetInfo = await self.house.ask(commit)
+        return info
+
+    async def check(self, info: DatasetInfo) -> None:
+        """Look at it with a target in mind, as a plan does."""
+        await self.house.ask(CheckTraining(requester=ANN, order=TrainOrder(dataset=info.id, target="y")))
+
+    def brought(self) -> int:
+        return [call for call, _ in self.house.store.calls].count("get")
+
+
+@pytest.fixture
+def rented(house: House) -> Rented:
+    return Rented(house)
+
+
+async def test_a_plan_reads_the_copy_that_was_kept_of_the_upload(rented: Rented) -> None:
+    info = await rented.add()
+    assert (list(rented.disk.objects), list(rented.house.store.objects)) == ([info.key], [info.key])
+    await rented.check(info)
+    assert rented.brought() == 0
+
+
+@pytest.mark.parametrize("code", [None, "E-CSV-EMPTY"])
+async def test_a_copy_that_was_damaged_here_is_brought_anew_once(rented: Rented, code: str | None) -> None:
+    """Fault 40: a flipped bit shows as another digest, or as a file that cannot be read."""
+    info = await rented.add()
+    await rented.disk.write(info.key, b"\0" * len(CSV))
+    if code is not None:
+        inspect = rented.house.inspection
+
+        def refuse(argv: list[str]) -> object:
+            inspect.answer = None
+            raise Refusal(code)
+
+        inspect.answer = refuse  # type: ignore[assignment]
+    await rented.check(info)
+    assert rented.disk.objects[info.key][0] == CSV
+    assert rented.brought() == 1
+
+
+async def test_a_data_set_that_is_damaged_in_the_store_is_refused_after_one_more_look(rented: Rented) -> None:
+    info = await rented.add()
+    for store in (rented.disk, rented.house.store):
+        await store.write(info.key, b"\0" * len(CSV))
+    with pytest.raises(Refusal, match="E-ARTIFACT"):
+        await rented.check(info)
+    assert rented.brought() == 1
+
+
+async def test_a_question_that_is_refused_for_itself_brings_nothing_anew(rented: Rented) -> None:
+    info = await rented.add()
+
+    def refuse(argv: list[str]) -> object:
+        raise Refusal("E-FEATURES")
+
+    rented.house.inspection.answer = refuse  # type: ignore[assignment]
+    with pytest.raises(Refusal, match="E-FEATURES"):
+        await rented.check(info)
+    assert rented.brought() == 0
+    assert info.key in rented.disk.objects
+
+
+async def test_what_is_removed_leaves_no_copy_here(rented: Rented) -> None:
+    info = await rented.add()
+    model = await rented.house.model()
+    for name in ("manifest.json", *(artifact.name for artifact in model.artifacts)):
+        await rented.house.services.parts.near.fetch(f"{model.key}/{name}")
+    await rented.house.ask(RemoveDataset(command_id=rented.house.command(), requester=ANN, ref=info.id))
+    await rented.house.ask(RemoveModel(command_id=rented.house.command(), requester=ANN, ref=model.id))
+    assert rented.disk.objects == {}
+    assert not [key for key in rented.house.store.objects if not key.startswith("jobs/")]
