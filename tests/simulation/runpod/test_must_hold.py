@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 
@@ -15,14 +14,12 @@ from actors.fleet.bills import BillReader
 from actors.supervisor.state import Job
 from messages.ids import JobId
 from messages.jobs import JobState, Outcome, StopReason
-from messages.machines import Offer
 from tests.simulation.runpod import nemesis
 from tests.simulation.runpod.auditor import Auditor, Tapped
 from tests.simulation.runpod.house import BUNDLE, RunPodHouse, simulate
 from tests.simulation.runpod.pods import Work
 from tests.simulation.runpod.scenario import BILL_S
 from tests.support.node import ARTIFACTS
-from tests.support.runpod_sim import PLACE
 
 GPU = "NVIDIA RTX A5000"
 HOUR_S = 3600.0
@@ -161,30 +158,13 @@ def test_a_get_that_finds_nothing_right_after_the_create_proves_nothing() -> Non
 
 def test_without_capacity_on_the_first_four_offers_the_fifth_runs() -> None:
     async def told(story: Story) -> None:
-        house = story.house
-        offers = house.provider.training.offers
-        found: list[Offer] = []
-
-        async def several(need: Any) -> list[Offer]:
-            first = await offers(need.model_copy(update={"machine": GPU}) if hasattr(need, "model_copy") else need)
-            gpus = (GPU, "NVIDIA RTX A4000", "NVIDIA L4", "NVIDIA RTX A6000", "NVIDIA GeForce RTX 4090")
-            found[:] = [first[0].model_copy(update={"id": f"{gpu}@{PLACE}", "machine_type": gpu}) for gpu in gpus]
-            return list(found)
-
-        with patch.object(house.provider.training, "offers", several):
-            story.arm(
-                capacity__none=[
-                    f"{offer}@*" for offer in ("NVIDIA RTX A5000", "NVIDIA RTX A4000", "NVIDIA L4", "NVIDIA RTX A6000")
-                ]
-            )
-            job_id = await house.train(machine=GPU)
-            job = await story.closed(job_id, Outcome.SUCCEEDED, Outcome.REFUSED)
+        story.arm(capacity__none={"value": True, "calls": 4})
+        job = await story.closed(await story.house.train(model="xgboost"), Outcome.SUCCEEDED)
+        offers = [offer.id for offer in job.plan.offers]
+        assert len(offers) >= 5
+        assert [a.request.offer.id for a in job.attempts if a.request] == offers[:5]
         assert [a.refused.reason for a in job.attempts if a.refused] == ["no_capacity"] * 4
-        last = job.last
-        assert last is not None
-        assert last.request is not None
-        assert last.request.offer.machine_type == "NVIDIA GeForce RTX 4090"
-        assert last.machine is not None
+        await story.over(pods=1)
 
     tell(told)
 
