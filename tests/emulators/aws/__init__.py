@@ -1,0 +1,1 @@
+"""AWS as Lastcall sees it: EC2 as a core of its own, the rest by moto behind it."""

@@ -1,0 +1,81 @@
+"""What everything really costs: one line per interval at one rate, exact. AWS's own account book."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+HOUR_S = 3600
+MONTH_H = 730
+"""Hours in the month that storage prices speak of."""
+MINIMUM_S = 60
+"""Every start of a Linux instance costs a minute at least; then by the second."""
+GP3_GB_MONTH = Decimal("0.08")
+ADDRESS_HOUR = Decimal("0.005")
+_MICRO = Decimal(1_000_000)
+
+
+class Kind(StrEnum):
+    """What a line is for."""
+
+    ON_DEMAND = "on_demand"
+    SPOT = "spot"
+    VOLUME = "volume"
+    ADDRESS = "address"
+    """A public IPv4 address."""
+
+
+@dataclass
+class Line:
+    """One thing at one rate, from a time to a time."""
+
+    account: str
+    resource: str
+    """Id of the instance or of the volume."""
+    kind: Kind
+    rate: Decimal
+    """USD per hour."""
+    began: float
+    ended: float | None = None
+    """``None`` while it runs."""
+    minimum_s: int = 0
+
+    def amount(self, until: float) -> Decimal:
+        """Return the USD up to ``until``, exact to the microsecond; the minimum is owed from the first moment."""
+        end = until if self.ended is None else min(self.ended, until)
+        if end < self.began:
+            return Decimal(0)
+        seconds = Decimal(round((end - self.began) * 1_000_000)) / _MICRO
+        return self.rate * max(seconds, Decimal(self.minimum_s)) / HOUR_S
+
+
+class Book:
+    """All lines."""
+
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+        self._open: dict[tuple[str, Kind], Line] = {}
+
+    def begin(self, account: str, resource: str, kind: Kind, rate: Decimal, now: float) -> None:
+        """Start a line."""
+        minimum = MINIMUM_S if kind in (Kind.ON_DEMAND, Kind.SPOT) else 0
+        line = Line(account, resource, kind, rate, now, minimum_s=minimum)
+        self.lines.append(line)
+        self._open[(resource, kind)] = line
+
+    def end(self, resource: str, now: float) -> None:
+        """End all lines of a resource. Idempotent."""
+        for kind in Kind:
+            line = self._open.pop((resource, kind), None)
+            if line is not None:
+                line.ended = now
+
+    def rate(self, resource: str) -> Decimal:
+        """Return what a resource costs now, USD per hour."""
+        return sum((self._open[(resource, kind)].rate for kind in Kind if (resource, kind) in self._open), Decimal(0))
+
+
+def volume_rate(size_gb: int) -> Decimal:
+    """Return USD per hour for a gp3 volume at base speed."""
+    return GP3_GB_MONTH * size_gb / MONTH_H

@@ -1,0 +1,390 @@
+"""The pure core: EC2, with as much of STS and Systems Manager as a simulation needs, in whatever time it is told."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from email.utils import formatdate
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
+
+from tests.emulators.aws import catalogue, codec, faults, problems
+from tests.emulators.aws.asked import Asked, Call
+from tests.emulators.aws.auth import Caller, Keys, who_signed
+from tests.emulators.aws.billing import Line
+from tests.emulators.aws.catalogue import TYPES
+from tests.emulators.aws.hosts import Hosts
+from tests.emulators.aws.instances import Instances
+from tests.emulators.aws.launches import TAKES, Launches
+from tests.emulators.aws.metadata import Metadata
+from tests.emulators.aws.network import Network, subnet_id
+from tests.emulators.aws.offers import Offers
+from tests.emulators.aws.prices import Prices
+from tests.emulators.aws.problems import Problem
+from tests.emulators.aws.runner import InstanceRunner, NoProgram
+from tests.emulators.aws.settings import Settings
+from tests.emulators.aws.state import Fate, Instance, Life, Order, State
+from tests.emulators.aws.surprises import happen
+from tests.emulators.aws.wire import Request, Response
+from tests.emulators.common.switches import Switch
+
+ASKED_MAX = 100_000
+STEPS_AT_ONCE_MAX = 100_000
+HTML = {"content-type": "text/html"}
+SERVICES = ("ec2", "sts", "ssm")
+"""What the core answers itself."""
+
+
+class Once(NamedTuple):
+    """One call as it was answered."""
+
+    at: float
+    call: str
+    who: str
+    """ARN of the caller."""
+    code: str
+    """The error's code, or nothing."""
+    status: int
+
+
+@dataclass(frozen=True)
+class Alive:
+    """One instance that bills or will, or a volume that nobody has."""
+
+    id: str
+    name: str
+    account: str
+    state: str
+    rate: Decimal
+    """USD per hour now."""
+    since: float
+    foreign: bool
+
+
+class Ec2Core:
+    """One emulated AWS in virtual time. ``now`` never goes back."""
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        runner: InstanceRunner | None = None,
+        rng: random.Random | None = None,
+        *,
+        now: float = 0.0,
+    ) -> None:
+        self.settings = settings or Settings()
+        rng = rng or random.Random(0)
+        self.faults = faults.box()
+        self.calls: Counter[str] = Counter()
+        """Call name → how often it came in."""
+        self.asked: deque[Once] = deque(maxlen=ASKED_MAX)
+        self.runner = runner or NoProgram()
+        self._now = now
+        self._busy = False
+        self._request_ids = random.Random(rng.getrandbits(64))
+        self.keys = Keys(self.settings, self.faults, random.Random(rng.getrandbits(64)))
+        self.hosts = Hosts(self.settings, self.runner, self.faults, random.Random(rng.getrandbits(64)))
+        self.prices = Prices(self.settings, self.faults)
+        self.network = Network(self.hosts, random.Random(rng.getrandbits(64)))
+        self.metadata = Metadata(self.keys, self.faults, random.Random(rng.getrandbits(64)))
+        self.launches = Launches(self.settings, self.hosts, self.network, self.prices, self.keys, self.faults)
+        lag = self.settings.console_lag_s
+        self.instances = Instances(self.hosts, self.network, self.keys, self.faults, lag)
+        offers = Offers(self.hosts, self.prices)
+        self._ec2: Mapping[str, Call] = {
+            "RunInstances": Call(self.launches.run, TAKES),
+            **self.instances.calls,
+            **offers.calls,
+            **self.network.calls,
+        }
+
+    # Time.
+
+    def tick(self, now: float) -> None:
+        """Let everything happen that happens by itself until ``now``, each thing at its own time."""
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            steps = 0
+            while (due := self._earliest()) is not None and due[0] <= now:
+                steps = steps + 1 if due[0] <= self._now else 0
+                if steps > STEPS_AT_ONCE_MAX:
+                    raise RuntimeError(f"{due[1]} is due for ever")
+                self._now = max(self._now, due[0])
+                self._step(due[1])
+            self._now = max(self._now, now)
+            for instance_id in self.runner.advance(self._now):
+                self.hosts.look(instance_id, self._now)
+        finally:
+            self._busy = False
+
+    def next_due(self, now: float) -> float | None:
+        """Return when something next changes by itself (never before ``now``), or ``None``."""
+        due = self._earliest()
+        return None if due is None else max(now, due[0])
+
+    def close(self) -> None:
+        """End every machine."""
+        self.runner.close()
+
+    def arm(self, given: Mapping[str, Switch], now: float) -> None:
+        """Switch faults on."""
+        for name, switch in given.items():
+            self.faults.arm(name, switch, now)
+        self.tick(now)
+
+    # The auditor's view.
+
+    def bills(self) -> tuple[Line, ...]:
+        """Return every line of the account book; ``Line.amount(until)`` is exact."""
+        return tuple(self.hosts.book.lines)
+
+    def alive(self, now: float) -> tuple[Alive, ...]:
+        """Return every instance that is not terminated and every volume left alone, shown to anybody or not."""
+        self.tick(now)
+        book = self.hosts.book
+        found = [
+            Alive(
+                one.id,
+                one.name,
+                one.account,
+                one.state.value,
+                book.rate(one.id) + sum((book.rate(v.id) for v in self.hosts.volumes_of(one.id)), Decimal(0)),
+                one.life.asked_at,
+                one.fate.foreign,
+            )
+            for one in self.hosts.instances()
+            if one.state is not State.TERMINATED
+        ]
+        return tuple(found) + tuple(
+            Alive(one.id, "", one.account, "available", book.rate(one.id), one.created_at, False)
+            for one in self.hosts.volumes.values()
+            if one.instance_id is None
+        )
+
+    def history(self) -> tuple[Life, ...]:
+        """Return the life of every instance that was ever launched."""
+        return tuple(self.hosts.lives.values())
+
+    def intrude(self, account: str, region: str, count: int, now: float) -> list[Instance]:
+        """Launch instances of somebody else in the account."""
+        zone = catalogue.zones(region)[0]
+        kind, image = TYPES["m5.large"], catalogue.IMAGES[0]
+        made = []
+        for number in range(count):
+            order = Order(
+                name=f"someone-elses-{number}",
+                type=kind,
+                image=image,
+                image_id=catalogue.image_id(image, region),
+                zone=zone,
+                subnet=subnet_id(account, zone),
+                groups=(),
+                price=self.prices.on_demand(kind, region),
+                disks=((image.root, image.root_gb, True, False),),
+                tags={"instance": {"Name": f"someone-elses-{number}"}},
+            )
+            made.append(self.hosts.launch(account, region, order, Fate(foreign=True), now))
+        return made
+
+    # Requests.
+
+    def handle(self, request: Request, now: float) -> Response:
+        """Answer one request to EC2, STS or SSM at ``now``, seconds since 1970."""
+        now = max(now, self._now)
+        self.tick(now)
+        who = who_signed(request)
+        service = who.service if who else "ec2"
+        action, parameters = _read(request)
+        call = f"{service}.{action}"
+        blocked = self.before(call, service, now)
+        if blocked is not None:
+            return self.leaving(call, "", blocked, "", now)
+        caller: Caller | None = None
+        try:
+            caller = self.keys.caller(request, call, who, now)
+            answer = self._answer(caller, action, parameters, request, now)
+            code = ""
+        except Problem as problem:
+            answer, code = problems.response(problem, service, self._request_id()), problem.code
+        answer = self._lost(call, answer, code, now)
+        return self.leaving(call, caller.identity.arn if caller else "", answer, code, now)
+
+    def imds(self, instance_id: str, request: Request, now: float) -> Response:
+        """Answer what runs in an instance and asks for its metadata; paths begin with ``/latest``."""
+        now = max(now, self._now)
+        self.tick(now)
+        return self.metadata.answer(self.hosts.get(instance_id), request, now)
+
+    def before(self, call: str, service: str, now: float) -> Response | None:
+        """Return the answer of somebody in front of a service, or ``None`` to let the call through."""
+        outage = self.faults.hit("outage", call, now)
+        if outage:
+            lost: Any = {"refuse": "reset", "hang": "hang"}.get(outage)
+            return Response(503, HTML, b"<html><body>503 Service Unavailable</body></html>", lost=lost)
+        if self.faults.hit("body.html", call, now):
+            return Response(200, HTML, b"<html><body>Sign in to the network</body></html>")
+        address = self.faults.hit("redirect", call, now)
+        if address:
+            return Response(307, {"location": address})
+        if self.faults.hit("throttle", call, now):
+            text = "Request limit exceeded."
+            if service == "ec2":
+                problem = Problem("RequestLimitExceeded", text, 503)
+            elif service == "s3":
+                problem = Problem("SlowDown", "Please reduce your request rate.", 503)
+            else:
+                problem = Problem("Throttling" if service in ("sts", "iam") else "ThrottlingException", text)
+            return problems.response(problem, service, self._request_id())
+        return None
+
+    def leaving(self, call: str, arn: str, answer: Response, code: str, now: float) -> Response:
+        """Count a call, and return its answer as it arrives."""
+        self.calls[call] += 1
+        self.asked.append(Once(now, call, arn, code, answer.status))
+        skew = self.faults.standing("clock.skew", call, now) or 0.0
+        headers = {
+            "x-amzn-requestid": self._request_id(),
+            "date": formatdate(now + skew, usegmt=True),
+            **answer.headers,
+        }
+        delay = self.faults.hit("latency", call, now) or 0.0
+        answer = replace(answer, headers=headers, delay_s=answer.delay_s + delay)
+        if answer.body and self.faults.hit("body.cut", call, now):
+            answer = replace(answer, lost="cut")
+        return answer
+
+    def _answer(
+        self, caller: Caller, action: str, parameters: list[tuple[str, str]], request: Request, now: float
+    ) -> Response:
+        if caller.service == "sts":
+            return self._sts(caller, action)
+        if caller.service == "ssm":
+            return self._ssm(caller, action, request, now)
+        version = dict(parameters).get("Version")
+        if version != codec.VERSION:
+            raise Problem("NoSuchVersion", f"The requested version ({version}) of service Ec2 does not exist")
+        read = codec.read(action, [one for one in parameters if one[0] not in ("Action", "Version")])
+        call = self._ec2.get(action)
+        if call is None:
+            raise Problem("InvalidAction", f"The action {action} is not emulated")
+        dry = read.pop("DryRun", False)
+        strange = [name for name in read if name not in call.takes]
+        if strange:
+            raise Problem("UnsupportedParameter", f"{strange[0]} of {action} is not emulated")
+        asked = Asked(action, read, caller, caller.region, now)
+        self._authorise(asked)
+        if dry:
+            raise Problem("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
+        document = codec.render(action, call.work(asked), self._request_id())
+        if self.faults.hit("fields.new", asked.call, now):
+            document = document.replace(b"<requestId>", b"<newThing><item><x>1</x></item></newThing><requestId>", 1)
+        return Response(200, problems.XML, document)
+
+    def _authorise(self, asked: Asked) -> None:
+        if asked.action == "RunInstances":
+            self.launches.authorise(asked)
+        elif asked.action in self.instances.calls:
+            self.instances.authorise(asked)
+        else:
+            context = {"aws:RequestedRegion": asked.region}
+            self.keys.authorise(asked.caller, f"ec2:{asked.action}", ["*"], context, asked.now)
+
+    def _lost(self, call: str, answer: Response, code: str, now: float) -> Response:
+        """Lose the answer to a launch that happened."""
+        if call != faults.CREATE or code:
+            return answer
+        life = next((one for one in reversed(self.hosts.lives.values()) if one.asked_at == now), None)
+        made = self.hosts.get(life.instance_id) if life else None
+        lost = self.faults.hit("create.lost", call, now, life.name if life else "")
+        if lost is None and made is not None and made.fate.late_s:
+            lost = "500"
+        if lost in ("500", "503"):
+            text = "An internal error has occurred"
+            problem = Problem("InternalError" if lost == "500" else "Unavailable", text, int(lost))
+            return problems.response(problem, "ec2", self._request_id())
+        if lost == "garbage":
+            return replace(answer, body=answer.body[: len(answer.body) // 2])
+        ways: dict[str | None, Any] = {"timeout": "hang", "reset": "reset"}
+        return replace(answer, lost=ways.get(lost))
+
+    def _sts(self, caller: Caller, action: str) -> Response:
+        if action != "GetCallerIdentity":
+            raise Problem("InvalidAction", f"Could not find operation {action} for version 2011-06-15")
+        identity = caller.identity
+        text = (
+            '<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>'
+            f"<Arn>{identity.arn.replace(identity.account, caller.account)}</Arn><UserId>{identity.user_id}</UserId>"
+            f"<Account>{caller.account}</Account></GetCallerIdentityResult>"
+            f"<ResponseMetadata><RequestId>{self._request_id()}</RequestId></ResponseMetadata></GetCallerIdentityResponse>"
+        )
+        return Response(200, problems.XML, text.encode())
+
+    def _ssm(self, caller: Caller, action: str, request: Request, now: float) -> Response:
+        if action not in ("GetParameter", "GetParameters"):
+            raise Problem("UnknownOperationException", action)
+        try:
+            document = json.loads(request.body)
+            names = document["Names"] if action == "GetParameters" else [document["Name"]]
+        except (ValueError, KeyError):
+            raise Problem("ValidationException", "want a name") from None
+        for name in names:
+            arn = f"arn:aws:ssm:{caller.region}::parameter{name}"
+            self.keys.authorise(caller, f"ssm:{action}", [arn], {"aws:RequestedRegion": caller.region}, now)
+        known = catalogue.parameters(caller.region)
+        found = [
+            {"Name": name, "Type": "String", "Value": known[name], "Version": 1, "DataType": "text"}
+            for name in names
+            if name in known
+        ]
+        if action == "GetParameters":
+            shown: dict[str, Any] = {"Parameters": found, "InvalidParameters": [n for n in names if n not in known]}
+        elif found:
+            shown = {"Parameter": found[0]}
+        else:
+            raise Problem("ParameterNotFound", "")
+        return Response(200, problems.JSON, json.dumps(shown).encode())
+
+    def _request_id(self) -> str:
+        bits = f"{self._request_ids.getrandbits(128):032x}"
+        return f"{bits[:8]}-{bits[8:12]}-{bits[12:16]}-{bits[16:20]}-{bits[20:]}"
+
+    # What happens by itself.
+
+    def _earliest(self) -> tuple[float, str] | None:
+        found = [
+            (due, what)
+            for due, what in (
+                (self.faults.next_moment(), "fault"),
+                (self.hosts.next_due(), "host"),
+                (self.runner.next_due(), "program"),
+            )
+            if due is not None
+        ]
+        return min(found, default=None)
+
+    def _step(self, what: str) -> None:
+        now = self._now
+        if what == "host":
+            self.hosts.step(now)
+        elif what == "program":
+            for instance_id in self.runner.advance(now):
+                self.hosts.look(instance_id, now)
+        else:
+            for name, switch in self.faults.happens(now):
+                happen(name, switch, self, now)
+
+
+def _read(request: Request) -> tuple[str, list[tuple[str, str]]]:
+    """Return the action and the parameters of a query call, or the action of a JSON one."""
+    target = request.headers.get("x-amz-target")
+    if target:
+        return target.rpartition(".")[2], []
+    text = request.body.decode("utf-8", "replace") if request.method == "POST" else request.query
+    pairs = parse_qsl(text, keep_blank_values=True)
+    return dict(pairs).get("Action", request.method), pairs
