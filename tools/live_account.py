@@ -87,7 +87,7 @@ class Account:
 
     def leftovers(self) -> str:
         """Drop unfinished uploads of more than a day ago: a crash leaves them, and they take room."""
-        dropped = self._do(lambda wire: wire.storage.sweep_uploads(STALE))
+        dropped = self._do(lambda wire: wire.storage.sweep_uploads(STALE, [f"{self._folder.name}/"]))
         return f"{dropped} uploads that were never finished"
 
     def delete_files(self) -> str:

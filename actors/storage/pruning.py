@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
 from actors.journal.interface import JournalError
+from actors.storage.access import Area
 from actors.storage.audit import who_of
 from actors.storage.jobs import KnownJobs
 from actors.storage.parts import StorageParts
-from actors.storage.prune import Count, Pruner, Report, Retention, SweepsUploads
+from actors.storage.prune import BUNDLES, Count, Done, Pruner, Report, Retention, SweepsUploads
 from actors.storage.sweep import Swept
 from messages.errors import Refusal
 from messages.ids import JobId
@@ -21,6 +23,9 @@ from providers.interface import ProviderError
 FIRST_S: Final = 900.0
 """From the start to the first prune: what the journal still has to catch up with comes first."""
 DAILY_S: Final = 86_400.0
+LEFTOVERS: Final = "leftovers"
+
+_log = logging.getLogger("lastcall.storage")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,7 @@ class PruneService:
         self._upkeep = upkeep
         self._sweep = sweep
         self._running = False
+        self._done = Done()
         self._accepting: dict[JobId, float] = {}
         """Jobs that asked for their data set, until when they may not be journaled yet."""
 
@@ -54,7 +60,7 @@ class PruneService:
         self._accepting[job] = now + self._parts.settings.hold_s
 
     async def daily(self) -> None:
-        """Prune for ever, once a day; a store or journal that does not answer is asked the next day."""
+        """Prune for ever, once a day; where store or journal do not answer, it is logged and left to the next day."""
         if self._upkeep.jobs is None:
             return
         clock, wait_s = self._parts.world.clock, self._upkeep.first_s
@@ -63,11 +69,14 @@ class PruneService:
             wait_s = self._upkeep.daily_s
             try:
                 await self._prune("sys", dry_run=False)
-            except (Refusal, ProviderError, JournalError, OSError):
-                continue
+            except (Refusal, ProviderError, JournalError, OSError) as error:
+                _log.warning("storage_not_pruned", extra={"error": f"{type(error).__name__}: {error}"})
 
     async def asked(self, msg: PruneStorage) -> PruneDocument:
-        """Prune because somebody asked. Raises Refusal E-BUSY, E-JOURNAL, and what the store raises."""
+        """Prune because somebody asked. Raises Refusal E-BUSY, E-JOURNAL, and what the store raises.
+
+        What can be done is done and audited before anything is raised.
+        """
         who = who_of(msg.requester)
         work = self._prune(who, dry_run=msg.dry_run)
         return await self._parts.audit.judged(who, "storage.prune", "", work, quiet=True)
@@ -79,13 +88,17 @@ class PruneService:
         try:
             pruner = self._pruner(self._upkeep.jobs)
             report = await pruner.run(dry_run=dry_run)
-            leftovers = Count() if dry_run else await self._leftovers()
+            leftovers = Count() if dry_run else await self._leftovers(report)
         finally:
             self._running = False
         document = _document(report, leftovers, dry_run)
         words = _words(document)
         if words and not dry_run:
             await self._parts.audit.record(who, "storage.prune", "", detail=words)
+        for kind, error in report.failed.items():
+            _log.warning("storage_kind_not_pruned", extra={"what": kind, "error": f"{type(error).__name__}: {error}"})
+        for error in report.failed.values():
+            raise error
         return document
 
     def _pruner(self, jobs: KnownJobs) -> Pruner:
@@ -97,18 +110,26 @@ class PruneService:
             retention=self._upkeep.retention,
             launching=self._launching,
             current_bundle=self._upkeep.current_bundle,
+            done=self._done,
         )
 
     def _launching(self) -> bool:
         now = self._parts.world.clock.monotonic()
         return any(until > now for until in self._accepting.values())
 
-    async def _leftovers(self) -> Count:
+    async def _leftovers(self, report: Report) -> Count:
         """Delete what dead writers left: staged and removed objects, and uploads the store keeps unfinished."""
         swept, store = await self._sweep(), self._parts.store
         objects = sum(swept) if swept else 0
         if isinstance(store, SweepsUploads):
-            objects += await store.sweep_uploads(timedelta(seconds=self._parts.settings.staging_age_s))
+            layout = self._parts.layout
+            ours = [*(f"{layout.prefix(area)}/" for area in Area), f"{BUNDLES}/"]
+            try:
+                age = timedelta(seconds=self._parts.settings.staging_age_s)
+                objects += await store.sweep_uploads(age, ours)
+            except ProviderError as error:
+                report.failed[LEFTOVERS] = error
+                report.complete = False
         return Count(things=objects, objects=objects)
 
 

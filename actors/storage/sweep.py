@@ -7,10 +7,12 @@ that is behind (a restored backup).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import NamedTuple
 
 from actors.storage.access import INCOMING, Area, Granted, decide_access
+from actors.storage.folders import folders
 from actors.storage.parts import StorageParts
 from actors.storage.records import dataset_record, model_record
 from actors.storage.staging import staged_id
@@ -38,34 +40,42 @@ async def sweep(parts: StorageParts) -> Swept:
 async def _sweep_store(parts: StorageParts, store: CloudStorageProvider) -> Swept:
     staged = removed = 0
     for area in (Area.DATASETS, Area.PREDICTIONS, Area.MODELS):
-        known: dict[str, bool] = {}
-        async for found in store.list(parts.layout.prefix(area) + "/"):
-            granted = _owned(parts, area, found.key)
-            if granted is None:
+        prefix = parts.layout.prefix(area)
+        for home in await folders(store, f"{prefix}/"):
+            user = _user_of(home)
+            if user is None:
                 continue
-            if granted.rest[0] == INCOMING:
-                if _is_stale(parts, granted, found):
-                    await store.delete(found.key)
-                    staged += 1
-                continue
-            owner = granted.rest[0]
-            if owner not in known:
-                known = {owner: await _is_removed(parts, area, owner)}
-            if known[owner]:
-                await store.delete(found.key)
-                removed += 1
+            for name in await folders(store, f"{prefix}/{home}/"):
+                place = f"{prefix}/{home}/{name}/"
+                if name == INCOMING:
+                    staged += await _delete(parts, store, user, place, _is_stale)
+                elif await _is_removed(parts, area, name):
+                    removed += await _delete(parts, store, user, place)
     return Swept(staged, removed)
 
 
-def _owned(parts: StorageParts, area: Area, key: str) -> Granted | None:
-    """Return the key as its own user would be granted it, or ``None`` when no user of ours owns it."""
-    folder = key.removeprefix(parts.layout.prefix(area) + "/").split("/", 1)[0]
+async def _delete(
+    parts: StorageParts,
+    store: CloudStorageProvider,
+    user: UserId,
+    place: str,
+    due: Callable[[StorageParts, Granted, ObjectInfo], bool] = lambda *_: True,
+) -> int:
+    """Delete what is due below ``place``, if it is what its own user would be granted; return how many went."""
+    deleted = 0
+    async for found in store.list(place):
+        granted = decide_access(parts.layout, user, found.key)
+        if isinstance(granted, Granted) and due(parts, granted, found):
+            await store.delete(found.key)
+            deleted += 1
+    return deleted
+
+
+def _user_of(home: str) -> UserId | None:
     try:
-        user = UserId(folder.removeprefix("user_"))
+        return UserId(home.removeprefix("user_"))
     except ValueError:
         return None
-    access = decide_access(parts.layout, user, key)
-    return access if isinstance(access, Granted) and len(access.rest) >= 2 else None
 
 
 def _is_stale(parts: StorageParts, granted: Granted, found: ObjectInfo) -> bool:

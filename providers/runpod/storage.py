@@ -8,7 +8,7 @@ looking. Digests are kept beside objects by whoever needs them later.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import ClassVar, Final
@@ -17,19 +17,20 @@ from pydantic import SecretStr
 
 from messages.machines import ProviderKind
 from messages.storage import ObjectInfo
-from providers.interface import CloudStorageProvider, NotFound, ProviderError, Unavailable
+from providers.interface import CloudStorageProvider, NotFound, ProviderError, Refused, StorageFull, Unavailable
 from providers.keys import split_key
 from providers.s3.client import S3Client
 from providers.s3.download import download
 from providers.s3.endings import finish
-from providers.s3.errors import NotOffered
-from providers.s3.listing import listing
+from providers.s3.listing import folders, listing
 from providers.s3.settings import S3Settings
 from providers.s3.upload import find, upload
 
 HOST: Final = "https://s3api-{place}.runpod.io"
 """One endpoint a data centre (fact sheet 5.2)."""
 PROBE: Final = b"lastcall looks whether this volume takes a file"
+LIST_BATCH: Final = 256
+"""Entries of a listing after which others get their turn."""
 SWEEP_PAGES_MAX: Final = 50
 """Pages of unfinished uploads looked at in one sweep."""
 
@@ -96,24 +97,38 @@ class RunPodStorage(CloudStorageProvider):
         """Stream what is under ``prefix``. The store may not know of what was written just now: prefer known keys."""
         if prefix:
             split_key(prefix.removesuffix("/"))
-        for entry in await listing(self._client, prefix):
+        for number, entry in enumerate(await listing(self._client, prefix), 1):
+            if number % LIST_BATCH == 0:
+                await self._client.clock.sleep(0)
             yield ObjectInfo(key=entry.key, size_bytes=entry.size_bytes, modified=entry.modified or self._now())
 
+    async def folders(self, prefix: str) -> Sequence[str]:
+        """Return the names of the folders right below ``prefix``, which ends in a slash. Raises Unavailable."""
+        split_key(prefix.removesuffix("/"))
+        return await folders(self._client, prefix)
+
     async def copy(self, source: str, target: str) -> ObjectInfo:
-        """Copy on the volume and read the copy, for its digest; through this computer where the store cannot."""
+        """Copy on the volume and read the copy, for its digest; through this computer where the store does not do it.
+
+        Not every refusal or silence of this one call is the store's last word (fact sheet 5.2): what can be read and
+        written is not lost for want of a copy.
+        """
         split_key(source)
         split_key(target)
         found = await self._client.head(source)
         try:
             await self._client.copy(source, target, found.size_bytes)
-        except NotOffered:
+        except (NotFound, StorageFull):
+            raise
+        except (Refused, Unavailable):
             return await self.put(target, self.get(source))
         digest, size = hashlib.sha256(), 0
-        async for piece in self.get(target):
-            digest.update(piece)
-            size += len(piece)
-        if size != found.size_bytes:
-            raise Unavailable(f"copy: the store has {size} of {found.size_bytes} bytes")
+        with suppress(NotFound):
+            async for piece in self.get(target):
+                digest.update(piece)
+                size += len(piece)
+        if size != found.size_bytes:  # said to be made, and is not there whole
+            return await self.put(target, self.get(source))
         stat = await self.stat(target)
         return stat.model_copy(update={"sha256": digest.hexdigest()})
 
@@ -132,17 +147,19 @@ class RunPodStorage(CloudStorageProvider):
         """Return the path in the machine; the empty key is the root of the volume."""
         return "/".join((self._mount, *split_key(key))) if key else self._mount
 
-    async def sweep_uploads(self, older_than: timedelta) -> int:
+    async def sweep_uploads(self, older_than: timedelta, prefixes: Sequence[str]) -> int:
         """Drop uploads that began so long ago and return how many: a crash leaves them (fault 34). Raises Unavailable.
 
-        One whose age the store does not tell stays.
+        Others may use the volume too: only keys below ``prefixes`` are ours. One whose age the store does not tell
+        stays.
         """
         before = self._now() - older_than
         dropped, marks = 0, ("", "")
         for _ in range(SWEEP_PAGES_MAX):
             page = await self._client.list_uploads(*marks)
             for one in page.uploads:
-                if one.began is not None and one.began <= before and one.upload_id:
+                ours = one.key.startswith(tuple(prefixes))
+                if ours and one.began is not None and one.began <= before and one.upload_id:
                     await self._client.abort(one.key, one.upload_id)
                     dropped += 1
             last, marks = marks, (page.key_marker, page.id_marker)

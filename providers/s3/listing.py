@@ -39,6 +39,19 @@ async def listing(client: S3Client, prefix: str) -> list[Entry]:
     return [found[key] for key in sorted(found)]
 
 
+async def folders(client: S3Client, prefix: str) -> list[str]:
+    """Return the names of the folders right below ``prefix``, which ends in a slash, ordered. Raises Unavailable."""
+    names: dict[str, None] = {}
+    try:
+        async for page in _pages(client, prefix, "/"):
+            names.update(dict.fromkeys(inner[len(prefix) : -1] for inner in _folders(page, prefix, prefix)))
+            if len(names) > KEYS_MAX:
+                raise Unavailable(f"list: more than {KEYS_MAX} folders")
+    except _Circle as error:
+        raise Unavailable("list: the store repeats itself and does not come to an end") from error
+    return sorted(name for name in names if "/" not in name)
+
+
 async def _flat(client: S3Client, prefix: str) -> dict[str, Entry]:
     found: dict[str, Entry] = {}
     try:

@@ -72,8 +72,9 @@ async def test_what_a_crash_left_is_swept(storage: RunPodStorage, client: S3Clie
     upload_id = await client.create_upload("jobs/x")
     await client.upload_part("jobs/x", upload_id, 1, [b"x"])
     assert [part.size_bytes for part in (await client.list_parts("jobs/x", upload_id)).parts] == [1]
-    assert await storage.sweep_uploads(timedelta(hours=1)) == 0
-    assert await storage.sweep_uploads(timedelta(hours=-1)) == 1
+    assert await storage.sweep_uploads(timedelta(hours=1), ["jobs/"]) == 0
+    assert await storage.sweep_uploads(timedelta(hours=-1), ["models/"]) == 0
+    assert await storage.sweep_uploads(timedelta(hours=-1), ["jobs/"]) == 1
     assert (await client.list_uploads()).uploads == ()
 
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
+from actors.storage import prune
 from actors.storage.access import Layout
 from actors.storage.jobs import Ended
-from actors.storage.prune import AT_ONCE, Pruner, Report, Retention, SweepsUploads
+from actors.storage.prune import AT_ONCE, FAILURES_MAX, Pruner, Report, Retention, SweepsUploads
 from actors.storage.pruning import PruneService, Upkeep
 from actors.storage.services import StorageServices
 from actors.storage.sweep import Swept
+from containers import bundle
+from containers.job import prepare
+from lastcall import bundles as lastcall_bundles
 from messages.admin import HoldDataset
 from messages.errors import Refusal
 from messages.events import Audited
 from messages.ids import DatasetId, JobId
+from messages.storage import ObjectInfo
 from messages.upkeep import PruneStorage
 from providers.interface import Unavailable
 from tests.unit.storage.kit import ANN, BOB, House, MemoryStore
@@ -270,6 +277,91 @@ async def test_a_prefix_of_users_that_is_called_like_them_is_left_alone(yard: Ya
     assert len(yard.store.objects) == 2
 
 
+def test_the_names_are_those_that_the_machines_use() -> None:
+    assert prune.ENVIRONMENTS == lastcall_bundles.ENVIRONMENTS
+    assert (prune.ENVIRONMENT_MARK, prune.USED) == (prepare.DONE, prepare.USED)
+    assert prune.BUNDLES == bundle.FOLDER
+    assert prune.BUNDLE_MARK == bundle.MANIFEST
+
+
+# ------------------------------------------------------------------------------------------------ many things
+
+
+class Crowded(MemoryStore):
+    """A store that tells folders by themselves, and does not finish listings that are too long."""
+
+    async def folders(self, prefix: str) -> Sequence[str]:
+        self._called("folders", prefix)
+        rest = (key.removeprefix(prefix) for key in self.objects if key.startswith(prefix))
+        return sorted({name.split("/")[0] for name in rest if "/" in name})
+
+    async def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
+        if sum(key.startswith(prefix) for key in self.objects) > 100:
+            raise Unavailable("list: more than 100 objects")
+        async for found in super().list(prefix):
+            yield found
+
+    def listed(self) -> Sequence[str]:
+        return [key for call, key in self.calls if call == "list"]
+
+
+@pytest.fixture
+def crowded(yard: Yard) -> Crowded:
+    yard.house.store = store = Crowded(yard.house.clock)
+    return store
+
+
+async def test_more_objects_than_one_listing_takes_are_pruned_all_the_same(yard: Yard, crowded: Crowded) -> None:
+    for tail in "klmnopqrst":
+        yard.job(JobId(f"job_{tail * 10}"), days=40)
+    for name in ("old", "used", "young"):
+        yard.put(f"environments/{name}/environment.json", *(f"environments/{name}/{n}" for n in range(60)), days=400)
+    yard.put("environments/used/used", "environments/young/environment.json", days=3)
+    for n in range(60):
+        yard.put(f"jobs/user_{ANN.user_id}/{UNKNOWN}/1/log/{n:06}.ndjson")
+    report = await yard.prune()
+    assert (report.complete, report.job_folders.things, report.environments.things) == (True, 10, 1)
+    assert not [key for key in crowded.listed() if "used" in key or "young" in key or UNKNOWN in key]
+
+
+async def test_a_job_of_which_nothing_is_left_is_not_looked_at_again(yard: Yard, crowded: Crowded) -> None:
+    """A file system keeps empty folders."""
+    yard.job(OVER, days=40)
+    yard.job(OPEN, days=12)
+    home = f"jobs/user_{ANN.user_id}"
+    pruner = yard.pruner()
+    assert (await pruner.run(dry_run=True)).job_folders.things == 1
+    assert (await pruner.run(dry_run=False)).job_folders.things == 1
+    yard.put(f"{home}/{OVER}/1/left", days=40)
+    crowded.calls.clear()
+    await pruner.run(dry_run=False)
+    assert crowded.listed() == []
+    yard.house.clock.elapsed += 30 * DAY_S
+    await pruner.run(dry_run=False)
+    assert crowded.listed() == [f"{home}/{OPEN}/"]
+
+
+async def test_one_thing_that_cannot_be_listed_keeps_no_other_from_its_turn(yard: Yard, crowded: Crowded) -> None:
+    yard.put("environments/huge/environment.json", *(f"environments/huge/{n}" for n in range(101)), days=400)
+    yard.put("environments/old/environment.json", "bundles/old/manifest.json", days=400)
+    report = await yard.prune()
+    assert (report.environments.things, report.bundles.things, report.complete) == (1, 1, False)
+    assert list(report.failed) == ["environments"]
+    assert not [key for key in crowded.objects if "old" in key]
+
+
+async def test_a_kind_that_fails_is_given_up_after_a_few_and_the_next_is_tried(yard: Yard, crowded: Crowded) -> None:
+    for n in range(2 * FAILURES_MAX):
+        yard.put(f"environments/e{n}/environment.json", days=400)
+    yard.put("bundles/old/manifest.json", days=400)
+    refused = Unavailable("down")
+    crowded.fail = lambda call, key: refused if call == "stat" and key.startswith("environments") else None
+    report = await yard.prune()
+    assert [call for call, key in crowded.calls if key.startswith("environments/e")].count("stat") == FAILURES_MAX
+    assert report.failed == {"environments": refused}
+    assert report.bundles.things == 1
+
+
 # ------------------------------------------------------------------------------------------------ bounds
 
 
@@ -305,9 +397,10 @@ class Sweeping(MemoryStore):
     """A store with unfinished uploads."""
 
     swept: timedelta | None = None
+    below: Sequence[str] = ()
 
-    async def sweep_uploads(self, older_than: timedelta) -> int:
-        self.swept = older_than
+    async def sweep_uploads(self, older_than: timedelta, prefixes: Sequence[str]) -> int:
+        self.swept, self.below = older_than, prefixes
         return 3
 
 
@@ -360,8 +453,48 @@ async def test_unfinished_uploads_go_where_the_store_keeps_them(yard: Yard) -> N
     service = PruneService(replace(yard.house.services.parts, store=store), Upkeep(yard.jobs), swept)
     done = await service.asked(PruneStorage(requester=ANN))
     assert (done.leftovers.objects, store.swept) == (5, timedelta(days=1))
+    assert store.below == ["datasets/", "models/", "predictions/", "jobs/", "bundles/"]
     dry = await service.asked(PruneStorage(requester=ANN, dry_run=True))
     assert dry.leftovers.objects == 0
+
+
+async def test_what_dead_writers_left_goes_though_a_kind_failed_and_every_failure_is_told(
+    yard: Yard, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Fault 34."""
+    store = Sweeping(yard.house.clock)
+    yard.house.store = store
+    yard.put("bundles/old/manifest.json", days=400)
+    store.fail = lambda call, key: Unavailable("down") if key.startswith("jobs") else None
+
+    async def swept() -> Swept:
+        return Swept(1, 1)
+
+    upkeep = Upkeep(yard.jobs, yard.retention, lambda: yard.current, first_s=1.0, daily_s=DAY_S)
+    service = PruneService(replace(yard.house.services.parts, store=store), upkeep, swept)
+    with pytest.raises(Unavailable, match="down"):
+        await service.asked(PruneStorage(requester=ANN))
+    assert store.swept is not None
+    assert [audit.detail for audit in audits(yard)] == ["1 bundles (5 bytes), 5 leftovers (0 bytes)", "Unavailable"]
+    assert [record.message for record in caplog.records] == ["storage_kind_not_pruned"]
+
+
+async def test_the_daily_prune_logs_what_kept_it_and_comes_again(
+    yard: Yard, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services, slept = serviced(yard), 0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal slept
+        slept += 1
+        if slept == 3:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(yard.house.clock, "sleep", sleep)
+    yard.house.store.fail = lambda call, key: Unavailable("down")
+    with pytest.raises(asyncio.CancelledError):
+        await services.pruning.daily()
+    assert [record.message for record in caplog.records].count("storage_not_pruned") == 2
 
 
 async def test_only_one_prune_runs_at_a_time_and_a_store_that_fails_lets_the_next_one_in(yard: Yard) -> None:

@@ -13,11 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.interface import Conflict, Refused, Unavailable
+from actors.storage.folders import ListsFolders
+from providers.interface import Conflict, NotFound, Refused, Unavailable
+from providers.runpod import storage as storage_module
+from providers.runpod.storage import LIST_BATCH
 from providers.s3.errors import Replaced, StorageFull, TooLarge
 from providers.s3.pieces import PIECE_BYTES_MAX, PartReader
+from providers.s3.xml import Entry
 from tests.emulators.runpod.wire import Request, Response
-from tests.support.s3 import MIB, EmulatedVolume, content, pieces
+from tests.support.s3 import BEGIN, MIB, EmulatedVolume, content, pieces
 from tests.support.virtual import run_virtual
 
 DATA = os.urandom(MIB) * 30
@@ -194,10 +198,47 @@ async def test_a_download_that_is_left_ends_its_requests(volume: EmulatedVolume)
 
 async def test_unfinished_uploads_are_swept_once_they_are_old(volume: EmulatedVolume) -> None:
     await volume.client.create_upload("jobs/old")
+    await volume.client.create_upload("checkpoints/of-somebody-else")
     await asyncio.sleep(7200)
     await volume.client.create_upload("jobs/young")
-    assert await volume.storage.sweep_uploads(timedelta(hours=1)) == 1
-    assert [one.key for one in (await volume.client.list_uploads()).uploads] == ["jobs/young"]
+    assert await volume.storage.sweep_uploads(timedelta(hours=1), ["datasets/", "jobs/"]) == 1
+    left = [one.key for one in (await volume.client.list_uploads()).uploads]
+    assert left == ["checkpoints/of-somebody-else", "jobs/young"]
+
+
+async def test_folders_are_told_without_what_is_in_them(volume: EmulatedVolume) -> None:
+    for key in ("environments/b/lib/x.py", "environments/b/y", "environments/a/z", "environments/loose", "other/c/d"):
+        await volume.storage.put(key, pieces(b"1"))
+    asked = volume.transport.calls["GET"]
+    assert await volume.storage.folders("environments/") == ["a", "b"]
+    assert volume.transport.calls["GET"] == asked + 1
+    assert await volume.storage.folders("nothing/") == []
+    assert isinstance(volume.storage, ListsFolders)
+
+
+async def test_a_long_listing_lets_others_have_their_turn(
+    volume: EmulatedVolume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loop that stands still for seconds sends no heartbeat and ends no machine."""
+    entries = [Entry(f"jobs/{number:06}", 1, BEGIN) for number in range(4 * LIST_BATCH)]
+
+    async def listing(client: object, prefix: str) -> list[Entry]:
+        return entries
+
+    monkeypatch.setattr(storage_module, "listing", listing)
+    turns: list[int] = []
+    listed = 0
+
+    async def other() -> None:
+        while True:
+            turns.append(listed)
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(other())
+    async for _ in volume.storage.list("jobs/"):
+        listed += 1
+    beside.cancel()
+    assert len(set(turns)) >= 4
 
 
 async def test_a_probe_leaves_nothing_and_tells_a_full_volume(volume: EmulatedVolume) -> None:
@@ -214,6 +255,36 @@ async def test_a_copy_goes_through_here_where_the_store_cannot(volume: EmulatedV
     info = await volume.storage.copy("source", "target")
     assert info.sha256 == hashlib.sha256(DATA).hexdigest()
     assert volume.files.read("target") == DATA
+
+
+@pytest.mark.parametrize("status", [400, 403, 500, 524])
+async def test_a_copy_that_the_store_does_not_make_goes_through_here(
+    volume: EmulatedVolume, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The artifacts are paid for: whatever keeps the store from copying them, they can be read and written."""
+    await volume.storage.put("source", pieces(DATA))
+    handle = volume.transport.handle
+
+    def copies_nothing(request: Request, now: float) -> Response:
+        if "x-amz-copy-source" in request.headers:
+            return Response(status, {}, b"")
+        return handle(request, now)
+
+    monkeypatch.setattr(volume.transport, "handle", copies_nothing)
+    info = await volume.storage.copy("source", "target")
+    assert info.sha256 == hashlib.sha256(DATA).hexdigest()
+    assert volume.files.read("target") == DATA
+
+
+async def test_a_copy_that_finds_no_room_or_no_source_is_not_tried_in_another_way(volume: EmulatedVolume) -> None:
+    with pytest.raises(NotFound):
+        await volume.storage.copy("nothing", "target")
+    await volume.storage.put("source", pieces(DATA))
+    volume.faulty(full=True)
+    sent = volume.transport.sent_bytes
+    with pytest.raises(StorageFull):
+        await volume.storage.copy("source", "target")
+    assert volume.transport.sent_bytes == sent
 
 
 async def test_a_folder_that_is_not_empty_keeps_its_name(volume: EmulatedVolume) -> None:
