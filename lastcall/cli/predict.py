@@ -21,7 +21,10 @@ from lastcall.cli.text import clean, money, plural, quoted, size
 @click.argument("model")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
-    "-o", "--output", metavar="FILE", help="Where the rows go; FILE.predictions.csv when left out, - is stdout."
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="Where the rows go; NAME.predictions.csv for NAME.csv unless said; - is stdout.",
 )
 @click.option("--column", default="prediction", show_default=True, help="Name of the new column.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
