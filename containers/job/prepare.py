@@ -6,6 +6,7 @@ Run by the wrapper in the scratch directory, from the job bundle's folder. Leave
 directory: the image's own Python where that has everything already, else an environment below ``ENVIRONMENTS`` on the
 volume, made once for each requirements file and kind of machine. One that is there was made whole: it is built under
 another name and published by one rename, which only the first of several pods wins; the others use the winner's.
+One that is there and yet cannot import what the work will is replaced.
 
 A known error is told in ``out/error.json``, as the work tells its own. Python 3.9, standard library only.
 """
@@ -36,9 +37,10 @@ STALE_S = 86_400.0
 """An unfinished environment this old has no builder any more."""
 TAIL_LINES = 3
 USED = "used"
-"""Touched at every use, so that the daemon can tell an environment in use from one that nobody needs any more."""
+"""Touched at every use, so that a daemon, also another one on the volume, can tell what is in use from what is not."""
 DONE = "environment.json"
 """Last file of an environment, written before the rename: one that was taken apart again is not used."""
+PUBLISH_ROUNDS = 3
 
 _PROBE = """
 import importlib.metadata as m, json, os, platform, sys
@@ -218,20 +220,32 @@ def key_of(python: Python, requirements: bytes) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def is_whole(environment: Path) -> bool:
-    """Whether an environment is there, complete."""
-    return (environment / DONE).is_file()
+def mark_of(environment: Path) -> str | None:
+    """Return the mark of an environment that is there, complete; no two that were made have the same."""
+    try:
+        return (environment / DONE).read_text("utf-8")
+    except (OSError, ValueError):
+        return None
+
+
+def touch_used(folder: Path) -> None:
+    """Leave the time of this use in a folder that pods share, if that can be."""
+    with contextlib.suppress(OSError):
+        (folder / USED).touch()
 
 
 def make(environments: Path, python: Python, requirements: Path, imports: Sequence[str]) -> Path:
     """Return the environment, made if need be. Raises Fault, OSError."""
     key = key_of(python, requirements.read_bytes())
     target = environments / key
-    if is_whole(target):
-        say(f"the environment {key} is there")
-        with contextlib.suppress(OSError):
-            (target / USED).touch()
-        return target
+    mark = mark_of(target)
+    if mark is not None:
+        trouble = can_import(str(target / "bin" / "python"), imports)
+        if trouble is None:
+            say(f"the environment {key} is there")
+            touch_used(target)
+            return target
+        say(f"the environment {key} is there and does not work: {trouble}")
     environments.mkdir(exist_ok=True)
     sweep(environments)
     draft = environments / f".making-{key}-{secrets.token_hex(6)}"
@@ -239,8 +253,9 @@ def make(environments: Path, python: Python, requirements: Path, imports: Sequen
     say(f"making the environment {key} with {python.path}")
     try:
         build(draft, python, requirements, imports)
-        (draft / DONE).write_text(json.dumps({"python": python.path, **python.facts["marker"]}), "utf-8")
-        publish(draft, target)
+        made = {"python": python.path, "made": secrets.token_hex(8), **python.facts["marker"]}
+        (draft / DONE).write_text(json.dumps(made), "utf-8")
+        publish(draft, target, mark)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     say(f"the environment {key} is ready after {time.monotonic() - began:.0f} s")
@@ -275,17 +290,33 @@ def build(draft: Path, python: Python, requirements: Path, imports: Sequence[str
         raise Fault("E-PREPARE", f"what was installed cannot be imported: {trouble}")
 
 
-def publish(draft: Path, target: Path) -> None:
-    """Give a finished environment its name, unless another pod was faster: then that one is used. Raises OSError."""
-    if not is_whole(target):
-        with contextlib.suppress(FileNotFoundError):
-            broken = target.rename(draft.with_name(f"{draft.name}-broken"))  # somebody removed a part of it
-            shutil.rmtree(broken, ignore_errors=True)
-    try:
+def publish(draft: Path, target: Path, damaged: str | None = None) -> None:
+    """Give a finished environment its name, unless another pod was faster: then that one is used. Raises OSError.
+
+    ``damaged`` is the mark of one that was found not to work. What has the name and is no use is taken aside first;
+    should it turn out to have been published only now, it is put back.
+    """
+    for number in range(PUBLISH_ROUNDS):
+        with contextlib.suppress(OSError):
+            draft.rename(target)
+            return
+        if mark_of(target) not in (None, damaged):
+            return
+        aside = draft.with_name(f"{draft.name}-{number}")
+        try:
+            target.rename(aside)
+        except FileNotFoundError:
+            continue
+        mark = mark_of(aside)
+        if mark is None:
+            shutil.rmtree(aside, ignore_errors=True)  # somebody removed a part of it
+            continue
+        os.utime(aside)  # other pods may still run with it: the sweep takes it, a day from now
+        if mark != damaged:
+            with contextlib.suppress(OSError):
+                aside.rename(target)
+    if mark_of(target) in (None, damaged):
         draft.rename(target)
-    except OSError:
-        if not is_whole(target):
-            raise
 
 
 def sweep(environments: Path) -> None:
@@ -326,6 +357,7 @@ def check_bundle(folder: Path) -> None:
 def prepare(bundle: Path, environments: Path, imports: Sequence[str]) -> None:
     """Leave ``env/bin/python`` in the working directory. Raises Fault, OSError."""
     check_bundle(bundle)
+    touch_used(bundle)
     requirements = bundle / "requirements.txt"
     python, complete = choose(read_requirements(requirements.read_text("utf-8")), imports)
     env = Path("env")

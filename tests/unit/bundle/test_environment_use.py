@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from containers.job import prepare
+
+
+def works(environment: Path) -> None:
+    (environment / "bin").mkdir(parents=True)
+    (environment / "bin" / "python").symlink_to(sys.executable)
 
 
 def test_every_use_of_an_environment_leaves_its_time(tmp_path: Path) -> None:
@@ -13,7 +19,7 @@ def test_every_use_of_an_environment_leaves_its_time(tmp_path: Path) -> None:
     requirements.write_text("")
     python = prepare.Python("/usr/bin/python3", (3, 11), {"base": "/usr/bin/python3", "marker": {}, "libc": []})
     target = tmp_path / "environments" / prepare.key_of(python, requirements.read_bytes())
-    target.mkdir(parents=True)
+    works(target)
     (target / prepare.DONE).write_text("{}")
     for _ in range(2):
         assert prepare.make(tmp_path / "environments", python, requirements, ()) == target
@@ -28,5 +34,6 @@ def test_an_environment_that_cannot_be_touched_is_used_all_the_same(tmp_path: Pa
     python = prepare.Python("/usr/bin/python3", (3, 11), {"base": "/usr/bin/python3", "marker": {}, "libc": []})
     target = tmp_path / prepare.key_of(python, requirements.read_bytes())
     (target / prepare.USED / "in the way").mkdir(parents=True)
+    works(target)
     (target / prepare.DONE).write_text("{}")
     assert prepare.make(tmp_path, python, requirements, ()) == target

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -176,7 +177,7 @@ def test_of_two_pods_the_first_to_finish_gives_the_environment(
 
     monkeypatch.setattr(prepare, "build", build_of(meanwhile))
     made = prepare.make(folder, python(), requirements, ())
-    assert prepare.is_whole(made)
+    assert prepare.mark_of(made)
     assert [path.name for path in folder.iterdir()] == [made.name]
 
 
@@ -191,6 +192,74 @@ def test_an_environment_that_is_not_whole_is_never_used(
     assert prepare.make(folder, python(), requirements, ()) == target
     assert (target / prepare.DONE).is_file()
     assert [path.name for path in folder.iterdir()] == [target.name]
+
+
+def test_an_environment_that_was_published_between_look_and_rename_is_put_back_and_used(
+    tmp_path: Path, requirements: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its pod may be importing from it already."""
+    folder = tmp_path / "environments"
+    target = folder / prepare.key_of(python(), requirements.read_bytes())
+    (target / "bin").mkdir(parents=True)
+    look = prepare.mark_of
+    looks: list[Path] = []
+
+    def others(place: Path) -> str | None:
+        looks.append(place)
+        found = look(place)
+        if place == target and len(looks) == 2:
+            shutil.rmtree(target)
+            target.mkdir()
+            (target / "theirs").touch()
+            (target / prepare.DONE).write_text("theirs")
+        return found
+
+    monkeypatch.setattr(prepare, "mark_of", others)
+    monkeypatch.setattr(prepare, "build", build_of())
+    assert prepare.make(folder, python(), requirements, ()) == target
+    assert (target / "theirs").exists()
+    assert [path.name for path in folder.iterdir()] == [target.name]
+
+
+def test_an_environment_that_is_there_and_does_not_work_is_made_anew(
+    tmp_path: Path, requirements: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fault 41: half of it may be deleted. Whoever runs with it still goes on: it stays aside for a day."""
+    folder = tmp_path / "environments"
+    monkeypatch.setattr(prepare, "build", build_of())
+    target = prepare.make(folder, python(), requirements, ("json",))
+    (target / "bin" / "python").unlink()
+    old = prepare.mark_of(target)
+    os.utime(target, (1_000_000, 1_000_000))
+    assert prepare.make(folder, python(), requirements, ("json",)) == target
+    assert (target / "bin" / "python").exists()
+    assert prepare.mark_of(target) != old
+    (aside,) = (path for path in folder.iterdir() if path != target)
+    prepare.sweep(folder)
+    assert prepare.mark_of(aside) == old
+    os.utime(aside, (1_000_000, 1_000_000))
+    prepare.sweep(folder)
+    assert list(folder.iterdir()) == [target]
+
+
+def test_of_two_pods_that_find_it_damaged_both_use_what_the_first_made(
+    tmp_path: Path, requirements: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "environments"
+    monkeypatch.setattr(prepare, "build", build_of())
+    target = prepare.make(folder, python(), requirements, ("json",))
+    (target / "bin" / "python").unlink()
+    marks: list[str | None] = []
+
+    def meanwhile(draft: Path) -> None:
+        if not marks:
+            marks.append("")
+            prepare.make(folder, python(), requirements, ("json",))
+            marks.append(prepare.mark_of(target))
+
+    monkeypatch.setattr(prepare, "build", build_of(meanwhile))
+    prepare.make(folder, python(), requirements, ("json",))
+    assert prepare.mark_of(target) == marks[1]
 
 
 def test_a_failed_building_leaves_nothing(tmp_path: Path, requirements: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,6 +351,7 @@ def test_an_environment_is_linked_into_the_working_directory(
     monkeypatch.setattr(prepare, "build", build_of())
     assert prepare.main([str(tmp_path / "environments")]) == 0
     assert Path("env").readlink().parent == tmp_path / "environments"
+    assert (bundle / prepare.USED).exists(), "another daemon on the volume must see that the bundle is in use"
     assert Path("env/bin/python").exists()
 
 
