@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import weakref
 from collections.abc import AsyncIterator, Mapping
 from typing import NamedTuple
 
@@ -33,24 +32,21 @@ class BundleProgram(NamedTuple):
 
 
 class BundleStore:
-    """Puts the bundle of this installation into storage, once for each store."""
+    """Puts the bundle of this installation into storage, where it is not there yet."""
 
     def __init__(self, bundle: Bundle | None = None) -> None:
         """``bundle`` defaults to what these sources make. Raises OSError."""
         self.bundle = bundle or bundles.build()
         self._lock = asyncio.Lock()
-        self._done: weakref.WeakSet[CloudStorageProvider] = weakref.WeakSet()
 
     async def ensure(self, store: CloudStorageProvider) -> str:
         """Make sure that ``store`` has the whole bundle, and return the key of its folder.
 
-        The manifest goes last: where it is, with its size, everything is. Once seen, it is not asked for again.
-        Raises Unavailable, Refused.
+        The manifest goes last and is deleted first: where it is, with its size, everything is. It is asked for each
+        time, which is one small call: somebody else may have deleted what was seen before. Raises Unavailable, Refused.
         """
         async with self._lock:
-            if store not in self._done:
-                await self._ensure(store)
-                self._done.add(store)
+            await self._ensure(store)
         return self.bundle.prefix
 
     async def _ensure(self, store: CloudStorageProvider) -> None:

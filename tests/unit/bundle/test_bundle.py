@@ -1,4 +1,4 @@
-"""The job bundle: the same bytes for the same sources, complete, and put into storage once."""
+"""The job bundle: the same bytes for the same sources, complete, and put into storage where it is missing."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from containers import bundle as bundles
 from containers.bundle import assemble, build, code_sources
 from containers.job import build as building
 from lastcall.bundles import CHUNK_BYTES, BundleStore, bundle_program
+from messages.storage import ObjectInfo
 from providers.fake.cloud import FakeCloud
 from providers.fake.settings import FakeSettings
 from providers.fake.storage import FakeStorage
@@ -122,20 +123,31 @@ async def test_the_bundle_is_put_once_and_the_manifest_last() -> None:
     assert list(store.cloud.objects)[-1] == f"{prefix}/manifest.json"
 
 
-async def test_what_was_seen_once_is_not_asked_for_again() -> None:
+async def test_a_bundle_that_another_daemon_deleted_is_put_again() -> None:
+    """Two installations may share a volume: every pod would wait for its wrapper in vain."""
     store = storage()
     made = BundleStore()
     await made.ensure(store)
-    store.cloud.faults.fail_next("stat", times=9)
-    store.cloud.faults.fail_next("put", times=9)
-    assert await made.ensure(store) == made.bundle.prefix
+    store.cloud.objects.clear()
+    prefix = await made.ensure(store)
+    assert sorted(store.cloud.objects) == sorted(f"{prefix}/{name}" for name in made.bundle.files)
 
 
-async def test_a_new_daemon_asks_once_and_puts_nothing() -> None:
+async def test_where_it_is_one_question_is_asked_and_nothing_put(monkeypatch: pytest.MonkeyPatch) -> None:
     store = storage()
     await BundleStore().ensure(store)
     store.cloud.faults.fail_next("put")
-    await BundleStore().ensure(store)
+    asked: list[str] = []
+    look = store.stat
+
+    async def stat(key: str) -> ObjectInfo:
+        asked.append(key)
+        return await look(key)
+
+    monkeypatch.setattr(store, "stat", stat)
+    made = BundleStore()
+    await made.ensure(store)
+    assert asked == [f"{made.bundle.prefix}/manifest.json"]
 
 
 async def test_every_store_gets_its_own() -> None:
