@@ -284,6 +284,8 @@ class GoneProved(Event):
 
     attempt: int
     machine_id: str
+    accepted_at: Instant | None = None
+    """When the call that ended it was accepted; ``None`` when it ended by itself."""
     proof: Gone
 
 

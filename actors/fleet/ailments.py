@@ -74,8 +74,8 @@ class Ailments:
 
 def _note(history: History, machine: Machine, now_s: float, heard_s: float | None) -> None:
     history.stopped_looks = history.stopped_looks + 1 if machine.state is MachineState.STOPPED_BILLING else 0
-    if machine.state is not MachineState.RUNNING or machine.uptime_s:
-        history.runs_nothing_since_s = None
+    if machine.state is not MachineState.RUNNING or machine.uptime_s != 0:
+        history.runs_nothing_since_s = None  # an uptime that is not said is not an uptime of 0
     elif history.runs_nothing_since_s is None:
         history.runs_nothing_since_s = now_s
     if machine.uptime_s is not None:

@@ -28,6 +28,8 @@ class Watched(Record):
     """The create is out: nothing listed means anything yet."""
     rate_usd_per_hour: UsdPerHour | None = None
     """What its machine costs as far as the job knows; another price in a listing is news."""
+    made_at: Instant | None = None
+    """When its machine was known to be made: the start allowance counts from here."""
     soft_deadline: Instant
 
 

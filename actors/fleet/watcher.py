@@ -25,6 +25,7 @@ def watched_of(job: Job) -> Watched | None:
         unanswered=attempt.unanswered,
         ambiguous=attempt.ambiguous is not None and attempt.machine is None and not attempt.never_seen,
         rate_usd_per_hour=attempt.rate_usd_per_hour if attempt.machine else None,
+        made_at=attempt.created_at,
         soft_deadline=attempt.request.soft_deadline,
     )
 

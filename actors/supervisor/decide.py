@@ -50,13 +50,10 @@ def next_wake(job: Job, rules: Rules) -> datetime | None:
     attempt = job.current
     if attempt is None or attempt.machine is None or attempt.end or attempt.request is None:
         return None
-    deadline = min(
+    return min(
         attempt.request.soft_deadline + seconds(DEADLINE_GRACE_S),
         money_deadline(attempt, attempt.request, rules.timings),
     )
-    if attempt.started is None and attempt.created_at:
-        return min(deadline, attempt.created_at + seconds(rules.timings.start_allowance_s))
-    return deadline
 
 
 # ------------------------------------------------------------------------------------------------ what was heard
@@ -67,7 +64,7 @@ def _heard(job: Job, heard: Input, now: datetime, rules: Rules) -> list[ev.Event
         case StopAsked():
             return [] if job.stop else [ev.StopAccepted(by=heard.by, command_id=heard.command_id, at=now)]
         case FolderSeen():
-            return _folder_seen(job, heard)
+            return _folder_seen(job, heard, now)
         case Sighted():
             return _sighted(job, heard, now, rules)
         case Vanished():
@@ -78,7 +75,7 @@ def _heard(job: Job, heard: Input, now: datetime, rules: Rules) -> list[ev.Event
             return []
 
 
-def _folder_seen(job: Job, seen: FolderSeen) -> list[ev.Event]:
+def _folder_seen(job: Job, seen: FolderSeen, now: datetime) -> list[ev.Event]:
     attempt = job.current
     if attempt is None or attempt.number != seen.attempt or attempt.request is None:
         return []
@@ -94,6 +91,8 @@ def _folder_seen(job: Job, seen: FolderSeen) -> list[ev.Event]:
         events.append(work)
     if marker and not attempt.marker and marker.attempt == attempt.number:
         events.append(ev.MarkerSeen(attempt=attempt.number, marker=marker))
+    if seen.no_start and attempt.machine and not (attempt.started or attempt.marker or attempt.end):
+        events.append(_end(attempt, StopReason.NO_START, "", now))
     return events
 
 
@@ -249,7 +248,6 @@ def _running(
     job: Job, attempt: Attempt, machine: Machine, request: LaunchRequest, now: datetime, rules: Rules
 ) -> ev.Event | None:
     """The reasons to end a machine, in order; the first that holds is journaled."""
-    wake = next_wake(job, rules)
     overdue = now >= request.soft_deadline + seconds(DEADLINE_GRACE_S)
     wrong = mismatch(machine, request.offer)
     paid_for = money_deadline(attempt, request, rules.timings)
@@ -267,8 +265,6 @@ def _running(
     if overdue:
         money = attempt.intent is not None and attempt.intent.bound == "money"
         return _end(attempt, StopReason.BUDGET if money else StopReason.DEADLINE, "", now)
-    if wake is not None and now >= wake:
-        return _end(attempt, StopReason.NO_START, "", now)
     return None
 
 
@@ -286,7 +282,7 @@ def _attempt_ended(attempt: Attempt) -> ev.AttemptEnded:
     offer = attempt.intent.request.offer
     rate = attempt.rate_usd_per_hour + offer.disk_usd_per_hour
     began = attempt.intent.at
-    until = min(attempt.terminate_accepted or attempt.gone.absent_since, attempt.gone.absent_since)
+    until = min(attempt.gone_accepted or attempt.gone.absent_since, attempt.gone.absent_since)
     cost = attempt.accrued_usd(max(began, until)) + offer.fixed_usd + surplus
     return ev.AttemptEnded(
         attempt=attempt.number,

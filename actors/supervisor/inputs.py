@@ -30,6 +30,8 @@ class FolderSeen(Observation):
     attempt: int
     started: Started | None = None
     marker: ResultMarker | None = None
+    no_start: bool = False
+    """It was read after the start allowance was over, and holds no trace of a start."""
 
 
 class Sighted(Observation):

@@ -43,6 +43,8 @@ class Attempt:
     end: ev.EndDecided | None = None
     terminate_accepted: datetime | None = None
     gone: Gone | None = None
+    gone_accepted: datetime | None = None
+    """When the call that ended it was accepted; a call that was ignored does not count."""
     collected: ev.ResultCollected | None = None
     marker_absent: bool = False
     storage_unreadable: bool = False
@@ -239,7 +241,7 @@ def _after_work(a: Attempt, event: ev.Event) -> Attempt:
         case ev.TerminateAccepted():
             return replace(a, terminate_accepted=a.terminate_accepted or event.at)
         case ev.GoneProved():
-            return replace(a, gone=a.gone or event.proof)
+            return replace(a, gone=a.gone or event.proof, gone_accepted=a.gone_accepted or event.accepted_at)
         case ev.ResultCollected():
             return replace(a, collected=a.collected or event)
         case ev.MarkerAbsent():

@@ -20,7 +20,7 @@ RUNPOD_TIMINGS: Final = Timings(
     marker_interval_s=5,
     marker_gap_s=15,
     creates_are_idempotent=False,
-    no_uptime_s=300,
+    no_uptime_s=600,
     expected_start_s=300,
 )
 """design.md 6; a create has no idempotency key (fact sheet 0)."""

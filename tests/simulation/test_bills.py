@@ -19,7 +19,7 @@ from providers.fake.scripts import Script
 from providers.interface import BilledLine, Unavailable
 from tests.support.node import ANA, BEN, QUICK, NodeKit, good, virtually
 
-UNHURRIED: Timings = QUICK.model_copy(update={"list_interval_s": 30.0, "marker_interval_s": 30.0})
+UNHURRIED: Timings = QUICK.model_copy(update={"list_interval_s": 15.0, "marker_interval_s": 30.0})
 """Hours go by in these stories: fewer looks keep them short."""
 HOUR_S = 3_600.0
 CENT = Decimal("0.01")

@@ -186,6 +186,11 @@ class Story:
         self.hear(FolderSeen(attempt=self.number, started=begun))
         return self
 
+    def unstarted(self) -> Story:
+        """The folder, read after the start allowance, holds no trace of a start."""
+        self.hear(FolderSeen(attempt=self.number, no_start=True))
+        return self
+
     def running(self) -> Story:
         return self.created().started()
 
@@ -208,7 +213,11 @@ class Story:
         return self
 
     def proved(self, machine_id: str = "m1") -> Story:
-        self.observe(ev.GoneProved(attempt=self.number, machine_id=machine_id, proof=gone(self.now)))
+        accepted_at = self.attempt.terminate_accepted
+        proved = ev.GoneProved(
+            attempt=self.number, machine_id=machine_id, accepted_at=accepted_at, proof=gone(self.now)
+        )
+        self.observe(proved)
         return self
 
     def collected(self, code: str | None = None) -> Story:

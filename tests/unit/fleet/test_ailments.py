@@ -123,6 +123,12 @@ def test_a_provider_that_tells_no_uptimes_has_no_bad_hosts() -> None:
     assert [patrol.see(None, after_s=600) for _ in range(5)] == [None] * 5
 
 
+def test_a_runtime_that_is_not_told_is_no_bad_host() -> None:
+    """Fault 10: silence is never held against a machine."""
+    patrol = Patrol(JobState.STARTING)
+    assert [patrol.see(None, after_s=300) for _ in range(4)] == [None] * 4
+
+
 def test_pulling_an_image_is_no_bad_host() -> None:
     patrol = Patrol(JobState.STARTING)
     assert [patrol.see(None, MachineState.STARTING, after_s=300) for _ in range(4)] == [None] * 4

@@ -115,7 +115,8 @@ async def test_a_terminate_that_fails_is_asked_again_until_the_orphan_is_gone() 
     for error in (Unavailable("502"), Refused("not now"), Unavailable("502")):
         yard.cloud.faults.fail_next("terminate", error=error)
     took_s = await yard.reap()
-    assert yard.logged == ["orphan_found", *["terminate_failed"] * 3, "orphan_gone"]
+    said = [word for word in yard.logged if word != "not_gone_yet"]
+    assert said == ["orphan_found", *["terminate_failed"] * 3, "orphan_gone"]
     assert took_s < 60
 
 
@@ -123,7 +124,7 @@ async def test_a_terminate_that_fails_is_asked_again_until_the_orphan_is_gone() 
 async def test_an_accepted_terminate_that_did_nothing_is_asked_again() -> None:
     yard = Yard(Script(terminates_ignored=4))
     await yard.reap()
-    assert yard.logged == ["orphan_found", "orphan_gone"]
+    assert [word for word in yard.logged if word != "not_gone_yet"] == ["orphan_found", "orphan_gone"]
 
 
 @virtual

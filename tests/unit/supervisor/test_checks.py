@@ -41,6 +41,7 @@ def made(**more: Any) -> Machine:
 def test_the_machine_that_was_asked_for_is_kept() -> None:
     assert mismatch(made(), OFFER) is None
     assert mismatch(made(rate_usd_per_hour=Decimal("0.20")), OFFER) is None
+    assert mismatch(made(rate_usd_per_hour=Decimal("0.297")), OFFER) is None  # a tenth more: the hold bounds it
 
 
 def test_what_the_provider_does_not_say_is_not_held_against_the_machine() -> None:
@@ -51,7 +52,7 @@ def test_what_the_provider_does_not_say_is_not_held_against_the_machine() -> Non
 @pytest.mark.parametrize(
     ("difference", "words"),
     [
-        ({"rate_usd_per_hour": Decimal("0.28")}, "$0.28/h where $0.27/h"),
+        ({"rate_usd_per_hour": Decimal("0.30")}, "$0.30/h where $0.27/h"),
         ({"machine_type": "NVIDIA L4"}, "NVIDIA L4 where NVIDIA RTX A5000"),
         ({"gpu_count": 0}, "0 GPUs where 1"),
         ({"place": "US-KS-2"}, "US-KS-2 where EU-RO-1"),

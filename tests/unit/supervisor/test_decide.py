@@ -168,15 +168,26 @@ def test_stop_between_reservation_and_intent_gives_the_money_back() -> None:
 
 
 def test_no_start_within_the_allowance_ends_the_machine_and_tries_the_next_offer() -> None:
-    story = Story().created()
-    assert next_wake(story.job, RULES) == START + timedelta(seconds=TIMINGS.start_allowance_s)
-    story.after(TIMINGS.start_allowance_s - 1).hear()
-    assert story.is_in(JobState.STARTING)
-    story.after(1).hear()
+    story = Story().created().after(TIMINGS.start_allowance_s).unstarted()
     assert story.attempt.end is not None
     assert story.attempt.end.reason is StopReason.NO_START
     story.ended()
     assert story.effects() == ["reserve/2"]
+
+
+def test_time_alone_is_no_evidence_that_the_work_did_not_start() -> None:
+    """Rule 4: storage that cannot be read hides a start as well as a result."""
+    story = Story().created().after(TIMINGS.start_allowance_s + 1)
+    story.hear()
+    assert story.is_in(JobState.STARTING)
+
+
+def test_an_empty_folder_says_nothing_of_work_that_started_or_of_a_machine_that_ends() -> None:
+    running = Story().running().unstarted()
+    assert running.attempt.end is None
+    stopped = Story().created().stop().unstarted()
+    assert stopped.attempt.end is not None
+    assert stopped.attempt.end.reason is StopReason.STOP
 
 
 def test_a_deadline_that_passed_is_enforced_after_the_wrapper_had_its_chance() -> None:
@@ -403,16 +414,13 @@ def test_an_ambiguous_create_is_billed_from_its_intent() -> None:
 
 
 def test_a_job_over_several_attempts_costs_their_sum() -> None:
-    story = Story().created().after(1200).hear()
-    second = Story().created().after(1200)
-    second.hear()
+    second = Story().created().after(1200).unstarted()
     second.ended()
     second.reserved().created("m2").started().after(3600).marked().accepted()
     second.proved("m2").collected()
     costs = [a.ended.cost_usd for a in second.job.attempts if a.ended]
     assert second.closed.cost_usd == sum(costs)
     assert len(costs) == 2
-    assert story
 
 
 def test_two_rules_that_answer_each_other_are_a_fault_and_not_an_endless_loop(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -572,3 +580,21 @@ def test_a_listing_that_tells_no_price_changes_none() -> None:
     story = Story().running()
     story.after(60).listed(machine(story.name, rate=None))
     assert "job.rate_changed" not in story.kinds()
+
+
+def test_a_machine_a_little_dearer_than_agreed_works_as_long_as_the_hold_lasts() -> None:
+    """Rule 6: its price is bounded by what is held, not by what was listed."""
+    story = Story(plan(max_runtime_s=7200)).reserved(hold="0.5").created(rate="0.29").started()
+    assert story.attempt.end is None
+    agreed = Story(plan(max_runtime_s=7200)).reserved(hold="0.5").created(rate="0.27").started()
+    dear, listed = next_wake(story.job, RULES), next_wake(agreed.job, RULES)
+    assert dear is not None
+    assert listed is not None
+    assert dear < listed
+
+
+def test_an_end_that_was_acknowledged_and_ignored_is_billed_until_the_one_that_held() -> None:
+    story = Story().running().after(3600).marked().accepted()
+    story.after(3600).observe(ev.GoneProved(attempt=1, machine_id="m1", accepted_at=story.now, proof=gone(story.now)))
+    story.collected()
+    assert story.closed.cost_usd == Decimal("0.54")
