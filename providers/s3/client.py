@@ -7,7 +7,7 @@ became of it. A repeated ``create_upload`` can leave an unfinished upload behind
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import NamedTuple, TypeVar
@@ -68,18 +68,27 @@ class _Call(NamedTuple):
 class S3Client:
     """One bucket. Raises NotFound, Unavailable, Refused and the types of ``errors``; keys are taken as they come."""
 
-    def __init__(self, transport: Transport, clock: ProviderClock, settings: S3Settings) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        clock: ProviderClock,
+        settings: S3Settings,
+        keys: Callable[[], Awaitable[Credentials]] | None = None,
+    ) -> None:
+        """``keys`` gives the key of the moment, where it changes; else the settings hold one. Raises ProviderError."""
         self.settings = settings
         self.clock = clock
         self._transport = transport
         self._credentials = Credentials(settings.access_key, settings.secret_key.get_secret_value())
+        self._keys = keys
         self._scope = Scope(settings.region)
 
     async def put(self, key: str, body: Sequence[bytes], *, absent: bool = False) -> str:
         """Store a small object and return its entity tag. With ``absent`` (where the store has it) raises Conflict."""
         size = sum(map(len, body))
-        condition = {"if-none-match": "*"} if absent else {}
-        call = _Call("put", "PUT", key, signed=condition, body=body, total_s=self.settings.moving_s(size))
+        call = _Call("put", "PUT", key, signed=self._writing(absent), body=body, total_s=self.settings.moving_s(size))
+        if absent:  # a repeat would meet what the first try made: who asks settles an unclear answer by looking
+            call = call._replace(tries=1)
         return (await self._ask(call)).headers.get("etag", "")
 
     async def head(self, key: str) -> Head:
@@ -107,7 +116,7 @@ class S3Client:
 
     async def copy(self, source: str, target: str, size_bytes: int) -> None:
         """Copy inside the store. Raises NotOffered where there is no such call."""
-        header = {"x-amz-copy-source": self._path(source)}
+        header = {**self.settings.write_headers, "x-amz-copy-source": self._named(source)}
         call = _Call("copy", "PUT", target, signed=header, total_s=self.settings.moving_s(size_bytes))
         _check_done("copy", await self._ask(call), "CopyObjectResult")
 
@@ -120,7 +129,8 @@ class S3Client:
 
     async def create_upload(self, key: str) -> str:
         """Begin a multipart upload and return its id."""
-        call = _Call("begin upload", "POST", key, (("uploads", ""),), body=(), total_s=self.settings.call_s)
+        signed, total_s = self.settings.write_headers, self.settings.call_s
+        call = _Call("begin upload", "POST", key, (("uploads", ""),), signed=signed, body=(), total_s=total_s)
         return _parsed("begin upload", await self._ask(call), xml.read_upload_id)
 
     async def upload_part(self, key: str, upload_id: str, number: int, body: Sequence[bytes]) -> xml.Part:
@@ -133,9 +143,15 @@ class S3Client:
             raise Unavailable("send part: the store did not say what it stored")
         return xml.Part(number, etag, size)
 
-    async def complete(self, key: str, upload_id: str, parts: Sequence[xml.Part], total_s: float) -> None:
-        """Ask once for the object to be made. After anything but NoUpload and Refused it may have been, or may yet."""
-        call = _Call("complete", "POST", key, (("uploadId", upload_id),), body=(xml.write_parts(parts),))
+    async def complete(
+        self, key: str, upload_id: str, parts: Sequence[xml.Part], total_s: float, *, absent: bool = False
+    ) -> None:
+        """Ask once for the object to be made. After anything but NoUpload and Refused it may have been, or may yet.
+
+        With ``absent`` (where the store has it) raises Conflict when there is one.
+        """
+        condition = {"if-none-match": "*"} if absent else {}
+        call = _Call("complete", "POST", key, (("uploadId", upload_id),), condition, body=(xml.write_parts(parts),))
         reply = await self._ask(call._replace(total_s=total_s, tries=1))
         _check_done("complete", reply, "CompleteMultipartUploadResult")
 
@@ -175,7 +191,7 @@ class S3Client:
         for tried in range(1, tries + 1):
             asked_s = 0.0
             try:
-                reply = await self._transport.request(self._request(call))
+                reply = await self._transport.request(await self._request(call))
             except TransportError as error:
                 fault: ProviderError = unanswered(call.what, error)
             else:
@@ -191,7 +207,7 @@ class S3Client:
     @asynccontextmanager
     async def _get(self, call: _Call, first: int, last: int) -> AsyncIterator[Download]:
         wanted = last - first + 1
-        request = self._request(call._replace(total_s=self.settings.moving_s(wanted)))
+        request = await self._request(call._replace(total_s=self.settings.moving_s(wanted)))
         async with AsyncExitStack() as stack:
             try:
                 stream = await stack.enter_async_context(self._transport.stream(request))
@@ -208,9 +224,11 @@ class S3Client:
                 found = Download(first, head.size_bytes, head.etag, _nothing())
             yield found
 
-    def _request(self, call: _Call) -> HttpRequest:
+    async def _request(self, call: _Call) -> HttpRequest:
+        if self._keys is not None:
+            self._credentials = await self._keys()
         query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in call.query)
-        url = f"{self.settings.endpoint}{self._path(call.key)}{'?' if query else ''}{query}"
+        url = f"{self._address(call.key)}{'?' if query else ''}{query}"
         payload = EMPTY if call.body is None else UNSIGNED
         signed = sign(self._credentials, self._scope, call.method, url, call.signed, payload, self.clock.now())
         headers = {**signed, **call.unsigned, "user-agent": USER_AGENT, "accept-encoding": "identity"}
@@ -220,7 +238,17 @@ class S3Client:
             body = _body(call.body)
         return HttpRequest(call.method, url, headers, body, call.total_s, self.settings.silence_s)
 
-    def _path(self, key: str) -> str:
+    def _writing(self, absent: bool) -> Mapping[str, str]:
+        return {**self.settings.write_headers, **({"if-none-match": "*"} if absent else {})}
+
+    def _address(self, key: str) -> str:
+        """Return the absolute address of a key; the empty key is the bucket."""
+        if not self.settings.bucket_in_host:
+            return f"{self.settings.endpoint}{self._named(key)}"
+        scheme, _, host = self.settings.endpoint.partition("://")
+        return f"{scheme}://{self.settings.bucket}.{host}/{quote(key, safe='/')}"
+
+    def _named(self, key: str) -> str:
         """Return bucket and key as they stand in an address: only unreserved characters and slashes stay."""
         bucket = quote(self.settings.bucket, safe="")
         return f"/{bucket}/{quote(key, safe='/')}" if key else f"/{bucket}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import Field, SecretStr, StringConstraints
@@ -21,11 +22,18 @@ class S3Settings(Record):
     """One bucket and how it is spoken to. Sizes in bytes, spans in seconds."""
 
     endpoint: Endpoint
-    """Scheme and host, no path: buckets are addressed in the path."""
+    """Scheme and host, no path."""
     region: str = Field(pattern=r"^[A-Za-z0-9-]{1,64}$")
     bucket: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$")
-    access_key: str = Field(repr=False, min_length=1)
-    secret_key: SecretStr
+    access_key: str = Field(default="", repr=False)
+    """Empty where the client is given a source of keys."""
+    secret_key: SecretStr = SecretStr("")
+    bucket_in_host: bool = False
+    """The bucket stands before the host (``https://bucket.host/key``) instead of in the path."""
+    write_headers: Mapping[str, str] = Field(default_factory=dict)
+    """Sent with every call that makes an object: how it is to be encrypted. Names in lower case."""
+    has_conditions: bool = False
+    """The store knows ``If-None-Match: *`` on writes, and no two writers can both make an object."""
     has_folders: bool = False
     """The store is a file system: a folder has its name for itself, stays when it is empty, and reads of it are 400."""
     part_bytes: int = Field(default=8 * MIB, ge=PART_BYTES_MIN, le=PART_BYTES_MAX)

@@ -49,7 +49,7 @@ async def upload(client: S3Client, key: str, chunks: AsyncIterator[bytes], *, ex
     begun = await reader.next(SINGLE_BYTES_MAX + 1)
     if begun.size_bytes <= SINGLE_BYTES_MAX:
         try:
-            etag = await client.put(key, begun.pieces)
+            etag = await _put(client, key, begun, exclusive=exclusive)
         except BadRequest:
             if not await clear_folder(client, key):
                 raise
@@ -59,6 +59,22 @@ async def upload(client: S3Client, key: str, chunks: AsyncIterator[bytes], *, ex
         found = await _Multipart(client, key, reader).run(begun, exclusive=exclusive)
     modified = found.modified or client.clock.now()
     return ObjectInfo(key=key, size_bytes=found.size_bytes, modified=modified, sha256=reader.sha256)
+
+
+async def _put(client: S3Client, key: str, body: Part, *, exclusive: bool) -> str:
+    """Send a small object; where the store has conditions, only if there is none still.
+
+    An unclear answer to a conditional write is settled by looking: nothing was there a moment ago.
+    """
+    if not exclusive or not client.settings.has_conditions:
+        return await client.put(key, body.pieces)
+    try:
+        return await client.put(key, body.pieces, absent=True)
+    except Unavailable:
+        found = await find(client, key)
+        if found is None or found.size_bytes != body.size_bytes:
+            raise
+        return found.etag
 
 
 async def find(client: S3Client, key: str) -> Head | None:
@@ -122,7 +138,7 @@ class _Multipart:
             before = await find(self._client, self._key)
             if exclusive and before is not None:
                 raise Conflict("the object exists")
-            return await self._complete(before)
+            return await self._complete(before, absent=exclusive and self._client.settings.has_conditions)
         except BaseException:
             await finish(self._give_up())
             raise
@@ -189,14 +205,14 @@ class _Multipart:
         if self._number % PARTS_OF_A_SIZE == 0 and self._size < share:
             self._size = min(self._size + settings.part_bytes, share, self._size_max)
 
-    async def _complete(self, before: Head | None) -> Head:
+    async def _complete(self, before: Head | None, *, absent: bool) -> Head:
         """Have the object made. An unclear answer is settled by looking at the key, never by sending all again."""
         parts = [self._sent[number] for number in sorted(self._sent)]
         size = self._reader.size_bytes
         total_s = max(self._client.settings.complete_s, COMPLETE_S_A_GB * size / 1e9)
         for tried in range(1, COMPLETE_TRIES + 1):
             try:
-                await self._client.complete(self._key, self._id, parts, total_s * 2 ** (tried - 1))
+                await self._client.complete(self._key, self._id, parts, total_s * 2 ** (tried - 1), absent=absent)
             except BadRequest:
                 if tried > 1 or not await clear_folder(self._client, self._key):
                     raise

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from actors.storage.folders import ListsFolders
 from providers.interface import Conflict, NotFound, Refused, Unavailable
 from providers.runpod import storage as storage_module
-from providers.runpod.storage import LIST_BATCH
 from providers.s3.errors import Replaced, StorageFull, TooLarge
 from providers.s3.pieces import PIECE_BYTES_MAX, PartReader
+from providers.s3.store import LIST_BATCH
 from providers.s3.xml import Entry
 from tests.emulators.runpod.wire import Request, Response
 from tests.support.s3 import BEGIN, MIB, EmulatedVolume, content, pieces
