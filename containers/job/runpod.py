@@ -1,7 +1,8 @@
 """Ending a RunPod pod from inside it: the calls, each by itself, until this process is killed.
 
 The platform starts a container that exits again, for ever (fact sheet 2.1): only a call ends the rent. The key in the
-pod may end this pod and nothing else; which route takes it has changed over time (fact sheet 2.2), so all are tried.
+pod may end this pod and nothing else; which route takes it has changed over time (fact sheet 2.2), so all are tried. An
+accepted end is believed for one round: an answer may be without effect, and 404 may mean that the pod is not the key's.
 This text is also part of the boot program (``providers/runpod/boot.py``): Python 3.9, nothing of ours imported.
 """
 
@@ -87,10 +88,10 @@ def call(pod: Pod, method: str, url: str, body: Any) -> tuple[int | None, str, b
 
 def end_pod(pod: Pod, told: Told = lambda *_: None, limit_s: float = END_LIMIT_S) -> None:
     """Call until this process is killed. Returns after ``limit_s`` seconds whatever hangs; at once without a key."""
-    until = time.monotonic() + limit_s
-    while pod.routes and time.monotonic() < until:
+    until, routes, believed = time.monotonic() + limit_s, pod.routes, True
+    while routes and time.monotonic() < until:
         began = time.monotonic()
-        for name, method, url, body in pod.routes:
+        for number, (name, method, url, body) in enumerate(routes, 1):
             accepted: list[bool] = []
             arguments = (pod, name, method, url, body, told, accepted)
             thread = threading.Thread(target=_try, args=arguments, daemon=True)
@@ -99,8 +100,12 @@ def end_pod(pod: Pod, told: Told = lambda *_: None, limit_s: float = END_LIMIT_S
                 thread.join(max(0.0, min(ROUTE_LEAD_S, until - time.monotonic())))
             except RuntimeError:  # no thread can be had
                 _try(*arguments)
-            if accepted or time.monotonic() >= until:
+            if accepted and believed:
+                routes = routes[number:] + routes[:number]
                 break
+            if time.monotonic() >= until:
+                break
+        believed = False
         time.sleep(max(0.0, min(began + ROUND_S, until) - time.monotonic()))
 
 

@@ -54,10 +54,13 @@ for p in python3 python3.11 python3.12 python3.13 python3.14 python3.10 python3.
 done
 echo 'lastcall boot: NO_PYTHON; ending the pod' >&2
 umask 077
-end() {
-  url=${LASTCALL_RUNPOD_API_URL:-https://api.runpod.io/v2}/pods/$RUNPOD_POD_ID
+url=${LASTCALL_RUNPOD_API_URL:-https://api.runpod.io/v2}/pods/$RUNPOD_POD_ID
+call() {
   printf 'header = "Authorization: Bearer %s"\n' "$RUNPOD_API_KEY" |
-    curl -q -sf -o /dev/null -m 10 -A lastcall-machine/1 -X DELETE -K - "$url" 2>/dev/null && return
+    curl -q -sf -o /dev/null -m 10 -A lastcall-machine/1 -K - "$@" 2>/dev/null
+}
+act() {
+  call -H 'Content-Type: application/json' -d '{"action":"terminate"}' "$url/action" && return
   wget -q -O /dev/null -T 10 -U lastcall-machine/1 --header "Authorization: Bearer $RUNPOD_API_KEY" \
     --header 'Content-Type: application/json' --post-data '{"action":"terminate"}' "$url/action" 2>/dev/null
 }
@@ -71,9 +74,9 @@ mark() {
 n=0
 until [ -d "$LASTCALL_JOB_FOLDER" ] || [ $n -ge 30 ]; do n=$((n + 1)); sleep 1; done
 [ -d "$LASTCALL_JOB_FOLDER" ] && mark
-end
+call -X DELETE "$url" || act
 sleep 5
-end
+act
 sleep 5
 exit 1
 """
@@ -83,8 +86,9 @@ def start_args() -> str:
     """Return the create body's ``args``: JSON text with entrypoint and command, the same for every pod.
 
     The shell line becomes the boot program. Without a usable Python it links the result marker into place, ends the
-    pod with curl or wget, and exits; the shell of the smallest images is enough for it. Only wget gets the pod's key on
-    its command line: nothing else runs in such a pod, or ever did.
+    pod with curl or wget, by the other route where the first did not kill it, and exits; the shell of the smallest
+    images is enough for it. Only wget gets the pod's key on its command line: nothing else runs in such a pod, or ever
+    did.
     """
     script = _SCRIPT.replace("NO_PYTHON", _NO_PYTHON).replace("MARKER", _MARKER).strip()
     return json.dumps({"entrypoint": ["sh", "-c"], "cmd": [script]}, separators=(",", ":"))

@@ -183,6 +183,9 @@ def test_an_image_without_python_is_told_in_the_marker_and_the_pod_ends(pod: Pod
     assert "DELETE" in called
     assert f"Bearer {KEY}" in called.split("], ")[1], "the key comes in by the other side"
     assert KEY not in called.split("], ")[0], "and is on no command line"
+    ways = ["action" if "/action" in line else "delete" for line in called.splitlines()]
+    assert ways == ["delete", "action"], "an end that was accepted and killed nothing is asked for in another way"
+    assert "terminate" in called.splitlines()[1]
 
 
 def test_a_marker_that_is_there_is_kept_by_an_image_without_python(pod: PodRun) -> None:

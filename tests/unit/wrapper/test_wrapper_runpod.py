@@ -67,6 +67,18 @@ def test_an_accepted_end_asks_no_other_route(monkeypatch: pytest.MonkeyPatch) ->
     assert wire.called == ["delete"]
 
 
+@pytest.mark.parametrize("answer", [(204, "", True), (404, "", True)])
+def test_an_end_that_was_accepted_and_did_nothing_is_tried_by_every_other_route(
+    answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fault 5: the answer may be without effect, and 404 may mean that the pod is not the key's."""
+    wire = Answers(delete=answer, action=answer, graphql=answer)
+    monkeypatch.setattr(runpod, "call", wire)
+    monkeypatch.setattr(runpod, "ROUND_S", 0.1)
+    end_pod(Pod(POD, KEY), limit_s=0.15)
+    assert wire.called[:4] == ["delete", "action", "graphql", "delete"]
+
+
 def test_every_route_is_tried_and_the_round_begins_again(monkeypatch: pytest.MonkeyPatch) -> None:
     wire = Answers()
     told: list[tuple[str, int | None]] = []
