@@ -36,6 +36,8 @@ ORDERED_WITHIN_S: Final = 2400.0
 """The last of those that close has the rest of the hour for its life and its proof."""
 RUNTIME_S: Final = 12 * 3600
 LISTS: Final = "pods.list"
+PAGES: Final = "pods.list (next page)"
+"""RunPod gives a thousand pods at a time; more pods make more pages of the same list."""
 CONFIRMS: Final = "volumes.get"
 """Whose account it is, once a minute whatever the number of jobs."""
 OTHERS_MAX: Final = 5.0
@@ -63,7 +65,8 @@ class Counted:
 def _name(request: Request) -> str:
     if request.surface is Surface.S3:
         return f"s3.{request.method}"
-    return find(request).call if request.surface is Surface.REST else request.surface.value
+    name = find(request).call if request.surface is Surface.REST else request.surface.value
+    return PAGES if name == LISTS and "cursor=" in request.query else name
 
 
 class Stepped:
@@ -188,13 +191,14 @@ def _figures(pods: int, closing: int, calls: Counter[str]) -> dict[str, Any]:
     job_hours = pods + closing * TRAINS_S / HOUR_S
     s3 = sum(count for name, count in calls.items() if name.startswith("s3."))
     rest = sum(calls.values()) - s3
-    others = rest - calls[LISTS]
+    others = rest - calls[LISTS] - calls[PAGES]
     return {
         "pods": pods,
         "closing": closing,
         "job_hours": job_hours,
         "calls": dict(sorted(calls.items())),
         "lists_per_hour": calls[LISTS],
+        "next_pages_per_hour": calls[PAGES],
         "rest_per_job_hour": rest / job_hours,
         "s3_per_job_hour": s3 / job_hours,
         "confirms_per_hour": calls[CONFIRMS],
