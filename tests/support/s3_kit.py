@@ -9,9 +9,9 @@ from urllib.parse import quote, urlencode
 from xml.etree import ElementTree
 
 import pytest
-from botocore.auth import S3SigV4Auth  # type: ignore[import-untyped, unused-ignore]
-from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped, unused-ignore]
-from botocore.credentials import Credentials  # type: ignore[import-untyped, unused-ignore]
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from tests.emulators.runpod.s3 import S3Key, S3Keys, S3Limits, VolumeS3
 from tests.emulators.runpod.volume import Files, MemoryFiles, Volume, Volumes

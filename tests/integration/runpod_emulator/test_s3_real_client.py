@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from botocore.config import Config  # type: ignore[import-untyped, unused-ignore]
-from botocore.exceptions import ClientError, ReadTimeoutError  # type: ignore[import-untyped, unused-ignore]
-from botocore.session import Session  # type: ignore[import-untyped, unused-ignore]
+from botocore.config import Config
+from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.session import Session
 
 from tests.emulators.runpod.s3 import S3Keys, VolumeS3
 from tests.emulators.runpod.volume import UPLOADS, DirectoryFiles, Volume, Volumes

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta, timezone
 from unittest.mock import patch
 from urllib.parse import quote
 
-from botocore import auth  # type: ignore[import-untyped]
-from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]
-from botocore.credentials import Credentials as TheirCredentials  # type: ignore[import-untyped]
+from botocore import auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials as TheirCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -153,10 +153,10 @@ async def test_a_merge_that_goes_on_behind_a_lost_answer_is_waited_for_c35(volum
     real = volume.client.complete
     merges: list[asyncio.Future[None]] = []
 
-    async def merging(key: str, upload_id: str, parts: Sequence[Part], total_s: float) -> None:
+    async def merging(key: str, upload_id: str, parts: Sequence[Part], total_s: float, *, absent: bool = False) -> None:
         async def later() -> None:
             await asyncio.sleep(45)
-            await real(key, upload_id, parts, total_s)
+            await real(key, upload_id, parts, total_s, absent=absent)
 
         merges.append(asyncio.ensure_future(later()))
         raise Unclear("complete: 524")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from actors.storage.folders import ListsFolders
 from providers.interface import Conflict, NotFound, Refused, Unavailable
-from providers.runpod import storage as storage_module
+from providers.s3 import store as storage_module
 from providers.s3.errors import Replaced, StorageFull, TooLarge
 from providers.s3.pieces import PIECE_BYTES_MAX, PartReader
 from providers.s3.store import LIST_BATCH
