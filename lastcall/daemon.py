@@ -12,7 +12,7 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,21 +26,22 @@ from actors.runtime.world import World
 from actors.supervisor.rules import Naming
 from actors.supervisor.work import Program
 from lastcall import __version__, logs
-from lastcall.account import Stopped, account_of, until_answered
+from lastcall.account import Stopped
 from lastcall.config.problems import ConfigError
 from lastcall.disk_watch import LOOK_S, degraded_words, until_unsure
-from lastcall.node import Node, Parts, boot
+from lastcall.holding import Holding, kind_of
+from lastcall.node import Node, boot
+from lastcall.parts import Parts, Rented
 from lastcall.programs import ProgramSource, training_program
-from lastcall.renting import close_provider, open_provider
 from lastcall.seat import Seat, open_journal, take_seat, try_address
 from lastcall.spawner import SystemSpawner
 from messages import events as ev
 from messages.errors import EXIT_CONFIG, EXIT_CONFLICT, EXIT_FAILED, EXIT_OK, Refusal
 from messages.errors import error as entry_of
 from messages.ids import base32
-from messages.machines import Listing, MachineName, MachineState
+from messages.machines import Listing, MachineName, MachineState, ProviderKind
 from providers.http import AiohttpTransport
-from providers.interface import Provider, ProviderError
+from providers.interface import ProviderError
 from providers.transport import Transport
 
 STOPPED_BY_SECOND_SIGNAL = 1
@@ -104,12 +105,11 @@ class Daemon:
             await transport.close()
 
     async def _run_with(self, journal: SqliteJournal, transport: Transport) -> int:
-        settings, state_dir, world = self._seat.loaded.settings, self._seat.places.state_dir, self._world
-        provider = await until_answered(
-            lambda: open_provider(settings, state_dir, world, transport), world.clock, self._stop, self._log.warning
-        )
+        settings, state_dir = self._seat.loaded.settings, self._seat.places.state_dir
+        holding = Holding(settings, state_dir, self._world, transport, self._stop, self._log.warning)
         try:
-            node = await self._boot(journal, provider)
+            await holding.open(journal)
+            node = await self._boot(journal, holding.held)
             gateway = AdminGateway(node.services, self._world.clock, self._world.entropy)
             places = self._seat.places
             try:
@@ -121,19 +121,19 @@ class Daemon:
                 await gateway.stop()
                 await node.stop()
         finally:
-            await close_provider(provider)
+            await holding.close()
 
-    async def _boot(self, journal: SqliteJournal, provider: Provider) -> Node:
+    async def _boot(self, journal: SqliteJournal, held: Mapping[ProviderKind, Rented]) -> Node:
         seat, install = self._seat, self._seat.install
         identity = await journal.identity()
         if identity.new:
             await journal.adopt(install.generation, install.home)
-        source = ProgramSource({provider.training.kind: provider}, self._program)
+        source = ProgramSource({kind: rented.provider for kind, rented in held.items()}, self._program)
         parts = Parts(
             settings=seat.loaded.settings,
             journal=journal,
-            provider=provider,
-            account=await account_of(provider.training, self._world.clock, self._stop, self._log.warning),
+            providers=held,
+            kind=kind_of(seat.loaded.settings.provider),
             naming=Naming(install.installation, install.generation, install.name_key),
             program=source,
             version=__version__,
@@ -165,7 +165,7 @@ class Daemon:
 
     async def _serve(self, node: Node, gateway: AdminGateway) -> int:
         node.start_housekeeping()
-        self._log.info("ready", socket=str(self._seat.places.socket), provider=node.parts.provider.training.kind)
+        self._log.info("ready", socket=str(self._seat.places.socket), provider=node.parts.kind)
         loop = asyncio.get_running_loop()
         told = loop.create_task(self._stop.wait(), name="told-to-stop")
         unsure = loop.create_task(until_unsure(self._world.clock, node.parts.degraded), name="disk-watch")
@@ -221,13 +221,18 @@ class Daemon:
             os._exit(STOPPED_BY_SECOND_SIGNAL)
 
     async def _alive(self, node: Node) -> frozenset[str] | None:
-        """Return the ids of our machines that exist, or ``None`` when the provider does not say all."""
-        try:
-            listing = await node.parts.provider.training.list_machines()
-        except (ProviderError, OSError) as error:
-            self._log.warning("machines_unknown", error=str(error))
-            return None
-        return alive_of(listing, self._seat.install) if listing.complete else None
+        """Return the ids of our machines that exist, or ``None`` when a provider does not say all."""
+        alive: frozenset[str] = frozenset()
+        for kind, provider in node.parts.rented.items():
+            try:
+                listing = await provider.training.list_machines()
+            except (ProviderError, OSError) as error:
+                self._log.warning("machines_unknown", provider=kind, error=str(error))
+                return None
+            if not listing.complete:
+                return None
+            alive |= alive_of(listing, self._seat.install)
+        return alive
 
     async def _say_what_runs(self, node: Node) -> None:
         """Say and journal how many machines keep running without a daemon."""

@@ -1,64 +1,44 @@
-"""``boot(world, parts) → Node``: the only place where actors, provider, journal and views are put together.
+"""``boot(world, parts) → Node``: the only place where actors, providers, journal and views are put together.
 
-The order of the start: ledger, storage, fleet, dispatcher (which starts a supervisor for every open job). The order
-of the end is the reverse. Machines keep running when a node stops; the journal and the machines' own timers carry
-them to the next start.
+The order of the start: ledger, storage, a FleetWatch for each account, dispatcher (which starts a supervisor for every
+open job). The order of the end is the reverse. Machines keep running when a node stops; the journal and the machines'
+own timers carry them to the next start.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable
 from typing import Any
 
-from actors.admin.services import Services
-from actors.audit import audited
 from actors.dispatcher.actor import Dispatcher, House, JobAdopted, JobOver, SupervisorParked
-from actors.dispatcher.planning import Defaults
 from actors.dispatcher.slots import Slots
-from actors.fleet.actor import FleetWatch, Kept
-from actors.fleet.bills import BillReader
-from actors.fleet.messages import Adopt
-from actors.fleet.reconcile import Hands, Reconciler, Unknown
+from actors.fleet.judging import Unknown
+from actors.fleet.reconcile import Hands, Reconciler
 from actors.fleet.watcher import FleetWatcher
-from actors.journal.interface import ANY, Journal, JournalUnavailable
-from actors.ledger.actor import CostLedger
-from actors.ledger.budgets import Budgets
+from actors.journal.interface import ANY, JournalUnavailable
 from actors.ledger.requests import Held, ReserveMoney
 from actors.runtime.actor import Actor, Ref
 from actors.runtime.supervision import RestartPolicy
 from actors.runtime.system import ActorSystem
 from actors.runtime.world import World
-from actors.storage.access import Layout
-from actors.storage.actor import StorageActor
-from actors.storage.audit import AuditTrail
-from actors.storage.catalogue import JournalCatalogue
 from actors.storage.folder import JobFolder
-from actors.storage.jobs import JournaledJobs
-from actors.storage.parts import StorageParts, StorageSettings
-from actors.storage.prune import Retention
-from actors.storage.pruning import Upkeep
-from actors.storage.services import StorageServices
 from actors.supervisor.actor import PodSupervisor
 from actors.supervisor.driver import JobDriver
 from actors.supervisor.inputs import Input, Woke
-from actors.supervisor.rules import Naming, Rules
+from actors.supervisor.rules import Rules
 from actors.supervisor.runner import EffectRunner
 from actors.supervisor.state import Job
 from actors.supervisor.tools import Tools
-from actors.supervisor.work import Programs
-from actors.views.jobs import JobViews
-from actors.views.node import NodeFacts, NodeRefs, NodeViews
-from lastcall.config.settings import Settings
+from actors.views.node import NodeRefs
+from lastcall import wiring
+from lastcall.parts import Parts
+from lastcall.rented import Fleets, Hooks
 from messages import events as ev
 from messages.admin import Collected, CollectResult
 from messages.errors import Refusal
-from messages.ids import DatasetId, JobId, UserId
-from messages.jobs import Binding
-from messages.money import HOUR_SECONDS
-from providers.interface import Provider
+from messages.ids import JobId, UserId
+from messages.machines import ProviderKind
 
 ASK_S = 30.0
 COLLECT_S = 3600.0
@@ -67,41 +47,11 @@ DRAIN_S = 5.0
 CREATE_ANSWER_S = 60.0
 """An orderly stop waits this long for the answers of creates that are out."""
 HOUSEKEEPING_S = 2.0
-UNPROVEN_MACHINES_MAX = 1_500
-"""Machines of an account that are not known to end themselves (design.md 12): ends go through one call quota."""
-LIST_INTERVAL_S_MAX = 15.0
-"""Launches queue while the provider's quota allows no shorter list interval (design.md 6)."""
 
 NODE_RESTARTS = RestartPolicy(restarts_max=20, within_s=600.0, backoff_max_s=20.0)
 """Actors that every job needs: about five minutes of trouble are waited out."""
 RESTART_ENDS_SAFE_MODE = "every machine is known again: restart the daemon to leave safe mode"
 SUPERVISOR_RESTARTS = RestartPolicy(restarts_max=5, within_s=60.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a node is made of; the daemon takes it from the disk, a test from memory."""
-
-    settings: Settings
-    journal: Journal
-    provider: Provider
-    account: str
-    naming: Naming
-    program: Programs
-    version: str
-    safe_mode: str | None
-    degraded: Callable[[], str | None]
-    """What is wrong with the journal's disk, or ``None``."""
-    probe: Callable[[], Any]
-    """Try a degraded journal again; a coroutine function."""
-    config: Callable[[], dict[str, Any]]
-    log: Callable[..., Any]
-    bundle: Callable[[], str | None] = lambda: None
-    """Key of the folder of the bundle that new machines start from, where they need one."""
-    renew: Callable[[], Awaitable[None]] | None = None
-    """Begin a new generation and tie the journal to it, from the next start on: what ends a safe mode of the start."""
-    clock_jump_s: Callable[[], float | None] = lambda: None
-    """By how much the computer's wall clock has jumped, or ``None``."""
 
 
 class Node:
@@ -114,24 +64,23 @@ class Node:
         self.safe_mode = parts.safe_mode
         self.system = ActorSystem(world.clock, world.entropy)
         self.supervisors: dict[JobId, Ref[Input]] = {}
-        self._fleet_kept = Kept()
         self._housekeeping: list[asyncio.Task[None]] = []
         self._clock_jumped = False
         self._broken: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._noted: set[asyncio.Task[None]] = set()
-        places = parts.provider.storage.places
-        prefixes = parts.settings.storage.model_dump()
-        self._layout = Layout(**prefixes, bucket=places.get("s3"), volume=places.get("runpod"))
-        self._rules = Rules(parts.naming, parts.provider.training.timings, world.run, self._layout)
+        hooks = Hooks(self._spawn, self._deliver, self._drive, self._suspect, self._closed)
+        self.fleets = Fleets(world, parts, hooks)
         limits = parts.settings.limits
-        self._slots = Slots(self._machines_max(limits.max_machines), limits.max_machines_per_user, self._held_back)
+        self._slots = Slots(limits.max_machines, limits.max_machines_per_user, self.fleets.held_back)
         self.runner = EffectRunner(self._tools())
-        self.ledger: Ref[Any] = self._spawn(self._ledger, "ledger")
-        self.storage: Ref[Any] = self._spawn(self._storage(), "storage")
-        self.fleet: Ref[Any] = self._spawn(self._fleet, "fleet")
+        self.ledger: Ref[Any] = self._spawn(lambda: wiring.ledger(world, parts), "ledger")
+        self.storage: Ref[Any] = self._spawn(wiring.storage(world, parts), "storage")
+        self.fleets.start()
         self.dispatcher: Ref[Any] = self._spawn(self._dispatcher, "dispatcher")
         self.reconciler: Ref[Any] = self.system.spawn(self._reconciler, "reconciler", policy=NODE_RESTARTS)
-        self.services = self._services(world.clock.now())
+        refs = NodeRefs(self.storage, self.ledger, self.fleets.refs)
+        desks = (self.dispatcher, self.reconciler)
+        self.services = wiring.services(world, parts, refs, desks, self.system, self._safe_mode_text)
 
     # ------------------------------------------------------------------------------------------- actors
 
@@ -146,91 +95,33 @@ class Node:
 
         return self.system.spawn(factory, name, policy=NODE_RESTARTS, on_park=parked)
 
-    def _ledger(self) -> CostLedger:
-        budgets = self.parts.settings.budgets
-        limits = budgets.model_dump(exclude={"timezone"})
-        training = self.parts.provider.training
-        timings = {training.kind: training.timings}
-        return CostLedger(
-            self.parts.journal, self.world.clock, Budgets.model_validate(limits), budgets.zone, timings, training.kind
-        )
-
-    def _storage(self) -> Callable[[], StorageActor]:
-        settings, provider, journal = self.parts.settings, self.parts.provider, self.parts.journal
-        parts = StorageParts(
-            world=self.world,
-            journal=journal,
-            catalogue=JournalCatalogue(journal),
-            store=provider.storage,
-            copies=provider.near,
-            prediction=provider.prediction,
-            audit=AuditTrail(journal, self.world.clock, provider.storage.kind),
-            layout=self._layout,
-            settings=StorageSettings(
-                prediction_max_cost_usd=settings.predictions.max_cost_usd,
-                prediction_rate_usd_per_hour=settings.local.price_usd_per_second * HOUR_SECONDS,
-            ),
-        )
-        kept = settings.retention
-        retention = Retention(
-            *(timedelta(days=d) for d in (kept.job_folders_days, kept.logs_days, kept.environments_days))
-        )
-        upkeep = Upkeep(JournaledJobs(journal), retention, self.parts.bundle)
-        services = StorageServices(parts, self._jobs_using, upkeep)
-        return lambda: StorageActor(services)
-
-    async def _jobs_using(self, dataset_id: DatasetId) -> dict[JobId, bool]:
-        sql = "SELECT job_id, state != 'closed' FROM jobs WHERE dataset_id = ?"
-        rows = await self.parts.journal.query(sql, (dataset_id,))
-        return {JobId(job_id): bool(is_open) for job_id, is_open in rows}
-
-    def _fleet(self) -> FleetWatch:
-        return FleetWatch(
-            self.parts.provider,
-            self.parts.journal,
-            self.parts.naming,
-            self._fleet_kept,
-            self._deliver,
-            self._driver,
-            self._suspect,
-            self._closed,
-            self.parts.log,
-        )
-
     def _dispatcher(self) -> Dispatcher:
-        settings, provider = self.parts.settings, self.parts.provider
-        defaults = Defaults(
-            settings.limits.max_runtime_s, settings.training.max_cost_usd, settings.training.max_billed_attempts
-        )
-        house = House(self._supervise, self._hand_over, self._fleet_kept.adopted.__contains__, self._refuse_new)
-        return Dispatcher(
-            self.parts.journal, provider, self.storage, self._slots, defaults, self._binding(), house, self.parts.log
-        )
-
-    def _binding(self) -> Binding:
-        kind = self.parts.provider.training.kind
-        return Binding(provider=kind, account=self.parts.account, config_digest=self.parts.settings.digest())
+        parts, fleets = self.parts, self.fleets
+        defaults = wiring.defaults(parts.settings)
+        house = House(self._supervise, fleets.hand_over, fleets.adopted, self._refuse_new)
+        binding = parts.binding(parts.kind)
+        return Dispatcher(parts.journal, parts.home, self.storage, self._slots, defaults, binding, house, parts.log)
 
     def _reconciler(self) -> Reconciler:
         parts = self.parts
         hands = Hands(self.reserve, self._take_over, self._settled, self._safe_mode_text)
-        return Reconciler(parts.provider, parts.journal, parts.naming, self._layout, self._binding(), hands, parts.log)
+        layout = parts.layout(parts.kind)
+        return Reconciler(self.fleets.accounts(), parts.journal, parts.naming, layout, hands, parts.log)
 
-    def _take_over(self, job_id: JobId, user_id: UserId) -> None:
-        self.dispatcher.tell(JobAdopted(job_id=job_id, user_id=user_id))
+    def _take_over(self, job_id: JobId, user_id: UserId, provider: ProviderKind) -> None:
+        self.dispatcher.tell(JobAdopted(job_id=job_id, user_id=user_id, provider=provider))
 
     # ------------------------------------------------------------------------------------------- jobs
 
     def _tools(self) -> Tools:
-        provider = self.parts.provider
         return Tools(
             world=self.world,
             journal=self.parts.journal,
-            providers={provider.training.kind: provider},
+            providers=self.parts.rented,
             ask=self,
             program=self.parts.program,
             folder=JobFolder,
-            layout=self._layout,
+            layout=self.parts.layout(self.parts.kind),
             log=self.parts.log,
             may_launch=self._may_launch,
             observed=lambda job_id: self._deliver(job_id, Woke()),
@@ -246,25 +137,26 @@ class Node:
         collected: Collected = await self.storage.ask(asked, COLLECT_S)
         return collected
 
-    def _driver(self, job_id: JobId) -> JobDriver:
+    def _drive(self, job_id: JobId, rules: Rules) -> JobDriver:
         return JobDriver(
             job_id,
             self.parts.journal,
             self.world.clock,
-            self._rules,
+            rules,
             self.runner,
             self._slots.granted,
             self._may_launch,
             self.parts.log,
         )
 
-    def _supervise(self, job_id: JobId) -> Ref[Input]:
+    def _supervise(self, job_id: JobId, provider: ProviderKind) -> Ref[Input]:
         if job_id not in self.supervisors:
+            self.fleets.bind(job_id, provider)
 
             def supervisor() -> PodSupervisor:
                 return PodSupervisor(
-                    self._driver(job_id),
-                    FleetWatcher(self.fleet),
+                    self._drive(job_id, self.fleets.rules(job_id)),
+                    FleetWatcher(self.fleets.of(job_id)),
                     self._closed,
                 )
 
@@ -280,14 +172,12 @@ class Node:
     def _closed(self, job: Job) -> None:
         self.supervisors.pop(job.id, None)
         self.runner.forget(job.id)
+        self.fleets.forget(job.id)
         self.dispatcher.tell(JobOver(job_id=job.id))
 
     def _deliver(self, job_id: JobId, heard: Input) -> None:
         if (ref := self.supervisors.get(job_id)) is not None:
             ref.tell(heard)
-
-    def _hand_over(self, job_id: JobId) -> None:
-        self.fleet.tell(Adopt(job_id=job_id))
 
     # ------------------------------------------------------------------------------------------- refusing
 
@@ -300,20 +190,11 @@ class Node:
             return Refusal("E-JOURNAL", degraded)
         return None
 
+    def _safe_mode_text(self) -> str | None:
+        return self.safe_mode or self.parts.degraded()
+
     def _may_launch(self) -> bool:
         return self._refuse_new() is None
-
-    def _machines_max(self, wished: int) -> int:
-        """Return how many machines there may be at once: fewer where each must be ended from here."""
-        proven = self.parts.provider.training.self_ending == "proven"
-        return wished if proven else min(wished, UNPROVEN_MACHINES_MAX)
-
-    def _held_back(self) -> str | None:
-        """Say why no further machine may be rented now: those there are must be looked at often enough."""
-        interval_s = self.parts.provider.training.timings.list_interval_s
-        if interval_s <= LIST_INTERVAL_S_MAX:
-            return None
-        return f"the provider's list may be asked only every {interval_s:.0f} s, too rarely for another machine"
 
     def _suspect(self, machine_name: str) -> None:
         """A machine of our generation without an intent: somebody else writes with our name. Launch nothing."""
@@ -343,64 +224,12 @@ class Node:
         except JournalUnavailable as error:
             self.parts.log("not_journaled", kind=event.kind, error=str(error))
 
-    # ------------------------------------------------------------------------------------------- views
-
-    def _services(self, started_at: datetime) -> Services:
-        parts, provider = self.parts, self.parts.provider
-        jobs = JobViews(
-            parts.journal, self.world.clock, {provider.training.kind: provider}, self.dispatcher, self.fleet
-        )
-        views = NodeViews(
-            NodeFacts(parts.version, self.world.run, started_at, provider.training.kind, parts.naming),
-            NodeRefs(self.storage, self.ledger, self.fleet),
-            jobs,
-            parts.journal,
-            self.world.clock,
-            self.system,
-            self._safe_mode_text,
-            parts.config,
-        )
-        return Services(
-            dispatcher=self.dispatcher,
-            storage=self.storage,
-            reconciler=self.reconciler,
-            store=provider.storage,
-            incoming=provider.near.disk,
-            views=views,
-            audit=self._audit,
-            version=parts.version,
-        )
-
-    def _safe_mode_text(self) -> str | None:
-        return self.safe_mode or self.parts.degraded()
-
-    async def _audit(self, who: str, what: str, resource: str, success: bool, code: str | None, detail: str) -> None:
-        try:
-            await audited(
-                self.parts.journal,
-                self.world.clock,
-                who=who,
-                what=what,
-                resource=resource,
-                success=success,
-                provider=self.parts.provider.training.kind,
-                actor="AdminGateway",
-                code=code,
-                detail=detail,
-            )
-        except JournalUnavailable as error:
-            self.parts.log("audit_not_journaled", what=what, error=str(error))
-
     # ------------------------------------------------------------------------------------------- life
 
     def start_housekeeping(self) -> None:
-        """Begin to look after the disk, and to read the provider's bill."""
-        parts, loop = self.parts, asyncio.get_running_loop()
-        bills = BillReader(parts.provider.training, parts.journal, self.world.clock, self.ledger, parts.log)
-        self._housekeeping += [
-            loop.create_task(self._house(), name="housekeeping"),
-            loop.create_task(bills.run(), name="bills"),
-        ]
+        """Begin to look after the disk, and to read the providers' bills."""
+        house = asyncio.get_running_loop().create_task(self._house(), name="housekeeping")
+        self._housekeeping += [house, *self.fleets.read_bills(self.ledger)]
 
     async def _house(self) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""Opens the configured provider from the configuration, and closes it again."""
+"""Opens a provider from the configuration, and closes it again."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ PREDICTION_BYTES_MIN = 4 << 30
 """The numeric libraries reserve address space for every core before they use any."""
 
 
-async def open_provider(settings: Settings, state_dir: Path, world: World, transport: Transport) -> Provider:
-    """Open the configured provider.
+async def open_provider(kind: str, settings: Settings, state_dir: Path, world: World, transport: Transport) -> Provider:
+    """Open a provider: the configured one, or another whose settings are there too.
 
     Raises Refused when it never will work so (this computer, keys, a volume of another account), Unavailable while the
     provider does not answer, OSError.
     """
     outside = Outside(world.clock, world.entropy, world.spawner, transport)
-    found = await _SETTINGS[settings.provider](settings, state_dir, outside)
-    return CloudProviderFactory().build(settings.provider, found, outside)
+    found = await _SETTINGS[kind](settings, state_dir, outside)
+    return CloudProviderFactory().build(kind, found, outside)
 
 
 async def close_provider(provider: Provider) -> None:

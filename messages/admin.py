@@ -13,6 +13,7 @@ from pydantic import Field
 from messages.base import Record, Request
 from messages.ids import CommandId, DatasetId, JobId, ModelId, PredictionId
 from messages.jobs import HyperParameter, Plan, Requester, Task
+from messages.machines import ProviderKind
 from messages.money import Usd
 from messages.storage import Artifact, DatasetInfo, ModelInfo, ObjectInfo, PredictionInfo
 
@@ -245,6 +246,8 @@ class CollectResult(Request[Collected]):
     dataset_id: DatasetId
     dataset_name: str
     artifacts: tuple[Artifact, ...]
+    provider: ProviderKind | None = None
+    """Whose store the folder is in; ``None``: the one new jobs use."""
 
 
 # ------------------------------------------------------------------------------------------------ predictions

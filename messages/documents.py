@@ -166,6 +166,8 @@ class MachineRow(Record):
     ours: Literal["ours", "orphan", "other_installation", "foreign"]
     first_seen: Instant
     hard_deadline: Instant | None = None
+    provider: str
+    """Where it is rented."""
 
 
 class MachinesDocument(Document):
@@ -173,8 +175,11 @@ class MachinesDocument(Document):
 
     schema_: Literal["machines/v1"] = Field(alias="schema", default="machines/v1")
     provider: str
+    """Where new jobs go; rows may be of others, where jobs are still open."""
     listed_at: Instant
+    """When the first of the listings began."""
     complete: bool
+    """False where a listing was cut, or a provider gave none."""
     machines: tuple[MachineRow, ...]
     running: int
     """How many of ours exist, in any state but gone."""

@@ -344,6 +344,13 @@ _ALL = (
         exit=EXIT_CONFLICT,
         status=409,
     ),
+    ErrorCode(
+        "E-ELSEWHERE",
+        "It lies with a provider that is not configured any more",
+        "Give Lastcall that provider's keys again and restart it; provider itself may stay as it is",
+        exit=EXIT_CONFLICT,
+        status=409,
+    ),
     ErrorCode("E-BADREQUEST", "The request could not be understood", "See the message", exit=EXIT_USAGE, status=400),
     ErrorCode(
         "E-IDEMPOTENCY",
@@ -428,6 +435,13 @@ _ALL = (
         "E-CONFIG",
         "The configuration is not valid",
         "Correct the setting named",
+        exit=EXIT_CONFIG,
+        status=500,
+    ),
+    ErrorCode(
+        "E-BOUND",
+        "Open jobs are bound to a provider that is not configured any more",
+        "Give Lastcall that provider's keys again: its jobs go on, new ones go where provider says",
         exit=EXIT_CONFIG,
         status=500,
     ),

@@ -47,6 +47,8 @@ class ReconcileRow(Record):
     cost_usd: Usd
     """At its rate for that long."""
     hard_deadline: Instant | None = None
+    provider: str
+    """Where it is rented."""
     does: MachineFate
     """What is done with it; in a dry run, what would be."""
     done: bool = False
@@ -54,11 +56,13 @@ class ReconcileRow(Record):
 
 
 class ReconcileDocument(Document):
-    """``lastcall machines reconcile``: one listing begun after the request, every machine judged."""
+    """``lastcall machines reconcile``: listings begun after the request, every machine judged."""
 
     schema_: Literal["reconcile/v1"] = Field(alias="schema", default="reconcile/v1")
     provider: str
+    """Where new jobs go; rows may be of others, where jobs are still open."""
     listed_at: Instant
+    """When the first of the listings began."""
     complete: bool
     dry_run: bool
     machines: tuple[ReconcileRow, ...]

@@ -60,6 +60,7 @@ class JobAdopted(Control):
 
     job_id: JobId
     user_id: UserId
+    provider: ProviderKind
 
 
 class Regrant(Control):
@@ -78,8 +79,8 @@ DispatcherMessage = (
 class House(NamedTuple):
     """What the Dispatcher needs of the node, as functions, so that it knows no other actor's inside."""
 
-    supervise: Callable[[JobId], Ref[Input]]
-    """Start a job's supervisor and return its address."""
+    supervise: Callable[[JobId, ProviderKind], Ref[Input]]
+    """Start the supervisor of a job bound to a provider, and return its address."""
     hand_over: Callable[[JobId], None]
     """Give a parked job to FleetWatch."""
     adopted: Callable[[JobId], bool]
@@ -105,6 +106,7 @@ class Dispatcher(Actor[DispatcherMessage]):
         house: House,
         log: Callable[..., Any],
     ) -> None:
+        """``provider`` and ``binding`` are where new jobs go; open ones stay where they began."""
         self._journal = journal
         self._provider = provider
         self._storage = storage
@@ -127,10 +129,10 @@ class Dispatcher(Actor[DispatcherMessage]):
     async def on_start(self) -> None:
         """Start a supervisor for every open job, then do what was accepted and not done."""
         rows = await self._journal.query(
-            "SELECT job_id, user_id, state FROM jobs WHERE state != 'closed' ORDER BY position"
+            "SELECT job_id, user_id, provider, state FROM jobs WHERE state != 'closed' ORDER BY position"
         )
-        for job_id, user_id, state in rows:
-            self._open(JobId(job_id), UserId(user_id), queued=state == "queued")
+        for job_id, user_id, provider, state in rows:
+            self._open(JobId(job_id), UserId(user_id), provider, queued=state == "queued")
         await self._regrant()
 
     async def receive(self, msg: DispatcherMessage) -> object | None:
@@ -145,8 +147,8 @@ class Dispatcher(Actor[DispatcherMessage]):
             case JobOver():
                 self._over(msg.job_id)
             case JobAdopted():
-                self._slots.hold(msg.job_id, msg.user_id)
-                self._open(msg.job_id, msg.user_id, queued=False)
+                self._slots.hold(msg.job_id, msg.user_id, msg.provider)
+                self._open(msg.job_id, msg.user_id, msg.provider, queued=False)
                 self._tell(msg.job_id, Woke())
             case SupervisorParked():
                 await self._parked(msg)
@@ -250,7 +252,7 @@ class Dispatcher(Actor[DispatcherMessage]):
             raise Refusal("E-JOURNAL", str(error)) from error
         requester = Requester(user_id=queued.user_id, via=queued.via)
         await self._audit(requester, "job.train", queued.job_id, None)
-        self._open(queued.job_id, queued.user_id, queued=True)
+        self._open(queued.job_id, queued.user_id, queued.binding.provider, queued=True)
         self._grant()
 
     async def _redo_trainings(self) -> None:
@@ -326,17 +328,17 @@ class Dispatcher(Actor[DispatcherMessage]):
 
     # ------------------------------------------------------------------------------------------- supervisors
 
-    def _open(self, job_id: JobId, user: UserId, *, queued: bool) -> None:
+    def _open(self, job_id: JobId, user: UserId, provider: ProviderKind, *, queued: bool) -> None:
         if job_id in self._supervisors:
             return
         if self._house.adopted(job_id):  # its supervisor was parked; FleetWatch ends it
-            self._slots.hold(job_id, user)
+            self._slots.hold(job_id, user, provider)
             return
         if queued:
-            self._slots.wait(job_id, user)
+            self._slots.wait(job_id, user, provider)
         else:
-            self._slots.hold(job_id, user)
-        self._supervisors[job_id] = self._house.supervise(job_id)
+            self._slots.hold(job_id, user, provider)
+        self._supervisors[job_id] = self._house.supervise(job_id, provider)
 
     def _grant(self) -> None:
         if self._house.refuse_new() is None:

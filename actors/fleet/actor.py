@@ -27,6 +27,7 @@ from actors.supervisor.driver import JobDriver
 from actors.supervisor.inputs import FolderSeen, Input, Sighted, Vanished
 from actors.supervisor.rules import Naming
 from actors.supervisor.state import Job, fold
+from messages.folder import RESULT, STARTED
 from messages.ids import JobId
 from messages.jobs import JobState
 from messages.machines import Listing, Machine
@@ -82,6 +83,7 @@ class FleetWatch(Actor[FleetMessage]):
     def __init__(
         self,
         provider: Provider,
+        account: str,
         journal: Journal,
         naming: Naming,
         kept: Kept,
@@ -92,6 +94,7 @@ class FleetWatch(Actor[FleetMessage]):
         log: Callable[..., Any],
     ) -> None:
         self._provider = provider
+        self._bound = account
         self._journal = journal
         self._naming = naming
         self._deliver = deliver
@@ -123,7 +126,8 @@ class FleetWatch(Actor[FleetMessage]):
         for job_id in sorted(self._adopted):
             self._adopt(fm.Adopt(job_id=job_id))
         self.ctx.start(self._patrol(), "patrol")
-        self.ctx.start(settle(self._provider, self._journal, self.ctx.clock, self._naming, self._log), "settle")
+        clock = self.ctx.clock
+        self.ctx.start(settle(self._provider, self._journal, clock, self._naming, self._log, self._bound), "settle")
         if isinstance(self._provider.training, ExitEvents):
             self.ctx.start(self._exits(self._provider.training), "exits")
         self._next_round()
@@ -242,7 +246,7 @@ class FleetWatch(Actor[FleetMessage]):
             self._last_complete, self._failed = listing.began, None
         found = findings(listing, self._watched.values())
         for watched, machines in found.sighted:
-            if watched.ambiguous and listing.complete:
+            if watched.ambiguous and listing.complete and not machines:
                 self._once(f"ambiguous {watched.name}", self._look_then_tell(watched, listing, machines))
             else:
                 self._tell(watched.job_id, _sighted(watched, listing, machines, folder_empty=False))
@@ -356,9 +360,17 @@ class FleetWatch(Actor[FleetMessage]):
                 self._once(f"exited {watched.job_id}", self._look(watched))
 
     async def _look(self, watched: fm.Watched) -> None:
+        late = self._start_is_late(watched)
         view = await self._view(watched, runs=watched.phase is JobState.RUNNING)
         if view is not None:
-            self._tell_folder(watched, view)
+            self._tell_folder(watched, view, late=late)
+
+    def _start_is_late(self, watched: fm.Watched) -> bool:
+        """Tell whether a look that begins now should find a start: missing data is no evidence, an empty folder is."""
+        if watched.phase is not JobState.STARTING or watched.made_at is None:
+            return False
+        waited_s = (self.ctx.clock.now() - watched.made_at).total_seconds()
+        return waited_s >= self._provider.training.timings.start_allowance_s
 
     async def _view(self, watched: fm.Watched, *, runs: bool = False) -> FolderView | None:
         try:
@@ -367,7 +379,7 @@ class FleetWatch(Actor[FleetMessage]):
             self._log("folder_unreadable", job_id=watched.job_id, error=str(error))
             return None
 
-    def _tell_folder(self, watched: fm.Watched, view: FolderView) -> None:
+    def _tell_folder(self, watched: fm.Watched, view: FolderView, *, late: bool = False) -> None:
         """Keep what the job says of itself, and wake its supervisor only for what decides something."""
         current = self._watched.get(watched.job_id)
         if current is None or current.attempt != watched.attempt:
@@ -376,9 +388,11 @@ class FleetWatch(Actor[FleetMessage]):
         if view.heartbeat is not None and (before is None or before.heartbeat != view.heartbeat):
             self._heard_s[watched.job_id] = self.ctx.clock.monotonic()
         self._live[watched.job_id] = fm.Live(heartbeat=view.heartbeat, progress=view.progress)
-        news = view.marker or (view.started and watched.phase is not JobState.RUNNING)
-        if news:
-            seen = FolderSeen(attempt=watched.attempt, started=view.started, marker=view.marker)
+        nothing = view.started is None and view.marker is None and not {STARTED, RESULT} & view.reasons.keys()
+        if view.marker or (view.started and watched.phase is not JobState.RUNNING) or (late and nothing):
+            seen = FolderSeen(
+                attempt=watched.attempt, started=view.started, marker=view.marker, no_start=late and nothing
+            )
             self._tell(watched.job_id, seen)
 
 

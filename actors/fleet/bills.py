@@ -77,7 +77,8 @@ class BillReader:
         await self._read_fleet()
         jobs = [await self._rented(one, began[one.job_id]) for one in expected]
         reading = add_up(jobs, lines, since, now)
-        corrected = await self._ledger.ask(BookBills(bills=reading.bills, missing=reading.missing), ASK_S)
+        booked = BookBills(bills=reading.bills, missing=reading.missing, provider=self._training.kind)
+        corrected = await self._ledger.ask(booked, ASK_S)
         self._log("bill_read", lines=len(lines), jobs=len(reading.bills), corrected=corrected)
         await self._report(reading, expected, now)
 

@@ -15,12 +15,13 @@ from actors.fleet.charges import late_cost
 from actors.fleet.orphans import parse
 from actors.journal.interface import ANY, Journal, JournalUnavailable
 from actors.runtime.world import Clock
+from actors.supervisor.ends import until_gone
 from actors.supervisor.rules import Naming
 from actors.supervisor.tools import BACKOFF_FIRST_S, BACKOFF_MAX_S
 from messages import events as ev
 from messages.ids import JobId
 from messages.machines import Alive, Gone, Machine
-from providers.interface import Provider, ProviderError
+from providers.interface import Provider
 
 STREAM = "fleet"
 SETTLE_FIRST_S = 30.0
@@ -73,31 +74,28 @@ async def reap(
         )
     except JournalUnavailable as error:
         log("orphan_not_journaled", machine=machine.name, error=str(error))
-    accepted_at: datetime | None = None
-    wait_s = BACKOFF_FIRST_S
-    while True:
-        try:
-            await provider.training.terminate(machine.id)
-            accepted_at = accepted_at or clock.now()
-        except (ProviderError, OSError, TimeoutError) as error:
-            log("terminate_failed", machine=machine.id, error=str(error))
-        proof = await provider.training.prove_gone(machine)
-        if isinstance(proof, Gone):
-            break
-        await clock.sleep(wait_s)
-        wait_s = min(BACKOFF_MAX_S, wait_s * 2)
+    proof, accepted_at, _ = await until_gone(provider.training, clock, machine, log)
     log("orphan_gone", machine=machine.name)
     until = min(accepted_at or proof.absent_since, proof.absent_since)
     end = _End(machine, job_id, reason, until, accepted_at, proof)
     await _written(journal, clock, end, log)
 
 
-async def settle(provider: Provider, journal: Journal, clock: Clock, naming: Naming, log: Callable[..., Any]) -> None:
+async def settle(
+    provider: Provider,
+    journal: Journal,
+    clock: Clock,
+    naming: Naming,
+    log: Callable[..., Any],
+    account: str | None = None,
+) -> None:
     """Prove and book what was reaped before and whose end nobody wrote down; return once nothing is left.
 
-    It ends nothing: a machine that is still there is in the next listing, and is reaped from it.
+    Only of ``account``, where it is given: others have a provider of their own. It ends nothing: a machine that is
+    still there is in the next listing, and is reaped from it.
     """
-    left = await _unsettled(journal, clock, log)
+    unsettled = await _unsettled(journal, clock, log)
+    left = {id_: reaped for id_, reaped in unsettled.items() if account in (None, reaped.machine.account)}
     wait_s = SETTLE_FIRST_S
     while left:
         for reaped in list(left.values()):

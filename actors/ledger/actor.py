@@ -7,6 +7,7 @@ was booked before is not booked again, so a crash between a job's event and its 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from datetime import tzinfo
 from decimal import Decimal
 from typing import ClassVar, Literal
@@ -79,9 +80,10 @@ class CostLedger(Actor[LedgerMessage]):
         clock: Clock,
         budgets: rules.Budgets,
         zone: tzinfo,
-        timings: dict[ProviderKind, Timings],
+        timings: Mapping[ProviderKind, Timings],
         provider: ProviderKind,
     ) -> None:
+        """``timings`` are of every provider that is rented from; ``provider`` is the one that answers predictions."""
         self._journal = journal
         self._clock = clock
         self._budgets = budgets
@@ -90,8 +92,8 @@ class CostLedger(Actor[LedgerMessage]):
         self._state = LedgerState(zone)
         self._facts: deque[Fact] = deque()
         """What is not booked yet, in order; grows only while the disk takes nothing, and the jobs with it."""
-        self._missing: frozenset[JobId] = frozenset()
-        """Jobs the last bill should have had and had not."""
+        self._missing: dict[str, frozenset[JobId]] = {}
+        """Provider → jobs its last bill should have had and had not."""
 
     async def on_start(self) -> None:
         """Fold the ledger, catch up with what jobs did while nobody booked, then follow."""
@@ -173,7 +175,7 @@ class CostLedger(Actor[LedgerMessage]):
 
     async def _book_bills(self, asked: BookBills) -> int:
         """Book each bill on its own, so that a disk which takes only some leaves whole ones."""
-        self._missing = frozenset(asked.missing)
+        self._missing[asked.provider] = frozenset(asked.missing)
         corrected = 0
         for bill in asked.bills:
             booked = corrections(self._state, bill, self._clock.now())
@@ -272,7 +274,7 @@ class CostLedger(Actor[LedgerMessage]):
             rows=rows,
             total_usd=sum((row.cost_usd for row in rows), ZERO),
             difference_usd=sum(differences, ZERO) if differences else None,
-            unbilled_jobs=sum(1 for job_id in self._missing if self._is_of(job_id, user)),
+            unbilled_jobs=sum(1 for jobs in self._missing.values() for job_id in jobs if self._is_of(job_id, user)),
             running_usd=self._running(user),
             reserved_usd=self._state.reserved_for(user),
             budgets=self._budget_rows(user),

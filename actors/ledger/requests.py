@@ -84,6 +84,8 @@ class BookBills(Request[int]):
     bills: tuple[JobBill, ...]
     missing: tuple[JobId, ...] = ()
     """Jobs that cost something, should be on the bill by now and are not; replaces what was missing before."""
+    provider: str = ""
+    """Whose bill it is."""
 
 
 class BookNow(Control):

@@ -1,4 +1,4 @@
-"""The storage actor: one per provider, a mailbox before the storage services."""
+"""The storage actor: one per node, a mailbox before the storage services of every provider."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class StorageActor(Actor[StorageMessage]):
     async def on_start(self) -> None:
         """Begin clearing up what an earlier process left, and what is old; requests do not wait for it."""
         self.ctx.start(self._services.sweep(), "sweep")
-        self.ctx.start(self._services.pruning.daily(), "prune")
+        self.ctx.start(self._services.daily(), "prune")
 
     async def receive(self, msg: StorageMessage) -> object:
         """Answer later; a refusal is the answer and no failure."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
@@ -12,6 +13,8 @@ from actors.runtime.world import World
 from actors.storage.access import Layout
 from actors.storage.audit import AuditTrail
 from actors.storage.catalogue import Catalogue
+from messages.errors import Refusal
+from messages.machines import ProviderKind
 from providers.interface import CloudPredictionProvider, CloudStorageProvider, InPlace, Near
 
 UPLOAD_BYTES_MAX: Final = 2 << 30
@@ -71,6 +74,21 @@ class StorageParts:
     settings: StorageSettings = field(default_factory=StorageSettings)
     copies: Near | None = None
     """What of the store lies on this computer; ``None``: the store does itself."""
+    others: Mapping[ProviderKind, StorageParts] = field(default_factory=dict)
+    """The stores of other providers the node holds: where open jobs leave results, and earlier ones left theirs."""
+
+    @property
+    def kind(self) -> ProviderKind:
+        """Whose store this is."""
+        return self.store.kind
+
+    def at(self, kind: ProviderKind | None) -> StorageParts:
+        """Return the parts of a provider's store; ``None`` is this one. Raises Refusal ``E-ELSEWHERE``."""
+        if kind is None or kind == self.kind:
+            return self
+        if kind not in self.others:
+            raise Refusal("E-ELSEWHERE", f"It lies with {kind}.")
+        return self.others[kind]
 
     @property
     def near(self) -> Near:

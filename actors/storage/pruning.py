@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -17,7 +17,7 @@ from actors.storage.prune import BUNDLES, Count, Done, Pruner, Report, Retention
 from actors.storage.sweep import Swept
 from messages.errors import Refusal
 from messages.ids import JobId
-from messages.upkeep import PruneDocument, PruneStorage
+from messages.upkeep import Pruned, PruneDocument, PruneStorage
 from providers.interface import ProviderError
 
 FIRST_S: Final = 900.0
@@ -131,6 +131,29 @@ class PruneService:
                 report.failed[LEFTOVERS] = error
                 report.complete = False
         return Count(things=objects, objects=objects)
+
+
+def added(found: Sequence[PruneDocument]) -> PruneDocument:
+    """Return what was pruned in several stores as one answer."""
+
+    def together(name: str) -> Pruned:
+        parts: list[Pruned] = [getattr(one, name) for one in found]
+        return Pruned(
+            things=sum(one.things for one in parts),
+            objects=sum(one.objects for one in parts),
+            size_bytes=sum(one.size_bytes for one in parts),
+        )
+
+    return PruneDocument(
+        dry_run=found[0].dry_run,
+        job_folders=together("job_folders"),
+        logs=together("logs"),
+        environments=together("environments"),
+        bundles=together("bundles"),
+        leftovers=together("leftovers"),
+        kept_in_use=sum(one.kept_in_use for one in found),
+        complete=all(one.complete for one in found),
+    )
 
 
 def _document(report: Report, leftovers: Count, dry_run: bool) -> PruneDocument:

@@ -6,7 +6,9 @@ serialised inside the services, per user or per thing.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, assert_never
 
 from actors.journal.interface import JournalError
@@ -19,7 +21,7 @@ from actors.storage.locks import NamedLocks
 from actors.storage.models import ModelService
 from actors.storage.parts import StorageParts
 from actors.storage.predictions import PredictionService
-from actors.storage.pruning import PruneService, Upkeep
+from actors.storage.pruning import PruneService, Upkeep, added
 from actors.storage.sweep import Swept, sweep
 from messages.admin import (
     AbandonUpload,
@@ -68,19 +70,20 @@ Call = tuple[str, str, Callable[[], Awaitable[Any]], bool]
 
 
 class StorageServices:
-    """The services of one provider's storage. Made once at boot; they outlive restarts of the actor."""
+    """The services over every provider's storage. Made once at boot; they outlive restarts of the actor."""
 
     def __init__(self, parts: StorageParts, jobs_using: JobsUsing, upkeep: Upkeep | None = None) -> None:
-        """``upkeep`` says what may be pruned and when; without it nothing is."""
+        """``parts`` are where new things go, ``upkeep`` says what may be pruned and when; without it nothing is."""
         self.parts = parts
+        stores = (parts, *parts.others.values())
         self.upkeep = upkeep or Upkeep()
-        self.pruning = PruneService(parts, self.upkeep, self.sweep)
+        self.prunings = [PruneService(one, self.upkeep, partial(self._swept, one)) for one in stores]
         staged = NamedLocks()
         self.datasets = DatasetService(parts, jobs_using, staged)
         self.addressed = AddressedDatasets(parts, self.datasets)
         self.models = ModelService(parts)
         self.predictions = PredictionService(parts, self.models, staged)
-        self.collector = Collector(parts)
+        self.collectors = {one.kind: Collector(one) for one in stores}
 
     async def answer(self, msg: StorageMessage) -> object:
         """Answer one request. Raises Refusal and the provider's errors, never the journal's."""
@@ -91,7 +94,7 @@ class StorageServices:
             case CollectResult():
                 return await self._collected(msg)
             case PruneStorage():
-                return await self.pruning.asked(msg)
+                return added([await one.asked(msg) for one in self.prunings])
             case (
                 BeginUpload()
                 | CommitUpload()
@@ -113,17 +116,28 @@ class StorageServices:
         return await self.parts.audit.judged(who_of(msg.requester), what, resource, work(), quiet=quiet)
 
     async def sweep(self) -> Swept | None:
-        """Finish and clear up after processes that died; ``None`` when store or journal do not answer now."""
+        """Finish and clear up after processes that died; ``None`` when a store or the journal does not answer now."""
+        swept = [await self._swept(one) for one in (self.parts, *self.parts.others.values())]
+        found = [one for one in swept if one is not None]
+        if len(found) < len(swept):
+            return None
+        return Swept(sum(one.staged for one in found), sum(one.removed for one in found))
+
+    async def daily(self) -> None:
+        """Prune every store for ever, once a day."""
+        await asyncio.gather(*(one.daily() for one in self.prunings))
+
+    async def _swept(self, parts: StorageParts) -> Swept | None:
         try:
             for removal in await self.parts.catalogue.removals_left():
                 done = self.models if removal.target.startswith(f"{ModelId.prefix}_") else self.datasets
                 await done.finish(removal)
-            swept = await sweep(self.parts)
+            swept = await sweep(parts)
         except (ProviderError, JournalError):
             return None
         if any(swept):
             detail = f"{swept.staged} left by uploads, {swept.removed} of removed things"
-            await self.parts.audit.record("sys", "storage.sweep", "", detail=detail)
+            await parts.audit.record("sys", "storage.sweep", "", detail=detail)
         return swept
 
     def _dataset_call(self, msg: DatasetRequest) -> Call:
@@ -177,8 +191,9 @@ class StorageServices:
 
     async def _collected(self, msg: CollectResult) -> Collected:
         """Collect; a result that does not hold is an answer, and a refusal in the audit trail."""
-        who, trail = who_of(msg.requester), self.parts.audit
-        result = await trail.judged(who, "model.collect", msg.job_id, self.collector.collect(msg), quiet=True)
+        parts = self.parts.at(msg.provider)
+        who, trail, collector = who_of(msg.requester), parts.audit, self.collectors[parts.kind]
+        result = await trail.judged(who, "model.collect", msg.job_id, collector.collect(msg), quiet=True)
         await trail.record(
             who, "model.collect", msg.job_id, code=result.code, detail=result.detail, success=result.code is None
         )
@@ -186,7 +201,8 @@ class StorageServices:
 
     async def _hold(self, msg: HoldDataset) -> None:
         """Hold a data set; the job it is for is audited by whoever accepts that."""
-        self.pruning.accepting(msg.job_id)
+        for one in self.prunings:
+            one.accepting(msg.job_id)
         try:
             await self.datasets.hold(msg)
         except JournalError as error:

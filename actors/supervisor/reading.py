@@ -37,6 +37,7 @@ async def collect(tools: Tools, job: Job, effect: Collect) -> None:
         dataset_id=job.plan.spec.dataset_id,
         dataset_name=job.dataset_name,
         artifacts=marker.artifacts,
+        provider=job.binding.provider,
     )
     try:
         found = await until_readable(tools, job, lambda: tools.ask.collect(asked))

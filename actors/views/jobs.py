@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from actors.admin.limits import PS_ROWS_MAX
@@ -47,13 +48,13 @@ class JobViews:
         clock: Clock,
         providers: Mapping[ProviderKind, Provider],
         dispatcher: Ref[DispatcherMessage],
-        fleet: Ref[LiveOf],
+        fleets: Sequence[Ref[LiveOf]],
     ) -> None:
         self._journal = journal
         self._clock = clock
         self._providers = providers
         self._dispatcher = dispatcher
-        self._fleet = fleet
+        self._fleets = fleets
         self.consoles = Consoles(journal, clock, providers, self.folded)
 
     async def folded(self, job_id: JobId) -> Job:
@@ -142,10 +143,12 @@ class JobViews:
 
     async def _live(self, job_ids: tuple[JobId, ...]) -> dict[JobId, Live]:
         """Return what running jobs last said; a watch that does not answer only means that there is no news."""
-        try:
-            return await self._fleet.ask(LiveOf(job_ids=job_ids), ASK_S)
-        except Refusal:
-            return {}
+        live: dict[JobId, Live] = {}
+        for fleet in self._fleets:
+            with suppress(Refusal):
+                known = await fleet.ask(LiveOf(job_ids=job_ids), ASK_S)
+                live |= known
+        return live
 
     async def log(
         self, requester: Requester, ref: str, after_file: int, after_line: int, follow: bool
@@ -183,8 +186,14 @@ class JobViews:
                 await self._clock.sleep(LOG_INTERVAL_S)
 
     def _folder(self, job: Job, attempt: int) -> JobFolder | None:
+        """Return the folder of an attempt. Raises ``Refusal`` E-ELSEWHERE."""
         request = next((a.request for a in job.attempts if a.number == attempt), None)
-        return JobFolder(self._providers[job.binding.provider].storage, request.folder) if request else None
+        if request is None:
+            return None
+        provider = self._providers.get(job.binding.provider)
+        if provider is None:
+            raise Refusal("E-ELSEWHERE", f"The log of {job.name} lies with {job.binding.provider}.")
+        return JobFolder(provider.storage, request.folder)
 
 
 def _position(cursor: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -34,9 +34,11 @@ from messages.documents import (
     StatusDocument,
     TrainDocument,
 )
+from messages.errors import Refusal
 from messages.ids import JobId, UserId
 from messages.jobs import Plan, Requester
-from messages.machines import Listing, Machine, MachineState
+from messages.machines import Listing, Machine, MachineState, ProviderKind
+from providers.interface import ProviderError
 
 ASK_S = 5.0
 LIST_ASK_S = 60.0
@@ -60,7 +62,8 @@ class NodeFacts(NamedTuple):
     version: str
     run: str
     started_at: datetime
-    provider: str
+    provider: ProviderKind
+    """Where new jobs go."""
     naming: Naming
 
 
@@ -69,7 +72,8 @@ class NodeRefs(NamedTuple):
 
     storage: Ref[Any]
     ledger: Ref[Any]
-    fleet: Ref[Any]
+    fleets: Mapping[ProviderKind, Ref[Any]]
+    """One for each provider that is rented from."""
 
 
 class NodeViews:
@@ -138,22 +142,40 @@ class NodeViews:
     # ------------------------------------------------------------------------------------------- machines
 
     async def machines(self, requester: Requester) -> MachinesDocument:
-        """Return the provider's own listing, begun after this call. Foreign machines are listed, never touched.
+        """Return the providers' own listings, begun after this call. Foreign machines are listed, never touched.
 
-        Machines of other users' jobs are counted and not named.
+        Machines of other users' jobs are counted and not named. One provider that gives no listing keeps nobody from
+        seeing the others'; when none does, what the last one raised is raised.
         """
-        listing: Listing = await self._refs.fleet.ask(ListNow(), LIST_ASK_S)
-        rows = [await self._machine(requester.user_id, machine, listing) for machine in listing.machines]
+        listings, silent = await self._listings()
+        if not listings and silent is not None:
+            raise silent
+        rows = [
+            await self._machine(requester.user_id, kind, machine, listing)
+            for kind, listing in listings.items()
+            for machine in listing.machines
+        ]
         ours = [row for row in rows if row.ours in ("ours", "orphan") and row.state is not MachineState.GONE]
         return MachinesDocument(
             provider=self._facts.provider,
-            listed_at=listing.began,
-            complete=listing.complete,
+            listed_at=min(listing.began for listing in listings.values()),
+            complete=silent is None and all(listing.complete for listing in listings.values()),
             machines=tuple(rows),
             running=len(ours),
         )
 
-    async def _machine(self, user: UserId, machine: Machine, listing: Listing) -> MachineRow:
+    async def _listings(self) -> tuple[dict[ProviderKind, Listing], Exception | None]:
+        """Return every listing that was given, and what went wrong with the last one that was not."""
+        found: dict[ProviderKind, Listing] = {}
+        silent: Exception | None = None
+        for kind, fleet in self._refs.fleets.items():
+            try:
+                found[kind] = await fleet.ask(ListNow(), LIST_ASK_S)
+            except (ProviderError, Refusal) as error:
+                silent = error
+        return found, silent
+
+    async def _machine(self, user: UserId, kind: ProviderKind, machine: Machine, listing: Listing) -> MachineRow:
         naming, now = self._facts.naming, self._clock.now()
         job: Job | None = None
         verdict = claim(machine, listing, naming, None, now)
@@ -170,6 +192,7 @@ class NodeViews:
             ours=ours,
             first_seen=machine.first_seen,
             hard_deadline=verdict.name.hard_deadline if verdict.name else None,
+            provider=kind,
         )
         abandoned = ours == "orphan" and job is not None and job.closed is not None
         if job is None or job.user_id == user or abandoned:
@@ -185,7 +208,9 @@ class NodeViews:
     async def status(self, requester: Requester) -> StatusDocument:
         """Return the node's health, and the requester's jobs, machines and money, on one screen."""
         user = requester.user_id
-        fleet: FleetFacts = await self._refs.fleet.ask(FleetState(), ASK_S)
+        fleets: dict[ProviderKind, FleetFacts] = {
+            kind: await fleet.ask(FleetState(), ASK_S) for kind, fleet in self._refs.fleets.items()
+        }
         purse, billing = await self._money.purse(user), await self._money.billing(user)
         safe_mode = self._safe_mode()
         return StatusDocument(
@@ -193,7 +218,7 @@ class NodeViews:
             run=self._facts.run,
             started_at=self._facts.started_at,
             provider=self._facts.provider,
-            account=fleet.account,
+            account=fleets[self._facts.provider].account,
             safe_mode=await self._owners.masked(user, safe_mode) if safe_mode else None,
             jobs=await self._counts(user),
             machines_running=billing.machines,
@@ -201,9 +226,9 @@ class NodeViews:
             spent_today_usd=purse.spent_today_usd,
             spent_month_usd=purse.spent_month_usd,
             reserved_usd=purse.reserved_usd,
-            last_complete_listing=fleet.last_complete,
+            last_complete_listing=_oldest(fleets.values()),
             dead_letters=self._system.dead_letters_total,
-            alarms=await self._alarms(user, fleet),
+            alarms=await self._alarms(user, fleets),
             actors=actor_rows(self._system.inspect()),
         )
 
@@ -211,12 +236,16 @@ class NodeViews:
         rows = await self._journal.query("SELECT state, count(*) FROM jobs WHERE user_id = ? GROUP BY state", (user,))
         return {str(state): int(count) for state, count in rows}
 
-    async def _alarms(self, user: UserId, fleet: FleetFacts) -> tuple[AlarmRow, ...]:
+    async def _alarms(self, user: UserId, fleets: Mapping[ProviderKind, FleetFacts]) -> tuple[AlarmRow, ...]:
         """Return the newest alarms that name no job or machine of another user."""
         rows = await self._journal.query("SELECT alarm, detail, last FROM alarms ORDER BY last DESC")
         alarms: list[AlarmRow] = []
-        if fleet.listing_failed:
+        for kind, fleet in fleets.items():
+            if not fleet.listing_failed:
+                continue
             detail = await self._owners.masked(user, fleet.listing_failed)
+            if len(fleets) > 1:
+                detail = f"{kind}: {detail}"
             alarms.append(AlarmRow(alarm="provider_unreachable", detail=detail, at=self._clock.now()))
         for name, detail, last in rows:
             if len(alarms) >= ALARMS_SHOWN_MAX:
@@ -242,6 +271,12 @@ class NodeViews:
                 yield _line(recorded)
             if not follow and recorded.position >= last:
                 return
+
+
+def _oldest(fleets: Collection[FleetFacts]) -> datetime | None:
+    """Return since when everything is known: when the oldest of the last complete listings began."""
+    listed = [fleet.last_complete for fleet in fleets if fleet.last_complete is not None]
+    return min(listed) if listed and len(listed) == len(fleets) else None
 
 
 def actor_rows(actors: list[ActorInfo]) -> tuple[ActorRow, ...]:

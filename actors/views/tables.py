@@ -35,14 +35,14 @@ class JobsTable:
     """
 
     name = "jobs"
-    version = 2
+    version = 3
     kinds = frozenset({"job.queued", *_STATE_AFTER, "job.result_collected"})
     tables = ("jobs",)
     ddl = """
         CREATE TABLE jobs (
             job_id TEXT PRIMARY KEY, user_id TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL,
             outcome TEXT, code TEXT, detail TEXT NOT NULL DEFAULT '', provider TEXT NOT NULL,
-            machine_type TEXT, machine_name TEXT, machine_id TEXT, dataset_id TEXT NOT NULL,
+            account TEXT NOT NULL, machine_type TEXT, machine_name TEXT, machine_id TEXT, dataset_id TEXT NOT NULL,
             dataset_name TEXT NOT NULL, size_mb REAL NOT NULL DEFAULT 0, target TEXT NOT NULL,
             model_type TEXT NOT NULL, model_id TEXT, attempt INTEGER NOT NULL DEFAULT 0,
             created_at TEXT NOT NULL, started_at TEXT, ended_at TEXT, max_cost_micro INTEGER NOT NULL,
@@ -70,14 +70,15 @@ class JobsTable:
 def _insert(connection: apsw.Connection, event: ev.JobQueued, position: int) -> None:
     spec, limits = event.plan.spec, event.plan.limits
     connection.execute(
-        "INSERT INTO jobs (job_id, user_id, name, state, provider, dataset_id, dataset_name, target, model_type,"
-        " created_at, max_cost_micro, max_runtime_s, size_mb, position)"
-        " VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO jobs (job_id, user_id, name, state, provider, account, dataset_id, dataset_name, target,"
+        " model_type, created_at, max_cost_micro, max_runtime_s, size_mb, position)"
+        " VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             str(event.job_id),
             str(event.user_id),
             event.name,
             event.binding.provider,
+            event.binding.account,
             str(spec.dataset_id),
             event.dataset_name,
             spec.target,

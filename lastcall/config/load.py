@@ -193,12 +193,11 @@ def _provider(settings: Settings, origins: Mapping[str, str], available: Collect
         return [f"{origin}: provider {name[:40]!r} is not known; known here: {known}{did_you_mean(name, PROVIDERS)}"]
     if name not in available:
         return [f"{origin}: provider {name!r} is not part of this build; known here: {known}"]
-    problems = []
-    for key in REQUIRED.get(name, ()):
-        section, _, field_name = key.partition(".")
-        if getattr(getattr(settings, section), field_name) is None:
-            variable = names_of(BY_KEY[key])[-1]
-            problems.append(f"{origin}: provider {name!r} needs {key}: set {variable} or {field_name} in [{section}]")
+    problems = [
+        f"{origin}: provider {name!r} needs {key}: set {variable} or {key.partition('.')[2]} in "
+        f"[{key.partition('.')[0]}]"
+        for key, variable in missing(settings, name).items()
+    ]
     if name == "runpod" and settings.runpod.image == OWN_IMAGE and settings.runpod.docker_registry is None:
         problems.append(
             f"{origins['runpod.image']}: runpod.image own needs runpod.docker_registry, where it is published"
@@ -211,6 +210,15 @@ def _provider(settings: Settings, origins: Mapping[str, str], available: Collect
     if name == "aws" and (settings.aws.access_key_id is None) is not (settings.aws.secret_access_key is None):
         problems.append(f"{origin}: provider 'aws' needs aws.access_key_id and aws.secret_access_key together")
     return problems
+
+
+def missing(settings: Settings, provider: str) -> dict[str, str]:
+    """Return what ``provider`` cannot work without and is not set: dotted key → the variable that would set it."""
+    return {
+        key: names_of(BY_KEY[key])[-1]
+        for key in REQUIRED.get(provider, ())
+        if getattr(getattr(settings, key.partition(".")[0]), key.partition(".")[2]) is None
+    }
 
 
 def _absolute(

@@ -162,7 +162,7 @@ class FakeCloud:
         if script is None:
             script = self._scripts.popleft() if self._scripts else self.default_script
         machine = FakeMachine(
-            id=f"fake-{len(self.machines) + 1}",
+            id=f"{self.settings.machine_prefix}-{len(self.machines) + 1}",
             name=name,
             request=request,
             script=script,

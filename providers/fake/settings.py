@@ -16,6 +16,8 @@ class FakeSettings(Record):
     """Settings of one fake cloud."""
 
     account: str = "fake:account-1"
+    machine_prefix: str = "fake"
+    """Ids of machines begin with it: those of two clouds differ."""
     rate_usd_per_hour: UsdPerHour = Decimal("3.60")
     places: tuple[str, ...] = ("here", "there")
     """One offer each, in this order."""

@@ -56,7 +56,7 @@ class FakeTraining(CloudTrainingProvider):
         """Make a machine; where creates are idempotent, the same request again makes none."""
         with self.cloud.faults.around("launch"):
             self.cloud.settle()
-            if request.offer.provider != "fake":
+            if request.offer.provider != self.kind:
                 raise Refused(f"offer {request.offer.id!r} is not an offer of this cloud")
             self.cloud.launches += 1
             return self.cloud.view(self._made_before(request) or self.cloud.make(request.name, request))
@@ -141,7 +141,7 @@ class FakeTraining(CloudTrainingProvider):
     def _offer(self, place: str) -> Offer:
         return Offer(
             id=f"{OFFER_TYPE}@{place}",
-            provider="fake",
+            provider=self.kind,
             machine_type=OFFER_TYPE,
             place=place,
             rate_usd_per_hour=self.cloud.rate,

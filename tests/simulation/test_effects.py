@@ -351,7 +351,7 @@ def test_a_stream_that_never_rests_is_a_fault_and_not_an_endless_loop() -> None:
         await house.restart(wrap=lambda inner: Contending(inner, CONFLICTS_MAX + 1))
         job_id = await house.train()
         await house.clock.sleep(1)
-        driver = house.node._driver(job_id)
+        driver = house.node._drive(job_id, house.node.fleets.rules(job_id))
         with pytest.raises(LookupError):
             _ = driver.job
         house.node.parts.journal.times = 10_000  # type: ignore[attr-defined]

@@ -591,7 +591,8 @@ def test_a_node_keeps_nothing_of_jobs_that_are_over() -> None:
         await house.clock.sleep(5)
         node = house.node
         assert node.supervisors == {}
-        assert node._fleet_kept.watched == {}
+        assert node.fleets.kept["fake"].watched == {}
+        assert not node.fleets._jobs
         assert node._slots.waiting == ()
         assert not node._slots._holding
         assert not node.runner._flying

@@ -22,11 +22,12 @@ from actors.supervisor.state import Job, fold
 from actors.supervisor.work import Program, Programs, always
 from actors.views.tables import CostsTable, JobsTable
 from lastcall.config.settings import Settings
-from lastcall.node import Node, Parts, boot
+from lastcall.node import Node, boot
+from lastcall.parts import Parts, Rented
 from messages.admin import BeginUpload, CommitUpload, StopAnswer, StopJob, SubmitTraining, TrainOrder
 from messages.ids import CommandId, DatasetId, JobId, UserId
 from messages.jobs import JobState, Requester
-from messages.machines import Timings
+from messages.machines import ProviderKind, Timings
 from providers.fake.cloud import FakeCloud
 from providers.fake.faults import Faults
 from providers.fake.provider import build_fake
@@ -158,6 +159,10 @@ class NodeKit:
     def cloud(self) -> FakeCloud:
         return cast(FakeTraining, self.provider.training).cloud
 
+    def rented(self) -> Mapping[ProviderKind, Rented]:
+        """Return every provider the next node holds."""
+        return {self.provider.training.kind: Rented(self.provider, self.account)}
+
     async def start(self, wrap: Callable[[SqliteJournal], Any] | None = None) -> NodeKit:
         """Boot a node; ``wrap`` may put something around the journal."""
         self.runs += 1
@@ -166,8 +171,8 @@ class NodeKit:
         parts = Parts(
             settings=self.settings,
             journal=wrap(self.journal) if wrap else self.journal,
-            provider=self.provider,
-            account=self.account,
+            providers=self.rented(),
+            kind=self.provider.training.kind,
             naming=Naming("instal", self.generation, KEY),
             program=lambda kind: self.program(kind),
             version="test",
@@ -274,11 +279,11 @@ class NodeKit:
         return len(self.cloud.billing())
 
 
-def virtually(story: Callable[[NodeKit], Awaitable[T]], **kit: Any) -> T:
+def virtually(story: Callable[[NodeKit], Awaitable[T]], make: type[NodeKit] | None = None, **kit: Any) -> T:
     """Run ``story`` with a fresh node in virtual time; no task may be left behind."""
 
     async def told() -> T:
-        house = NodeKit(**kit)
+        house = (make or NodeKit)(**kit)
         await house.start()
         try:
             return await story(house)

@@ -285,6 +285,7 @@ def machines(running_count: int = 0) -> MachinesDocument:
         ours="ours",
         first_seen=at(1),
         hard_deadline=at(7530),
+        provider="local",
     )
     return MachinesDocument(
         provider="local",
@@ -310,6 +311,7 @@ def reconciled(*, acts: bool = False) -> ReconcileDocument:
         rate_usd_per_hour=Decimal("0.27"),
         cost_usd=usd("0.006975"),
         hard_deadline=at(7530),
+        provider="local",
         does="nothing",
     )
     stranger = {

@@ -11,7 +11,7 @@ ONE, TWO, THREE, FOUR, FIVE = (JobId.derived(name) for name in ("one", "two", "t
 
 def queue(slots: Slots, *jobs: tuple[JobId, UserId]) -> Slots:
     for job_id, user in jobs:
-        slots.wait(job_id, user)
+        slots.wait(job_id, user, "fake")
     return slots
 
 
@@ -42,7 +42,7 @@ def test_a_job_that_has_a_machine_holds_its_slot_beyond_every_bound() -> None:
     """After a restart with smaller limits: nothing is ended for it, and nothing new begins."""
     slots = Slots(1, 1)
     for job_id in (ONE, TWO):
-        slots.hold(job_id, ANA)
+        slots.hold(job_id, ANA, "fake")
     queue(slots, (THREE, BEN))
     assert slots.granted(ONE)
     assert slots.granted(TWO)
@@ -56,10 +56,10 @@ def test_a_job_that_has_a_machine_holds_its_slot_beyond_every_bound() -> None:
 def test_a_job_that_holds_a_slot_does_not_wait_for_another() -> None:
     slots = queue(Slots(5, 5), (ONE, ANA))
     slots.grant()
-    slots.wait(ONE, ANA)
+    slots.wait(ONE, ANA, "fake")
     assert slots.waiting == ()
-    slots.wait(TWO, ANA)
-    slots.hold(TWO, ANA)
+    slots.wait(TWO, ANA, "fake")
+    slots.hold(TWO, ANA, "fake")
     assert slots.waiting == ()
 
 
@@ -96,8 +96,8 @@ def test_a_job_that_does_not_wait_needs_no_reason() -> None:
 
 def test_nobody_gets_a_slot_while_the_provider_can_bear_no_further_machine() -> None:
     reason: str | None = "asked too rarely"
-    slots = Slots(2, 2, lambda: reason)
-    slots.wait(ONE, ANA)
+    slots = Slots(2, 2, lambda _provider, _machines: reason)
+    slots.wait(ONE, ANA, "fake")
     assert slots.grant() == []
     assert slots.why(ONE) == "asked too rarely"
     reason = None

@@ -493,7 +493,7 @@ async def test_the_daily_prune_logs_what_kept_it_and_comes_again(
     monkeypatch.setattr(yard.house.clock, "sleep", sleep)
     yard.house.store.fail = lambda call, key: Unavailable("down")
     with pytest.raises(asyncio.CancelledError):
-        await services.pruning.daily()
+        await services.daily()
     assert [record.message for record in caplog.records].count("storage_not_pruned") == 2
 
 
@@ -525,5 +525,5 @@ async def test_without_a_word_on_jobs_nothing_is_pruned(yard: Yard) -> None:
     yard.job(days=400)
     with pytest.raises(Refusal):
         await services.answer(PruneStorage(requester=ANN))
-    await services.pruning.daily()
+    await services.daily()
     assert len(yard.store.objects) == 5
