@@ -1,0 +1,62 @@
+"""Another provider in the configuration of a daemon whose RunPod job still runs (R1.2)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from messages.errors import EXIT_CONFIG
+from tests.e2e.test_runpod import TRAINED_S, train
+from tests.support.runpod_house import RunPodHouse, a_runpod_house
+
+START_S = 60.0
+
+
+def without_keys(house: RunPodHouse) -> subprocess.CompletedProcess[str]:
+    """Start a daemon whose provider is this computer and that has no key of RunPod, and wait for its end."""
+    kept = {name: value for name, value in house.environment.items() if not name.startswith("RUNPOD_")}
+    return subprocess.run(
+        [sys.executable, "-m", house.entry],
+        cwd=house.root,
+        env=kept | {"CLOUD_PROVIDER": "local"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=START_S,
+        check=False,
+    )
+
+
+def test_a_running_runpod_job_is_supervised_to_its_end_after_a_switch_and_its_keys_cannot_be_taken_away(
+    tmp_path: Path,
+) -> None:
+    with a_runpod_house(tmp_path, pull_s=4.0) as house:
+        job_id = train(house)
+        house.until(house.pods, "a pod")
+        name = house.job(job_id)["job"]["name"]
+        house.stop()
+
+        refused = without_keys(house)
+        assert refused.returncode == EXIT_CONFIG
+        lines = [line for line in refused.stderr.splitlines() if line.startswith("lastcall: ")]
+        assert len(lines) == 1
+        assert lines[0].startswith(f"lastcall: E-BOUND: 1 open job is bound to runpod: {name} ({job_id})")
+        assert "runpod.api_key (RUNPOD_API_KEY)" in lines[0]
+        assert len(house.pods()) == 1
+
+        house.start(CLOUD_PROVIDER="local")
+        here = house.closed(house.train("good"))
+        assert (here["job"]["outcome"], here["machine"]["provider"]) == ("succeeded", "local")
+        rented = house.closed(job_id, TRAINED_S)
+        assert rented["job"]["outcome"] == "succeeded", (rented["job"]["code"], rented["job"]["detail"])
+        assert rented["machine"]["provider"] == "runpod"
+        assert rented["machine"]["terminated_confirmed_at"]
+        assert rented["model"]["id"]
+        assert house.pods() == []
+        assert house.seen()["calls"]["pods.create"] == 1
+        house.stop()
+
+        house.start()
+        again = house.closed(train(house), TRAINED_S)
+        assert (again["job"]["outcome"], again["machine"]["provider"]) == ("succeeded", "runpod")
