@@ -48,6 +48,10 @@ def select_gpu(size_mb: float, model_type: str, default_gpu: str) -> str:
     return MIDDLE_GPU if size_mb > MIDDLE_MB else default_gpu
 
 
+CPU_OFFERS_ENOUGH: Final = 3
+"""Flavours in stock that make a look at GPUs needless: each is a machine of its own to fall back on."""
+
+
 def wants_cpus(need: Need) -> bool:
     """Tell whether machines without GPU come into question."""
     return need.model_type in CPU_MODELS if need.machine is None else split_cpu_type(need.machine) is not None
@@ -56,6 +60,14 @@ def wants_cpus(need: Need) -> bool:
 def wants_gpus(need: Need) -> bool:
     """Tell whether machines with a GPU come into question."""
     return need.machine is None or split_cpu_type(need.machine) is None
+
+
+def are_enough(need: Need, cpus: tuple[Cpu, ...], place: str, settings: RunPodSettings) -> bool:
+    """Tell whether there are enough machines without GPU in stock, so that no dearer one need be looked for."""
+    if need.machine is not None or not wants_cpus(need):
+        return False
+    in_stock = [one for one in _cpu_offers(need, cpus, place, settings) if one.stock is not Stock.NONE]
+    return len(in_stock) >= CPU_OFFERS_ENOUGH
 
 
 def rank(need: Need, catalogue: Catalogue, place: str, settings: RunPodSettings) -> list[Offer]:

@@ -24,7 +24,7 @@ from providers.runpod.catalogue import Catalogue, Cpu, Gpu, read_cpus, read_gpus
 from providers.runpod.client import Call, Client
 from providers.runpod.listing import Lister
 from providers.runpod.logs import read_logs
-from providers.runpod.offers import rank, select_gpu, wants_cpus, wants_gpus
+from providers.runpod.offers import are_enough, rank, select_gpu, wants_cpus, wants_gpus
 from providers.runpod.prices import usual_rate
 from providers.runpod.proof import Prover
 from providers.shared import Shared
@@ -71,9 +71,11 @@ class RunPodTraining(CloudTrainingProvider):
         """
         place = await self.account.place()
         since = self.client.clock.monotonic() - CATALOGUE_S
-        gpus = await self._gpus.begun_since(since) if wants_gpus(need) else ()
+        settings = self.client.settings
         cpus = await self._cpus.begun_since(since) if wants_cpus(need) else ()
-        return rank(need, Catalogue(gpus, cpus), place, self.client.settings)
+        enough = are_enough(need, cpus, place, settings)
+        gpus = await self._gpus.begun_since(since) if wants_gpus(need) and not enough else ()
+        return rank(need, Catalogue(gpus, cpus), place, settings)
 
     def usual_rate(self, machine_type: str) -> Decimal | None:
         """Return about what a GPU costs an hour, for estimates without a catalogue, or ``None``."""

@@ -289,3 +289,12 @@ async def test_an_account_that_is_empty_is_confirmed_once_a_minute_and_not_at_ev
         await house.clock.advance(5)
         assert (await house.run(house.training.list_machines())).complete
     assert house.calls("volumes.get") - before <= 2
+
+
+async def test_a_plan_for_a_model_without_gpu_reads_one_list_while_flavours_are_in_stock(house: House) -> None:
+    """design.md 12: at most five calls beside listings for a job that closes; a plan's own reads are among them."""
+    offers = await house.offers(Need(size_mb=10, model_type="linear"))
+    assert len(offers) >= 3
+    assert (house.calls("catalog.cpus"), house.calls("catalog.gpus")) == (1, 0)
+    await house.offers()
+    assert (house.calls("catalog.cpus"), house.calls("catalog.gpus")) == (1, 1)
