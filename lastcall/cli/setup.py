@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ import click
 
 from lastcall.cli.app import App, Lazy, LazyGroup, leaf, pass_app
 from lastcall.cli.marks import marked
-from lastcall.cli.text import clean
+from lastcall.cli.text import clean, wrap
 from messages.errors import EXIT_SIGINT
 
 if TYPE_CHECKING:
@@ -122,15 +122,26 @@ def runpod(app: App, /, yes: bool, as_json: bool, **options: Any) -> int:
     place = Place(os.environ, Path.cwd(), app.config, app.state_dir)
     try:
         report = set_up_runpod(place, wishes, TerminalPerson(app.screen, yes=yes, quiet=as_json))
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         app.screen.say()
-        app.screen.say("Interrupted; nothing was left running. Run it again: it goes on where it was.")
+        _say_left(app.screen, getattr(stop, "left", ()))
         return EXIT_SIGINT
     if as_json:
         app.screen.raw(json.dumps(report.document(), ensure_ascii=False).encode())
     else:
         _show_measured(app, report.measured)
     return report.exit_code
+
+
+def _say_left(screen: Screen, left: Sequence[str]) -> None:
+    """Say what an interrupted setup may have left; only what is known to be gone counts as gone."""
+    if not left:
+        screen.say("Interrupted; no pod was left running. Run it again: it goes on where it was.")
+        return
+    screen.say("Interrupted, and not sure of everything:")
+    for line in left:
+        for part in wrap(f"! {clean(line)}", screen.message_columns, "  "):
+            screen.say(part, "red")
 
 
 def _storing(wish: bool | None, *, yes: bool) -> bool | None:

@@ -55,7 +55,9 @@ class Room:
     loaded: Loaded | None = None
     places: Places | None = None
     status: Mapping[str, Any] | None = None
-    """The daemon's own view; ``None`` where none runs."""
+    """The daemon's own view; ``None`` where none runs, or none answers."""
+    hangs: bool = False
+    """A daemon is there and gives no answer that can be used."""
     notes: dict[str, Any] = field(default_factory=dict)
     """For checks that belong together."""
 

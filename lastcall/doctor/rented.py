@@ -74,7 +74,7 @@ async def key(room: Room) -> Sequence[Finding]:
         return []
     advice = "make or change the key in RunPod's console, Settings"
     try:
-        findings = await rights.find_rights(client_of(room, settings), changing=True)
+        findings = await rights.find_rights(client_of(room, settings), trying_writes=True)
     except rights.KeyInvalid as error:
         return [Finding("RunPod key", "fail", str(error), advice)]
     except ProviderError as error:
@@ -173,7 +173,7 @@ async def packages(room: Room) -> Sequence[Finding]:
 
 
 async def unwatched(room: Room) -> Sequence[Finding]:
-    """Without a daemon: whether machines of this installation run all the same."""
+    """Without a daemon that answers: whether machines of this installation run all the same."""
     settings = settings_of(room)
     if settings is None or room.status is not None or room.places is None:
         return []
@@ -199,6 +199,9 @@ async def unwatched(room: Room) -> Sequence[Finding]:
         and name.install == install.installation
     ]
     if names:
+        if room.hangs:
+            detail = f"running, and the daemon does not answer: {', '.join(names)}"
+            return [Finding("machines", "warn", detail, "restart lastcall daemon: it takes them over")]
         detail = f"running with nobody watching: {', '.join(names)}"
         return [Finding("machines", "warn", detail, "start lastcall daemon, which takes them over, or lastcall reap")]
     if not listing.complete:

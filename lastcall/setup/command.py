@@ -14,7 +14,7 @@ from lastcall.config.files import CONFIG_VARIABLE, absolute, read_toml, user_fil
 from lastcall.config.load import load
 from lastcall.config.problems import ConfigError
 from lastcall.setup.runpod import Ground, RunPodSetup, Wishes
-from lastcall.setup.steps import Person, Report, Step
+from lastcall.setup.steps import Interrupted, Person, Report, Step
 from providers.http import AiohttpTransport
 
 PROVIDER_KEY = "provider"
@@ -38,10 +38,12 @@ class Place(NamedTuple):
 
 
 def set_up_runpod(place: Place, wishes: Wishes, person: Person) -> Report:
-    """Run ``lastcall setup runpod`` and return what it told. Raises ConfigError, KeyboardInterrupt."""
+    """Run ``lastcall setup runpod`` and return what it told. Raises ConfigError, Interrupted."""
     # Whatever the file says of the provider, an account that is not ready yet must not be refused for it.
     loaded = load(place.environ, place.working_directory, flags={PROVIDER_KEY: "local"}, config=_existing(place))
     places = paths.find(place.environ, place.working_directory, state_dir=place.state_dir, config=_existing(place))
+
+    begun: list[RunPodSetup] = []
 
     async def work() -> Report:
         _end_with_sigterm()
@@ -56,14 +58,15 @@ def set_up_runpod(place: Place, wishes: Wishes, person: Person) -> Report:
                 SteadyClock(SystemClock()),
                 SystemEntropy(),
             )
-            return await RunPodSetup(ground, wishes, person).run()
+            begun.append(RunPodSetup(ground, wishes, person))
+            return await begun[0].run()
         finally:
             await transport.close()
 
     try:
         report = asyncio.run(work())
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None  # SIGTERM ends it as Ctrl-C does
+    except (asyncio.CancelledError, KeyboardInterrupt):  # SIGTERM ends it as Ctrl-C does
+        raise Interrupted([line for setup in begun for line in setup.left]) from None
     if not wishes.dry_run and report.exit_code == 0:
         _say_next(place, report)
     return report

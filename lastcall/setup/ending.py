@@ -12,13 +12,13 @@ from providers.interface import CloudTrainingProvider, ProviderClock, ProviderEr
 
 TRIES_MAX: Final = 12
 PAUSE_S: Final = 5.0
-INTERRUPTED: Final = "interrupted: seeing first that the pod is gone; once more leaves it to its own timer"
+INTERRUPTED: Final = "interrupted: seeing first that the pod is gone; once more leaves it as it is, running or not"
 UNANSWERED_S: Final = 180.0
 """A create without an answer may still show in lists for so long (design.md 6, quiet time)."""
 
 
 class StillRuns(Exception):
-    """A pod could not be proven gone. The text says its name and what ends it."""
+    """A pod could not be proven gone. The text says its name and what to do."""
 
 
 async def end_for_sure(
@@ -32,7 +32,7 @@ async def end_for_sure(
     """End every pod of this name and prove it gone, also while the caller is being cancelled, which ``waits`` hears of.
 
     ``machine`` is ``None`` after a create without an answer: lists are asked until it shows or cannot any more. A
-    second cancellation ends the work itself; the pod's own timer and its name remain. Raises StillRuns.
+    second cancellation ends the work itself, and nothing is known of the pod. Raises StillRuns.
     """
     work = asyncio.ensure_future(_end(training, clock, name, machine, measured))
     try:
@@ -87,4 +87,4 @@ async def _end_one(
 
 def words(name: str) -> str:
     """Say what is to be done about a pod that could not be proven gone."""
-    return f"pod {name} could not be proven gone: it may still run and cost money; end it in RunPod's console"
+    return f"pod {name} could not be proven gone: it may still run and cost money; end it in RunPod's console, Pods"

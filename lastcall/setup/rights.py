@@ -63,12 +63,13 @@ class Finding(NamedTuple):
     """``None``: not tried, because it could change something."""
 
 
-async def find_rights(client: Client, *, changing: bool) -> list[Finding]:
-    """Return every right, asked one by one; those to change something only when ``changing``.
+async def find_rights(client: Client, *, trying_writes: bool) -> list[Finding]:
+    """Return every right, asked one by one; those to change something, which changes nothing, when ``trying_writes``.
 
     Raises KeyInvalid, and Unavailable while nothing can be said.
     """
-    return [Finding(right, await _has(client, right) if changing or not right.changes else None) for right in RIGHTS]
+    asked = [right for right in RIGHTS if trying_writes or not right.changes]
+    return [Finding(right, await _has(client, right) if right in asked else None) for right in RIGHTS]
 
 
 async def _has(client: Client, right: Right) -> bool:

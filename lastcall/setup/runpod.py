@@ -20,7 +20,7 @@ from lastcall.setup.ending import StillRuns
 from lastcall.setup.keys import Keys
 from lastcall.setup.steps import Person, Report, Step
 from lastcall.setup.storage import check_storage
-from lastcall.setup.trial import COST_MAX_USD, Price, Trial, TrialFailed, Verdict, cheapest
+from lastcall.setup.trial import COST_MAX_USD, HARD_S, Price, Trial, TrialFailed, Verdict, cheapest
 from lastcall.setup.volumes import VolumeWish, find_volume
 from providers.interface import ProviderClock, ProviderError
 from providers.runpod import resources
@@ -35,6 +35,13 @@ PROVEN_KEY: Final = "runpod.self_ending_proven_for"
 NO_VOLUME: Final = "none"
 """Stands for the volume while there is none to name."""
 PROVE_AGAIN: Final = "run lastcall setup runpod again"
+SHARED: Final = "this volume holds jobs already, and this configuration did not know it"
+SHARING: Final = (
+    "If another Lastcall uses it, both work, but a user with the same id in both sees and changes what is the other's."
+)
+STILL_RUNS: Final = (
+    f"look into RunPod's console, Pods; lastcall reap ends it too, from {HARD_S // 60} min after its start"
+)
 
 
 class Wishes(NamedTuple):
@@ -73,6 +80,14 @@ class RunPodSetup:
         self._keys = Keys(ground.settings.runpod, ground.origins, ground.config, person)
         self._proven: str | None = ground.settings.runpod.self_ending_proven_for
         self._saved = False
+        self._trial: Trial | None = None
+
+    @property
+    def left(self) -> list[str]:
+        """What may run or be there and cost money, and what to do about it, a line each; asked once it was cut off."""
+        found = list(self._report.unsure.values())
+        pod = self._trial.left if self._trial is not None else None
+        return [*found, pod] if pod is not None else found
 
     async def run(self) -> Report:
         """Do every step; what one needs and does not get ends the run. Raises ConfigError for the file."""
@@ -92,6 +107,8 @@ class RunPodSetup:
         if not await self._check_storage(found):
             return report
         found = self._settings_with(volume)  # with the keys that were typed meanwhile
+        if not await self._may_share(found, volume):
+            return report
         self._save(volume)
         await self._try_self_ending(found)
         self._tell_configuration(volume)
@@ -101,7 +118,7 @@ class RunPodSetup:
 
     async def _check_key(self, client: Client) -> bool:
         try:
-            findings = await rights.find_rights(client, changing=not self._wishes.dry_run)
+            findings = await rights.find_rights(client, trying_writes=not self._wishes.dry_run)
         except rights.KeyInvalid as error:
             self._report.tell(Step("key", "failed", str(error), "make a new one in RunPod's console, Settings"))
             return False
@@ -151,6 +168,27 @@ class RunPodSetup:
         storage = build_runpod_storage(filled, self._ground.clock, self._ground.transport)
         return await check_storage(storage, self._report, writing=not self._wishes.dry_run)
 
+    async def _may_share(self, settings: RunPodSettings, volume: Volume) -> bool:
+        """Ask before a volume is used that holds jobs of who knows whom; one in the configuration is ours."""
+        known = self._ground.settings.runpod.network_volume_id == volume.id
+        if known or settings.s3_access_key is None or settings.s3_secret_key is None:
+            return True
+        storage = build_runpod_storage(settings, self._ground.clock, self._ground.transport)
+        try:
+            users = await storage.folders(f"{self._ground.settings.storage.jobs}/")
+        except ProviderError:
+            return True  # it was read and written just now; who shares it is not known
+        if not users:
+            return True
+        if self._wishes.dry_run:
+            self._report.tell(Step("sharing", "planned", f"{SHARED}; would ask whether to use it too"))
+            return True
+        if self._person.agrees(f"{SHARED}. {SHARING} Use it all the same?"):
+            self._report.tell(Step("sharing", "done", f"{SHARED}; it is used all the same"))
+            return True
+        self._report.tell(Step("sharing", "failed", SHARED, "choose another volume: --volume ID, or --data-center DC"))
+        return False
+
     def _plan_the_rest(self) -> None:
         """Say what a dry run without a volume cannot look at."""
         if self._report.steps[-1].state == "planned":
@@ -174,13 +212,13 @@ class RunPodSetup:
             if self._agreed(prices):
                 ground, waits = self._ground, self._person.waits
                 storage = build_runpod_storage(settings, ground.clock, ground.transport)
-                trial = Trial(training, storage, self._install(), ground.clock, ground.entropy, waits)
+                self._trial = Trial(training, storage, self._install(), ground.clock, ground.entropy, waits)
                 self._person.waits(f"trying whether a pod ends itself, {prices[0].watch_s / 60:.0f} min at most")
-                self._judge(await trial.run(prices), settings.fingerprint)
+                self._judge(await self._trial.run(prices), settings.fingerprint)
         except (TrialFailed, JournalRefused, ProviderError, OSError) as error:
             tell(Step("self-ending", "failed", f"not tried to the end: {error}", PROVE_AGAIN))
         except StillRuns as error:
-            tell(Step("self-ending", "failed", str(error), "look: lastcall machines ls; it ends itself in 15 min"))
+            tell(Step("self-ending", "failed", str(error), STILL_RUNS))
         finally:
             await training.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -24,6 +25,14 @@ class Step:
     def document(self) -> dict[str, str]:
         """Return it as JSON has it."""
         return {"name": self.name, "state": self.state, "detail": self.detail, "next": self.next}
+
+
+class Interrupted(KeyboardInterrupt):
+    """A setup was interrupted. ``left``: what may run or be there and cost money, and what to do, a line each."""
+
+    def __init__(self, left: Sequence[str]) -> None:
+        super().__init__()
+        self.left = tuple(left)
 
 
 class Person(Protocol):
@@ -55,6 +64,8 @@ class Report:
     steps: list[Step] = field(default_factory=list)
     measured: dict[str, float | None] = field(default_factory=dict)
     """Name with its unit last → seconds, as seen by the trial; ``None``: not seen."""
+    unsure: dict[str, str] = field(default_factory=dict)
+    """What was asked for and may be there without our knowing → what it costs and what to do."""
 
     def tell(self, step: Step) -> Step:
         """Keep a step and say it."""

@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 from actors.journal.install import Install
 from containers.job.build import archive_bytes
 from lastcall.setup import trial_program
-from lastcall.setup.ending import INTERRUPTED, end_for_sure
+from lastcall.setup.ending import INTERRUPTED, end_for_sure, words
 from messages.ids import JobId
 from messages.machines import Gone, LaunchRequest, Machine, MachineName, MachineState, Offer
 from providers.interface import (
@@ -143,7 +143,13 @@ class Trial:
         self._measured: dict[str, float | None] = {}
         self._uptime_fell = False
         self.name = ""
-        """Of the pod, once it was asked for."""
+        """Of the pod, from before it is asked for until it is known that it is not there."""
+        self._rate = Decimal(0)
+
+    @property
+    def left(self) -> str | None:
+        """What may still run and cost, and what to do; ``None``: nothing does."""
+        return f"{words(self.name)} (${self._rate:.2f} an hour)" if self.name else None
 
     async def run(self, prices: list[Price]) -> Verdict:
         """Rent, watch, end. Raises TrialFailed without a verdict, ProviderError before anything was rented."""
@@ -157,7 +163,7 @@ class Trial:
     async def _tried(self, prices: list[Price]) -> Verdict:
         for price in prices:
             request = self._request(price.offer)
-            self.name = request.name
+            self.name, self._rate = request.name, price.offer.rate_usd_per_hour + price.offer.disk_usd_per_hour
             began = self._clock.monotonic()
             machine: Machine | None = None
             try:
@@ -179,6 +185,7 @@ class Trial:
             finally:
                 if self.name:
                     await end_for_sure(self._training, self._clock, self.name, machine, self._measured, self._waits)
+                    self.name = ""
         raise TrialFailed("there is no machine for it now")
 
     # ------------------------------------------------------------------------------------------- watching

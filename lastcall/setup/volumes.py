@@ -114,17 +114,24 @@ async def _made(
     client: Client, wish: VolumeWish, chosen: Place, places: Sequence[Place], report: Report
 ) -> Volume | None:
     others = ", ".join(place.id for place in places if place.id != chosen.id and place.wanted) or "another one"
+    report.unsure[NAME] = (
+        f"network volume {NAME} in {chosen.id} may have been made, ${monthly_usd(wish.size_gb):.2f} a month until "
+        "it is deleted; run it again, which looks for the volume first, or delete it in RunPod's console, Storage"
+    )
     try:
         made = await resources.create_volume(client, NAME, wish.size_gb, chosen.id)
     except NoCapacity as error:
+        del report.unsure[NAME]
         report.tell(Step("volume", "failed", str(error), f"choose another data centre: --data-center {others}"))
         return None
     except Refused as error:
+        del report.unsure[NAME]
         report.tell(Step("volume", "failed", str(error), "give the key write access to network volumes, or add credit"))
         return None
     except Ambiguous as error:
         # It may exist and bill. A second run finds it by its name; making another one here would double it.
         report.tell(Step("volume", "failed", str(error), "run it again: it looks for the volume first"))
         return None
+    del report.unsure[NAME]
     report.tell(Step("volume", "done", f"made {made.name} ({made.id}), {wish.size_gb} GB in {made.place}"))
     return made

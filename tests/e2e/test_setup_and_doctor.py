@@ -143,7 +143,7 @@ def test_an_interrupted_trial_leaves_no_pod(emulator: Emulator, tmp_path: Path, 
     said, _ = work.communicate(timeout=40)
     assert work.returncode == 130, said
     assert "seeing first that the pod is gone" in said
-    assert "Interrupted; nothing was left running." in said
+    assert "Interrupted; no pod was left running." in said
     seen = emulator.control()
     assert seen["alive"] == []
     assert len(seen["history"]) == 1, "it was really there"

@@ -133,15 +133,19 @@ class Bench:
     async def set_up(self, person: Someone | None = None, wishes: Wishes = PLAIN) -> Report:
         return await self.clock.drive(self.make(person or Someone(), wishes).run())
 
-    async def set_up_until(self, there: Callable[[], bool], person: Someone | None = None) -> None:
-        """Begin, interrupt it as Ctrl-C does once ``there``, and let it end."""
-        work = asyncio.create_task(self.make(person or Someone()).run())
+    async def set_up_until(self, there: Callable[[], bool], person: Someone | None = None, times: int = 1) -> list[str]:
+        """Begin, interrupt it as Ctrl-C does once ``there``, let it end, and return what it says may be left."""
+        setup = self.make(person or Someone())
+        work = asyncio.create_task(setup.run())
         while not there() and not work.done():
-            await self.clock.advance(1)
-        work.cancel()
+            await self.clock.advance(0.05)
+        for _ in range(times):
+            work.cancel()
+            await self.clock.advance(0.05)
         while not work.done():
             await self.clock.advance(1)
         assert work.cancelled(), work
+        return setup.left
 
     async def close(self) -> None:
         await self.transport.close()

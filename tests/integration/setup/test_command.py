@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lastcall.cli.main import main
+from lastcall.setup.steps import Interrupted
 from tests.emulators.runpod.launch import Emulator
 from tests.emulators.runpod.settings import MAIN_KEY
 from tests.integration.runpod_emulator.pods_kit import FAST
@@ -94,3 +95,29 @@ def test_yes_agrees_to_prices_and_never_to_keeping_keys(
     assert "→ set RUNPOD_STORAGE_SECRET_KEY where lastcall daemon runs" in shown
     assert SECRET not in (tmp_path / "config" / "lastcall" / "config.toml").read_text()
     assert "provider 'runpod' needs runpod.api_key" not in shown
+
+
+@pytest.mark.parametrize(
+    ("stop", "words"),
+    [
+        (KeyboardInterrupt(), ["no pod was left running"]),
+        (Interrupted([]), ["no pod was left running"]),
+        (Interrupted(["pod lc1-x may still run and cost money"]), ["not sure", "! pod lc1-x may still run"]),
+    ],
+)
+def test_an_interruption_says_what_is_known(
+    stop: BaseException,
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stopped(*_: object) -> None:
+        raise stop
+
+    monkeypatch.setattr("lastcall.setup.command.set_up_runpod", stopped)
+    monkeypatch.chdir(tmp_path)
+    assert main(["setup", "runpod", "--yes"]) == 130
+    said = capsys.readouterr().err
+    assert all(word in said for word in words)
+    assert ("nothing was left" in said, "no pod was left" in said) == (False, len(words) == 1)

@@ -13,6 +13,7 @@ from lastcall.setup.runpod import Wishes
 from lastcall.setup.trial import COST_MAX_USD
 from lastcall.setup.volumes import VolumeWish
 from messages.machines import MachineName
+from providers.transport import HttpReply, HttpRequest
 from tests.emulators.runpod.faults import Switch
 from tests.emulators.runpod.settings import MAIN_KEY, NO_RIGHTS_KEY, READ_KEY, AccountSettings, Settings
 from tests.integration.setup.kit import ACCESS, PLACE, SECRET, VOLUME, Bench, Someone, states, step
@@ -369,9 +370,64 @@ async def test_an_interrupted_setup_leaves_no_pod(bench: Bench, moment: str) -> 
         "running": lambda: [pod.status for pod in bench.platform.alive(bench.now())] == ["RUNNING"],
         "ending": lambda: bench.platform.calls["pods.create"] == 2 and bench.clock.elapsed > 50,
     }[moment]
-    await bench.set_up_until(there)
+    assert await bench.set_up_until(there) == []
     assert bench.alive() == []
     assert written(bench)["network_volume_id"] == VOLUME, "what was known is kept"
+
+
+async def test_a_setup_that_is_interrupted_again_and_again_says_what_may_still_run_and_cost(bench: Bench) -> None:
+    """Only what was proven gone counts as gone."""
+    there = lambda: [pod.status for pod in bench.platform.alive(bench.now())] == ["RUNNING"]  # noqa: E731
+    bench.arm(delete_fail=Switch(503))
+    [left] = await bench.set_up_until(there, times=3)
+    [name] = bench.alive()
+    assert name in left
+    assert "may still run and cost money" in left
+    assert "an hour" in left
+    assert "RunPod's console" in left
+
+
+async def test_a_pod_that_could_not_be_proven_gone_is_not_said_to_end_itself(bench: Bench) -> None:
+    """That it does is what the trial was to show."""
+    bench.arm(delete_fail=Switch(503))
+    found = step(await bench.set_up(), "self-ending")
+    assert found.state == "failed"
+    assert "ends itself" not in found.next
+    assert "RunPod's console" in found.next
+
+
+async def test_an_interrupted_making_of_a_volume_says_that_it_may_be_there_and_what_it_costs(
+    bare: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = bare.transport.request
+
+    async def slow(sent: HttpRequest) -> HttpReply:
+        answer = await real(sent)
+        if sent.url.endswith("/network-volumes") and sent.method == "POST":
+            await bare.clock.sleep(10)
+        return answer
+
+    monkeypatch.setattr(bare.transport, "request", slow)
+    [left] = await bare.set_up_until(lambda: bare.platform.calls["volumes.create"] == 1)
+    assert "may have been made, $7.00 a month" in left
+    assert "run it again" in left
+    await bare.close()
+
+
+async def test_a_volume_with_jobs_of_who_knows_whom_is_shared_only_when_agreed(bench: Bench) -> None:
+    """Two installations on one volume: users of the same id would see each other's things."""
+    volume = bench.platform.volumes.get(VOLUME)
+    assert volume is not None
+    volume.files.put("jobs/user_usr_aaaaaaaaaa/job_aaaaaaaaaa/1/spec.json", b"{}", bench.now())
+    person = Someone(agrees=lambda question: "holds jobs" not in question)
+    report = await bench.set_up(person)
+    assert states(report)["sharing"] == "failed"
+    assert not bench.file.exists()
+    [question] = person.questions
+    assert "same id" in question
+    assert states(await bench.set_up(wishes=DRY))["sharing"] == "planned"
+    assert states(await bench.set_up())["sharing"] == "done"
+    assert "sharing" not in states(await bench.set_up()), "the configuration names it now"
 
 
 async def test_the_trials_name_is_this_installations_and_of_no_generation_of_its_journal(bench: Bench) -> None:
