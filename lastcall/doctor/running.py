@@ -20,6 +20,7 @@ async def daemon(room: Room) -> Sequence[Finding]:
     try:
         room.status = room.ask_daemon("/v1/status")
     except Unanswered as error:
+        room.hangs = True
         return [Finding("daemon", "fail", str(error), "look into its log; restart it: machines keep running")]
     if room.status is None:
         where = room.places.socket if room.places is not None else "its socket"

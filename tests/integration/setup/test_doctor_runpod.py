@@ -9,7 +9,7 @@ import pytest
 
 from actors.journal import install as installs
 from lastcall.doctor.command import examine
-from lastcall.doctor.findings import Finding, Room, exit_code
+from lastcall.doctor.findings import Finding, Room, Unanswered, exit_code
 from messages.ids import JobId
 from messages.machines import MachineName
 from providers.transport import HttpReply, HttpRequest
@@ -112,7 +112,7 @@ async def test_a_balance_that_is_not_said_fails_nothing(bench: Bench) -> None:
     assert wrong(await doctor(bench))["balance"].verdict == "warn"
 
 
-async def test_machines_without_a_daemon_are_named(bench: Bench) -> None:
+async def test_machines_without_a_daemon_that_answers_are_named(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     state = bench.root / "s"
     state.mkdir(0o700)
     install = installs.load_or_create(
@@ -126,6 +126,16 @@ async def test_machines_without_a_daemon_are_named(bench: Bench) -> None:
     assert machine in found.detail
     assert "somebody" not in found.detail
     assert len(bench.alive()) == 2, "doctor ends nothing"
+    assert "lastcall reap" in found.fix
+
+    def hang(self: Room, path: str) -> None:
+        raise Unanswered("the daemon does not answer")
+
+    monkeypatch.setattr(Room, "ask_daemon", hang)
+    found = wrong(await doctor(bench))["machines"]
+    assert "nobody" not in found.detail
+    assert machine in found.detail
+    assert found.fix.startswith("restart lastcall daemon"), "one that hangs holds the lock: another cannot be started"
 
 
 async def test_a_package_index_is_asked(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
