@@ -17,10 +17,9 @@ from providers.near import COPIES_BYTES_MAX, NearCopies
 from providers.runpod.account import Account
 from providers.runpod.client import Client
 from providers.runpod.settings import RunPodSettings
-from providers.runpod.storage import RunPodStorage, endpoint_of
+from providers.runpod.storage import RunPodStorage, volume_settings
 from providers.runpod.training import RunPodTraining
 from providers.s3.client import S3Client
-from providers.s3.settings import S3Settings
 from providers.seams import Outside, ProgramRunner
 from providers.transport import Transport
 from providers.worker import Worker
@@ -79,14 +78,7 @@ def build_runpod_storage(settings: RunPodSettings, clock: ProviderClock, transpo
         raise Refused("the data centre of the network volume is not known")
     if access is None or secret is None:
         raise Refused("RunPod's storage needs runpod.storage_access_key and runpod.storage_secret_key")
-    s3 = S3Settings(
-        endpoint=settings.s3_endpoint or endpoint_of(place),
-        region=place,
-        bucket=settings.volume_id,
-        access_key=access.get_secret_value(),
-        secret_key=secret,
-        has_folders=True,
-    )
+    s3 = volume_settings(place, settings.volume_id, access.get_secret_value(), secret, settings.s3_endpoint)
     return RunPodStorage(S3Client(transport, clock, s3), settings.mount_path)
 
 
