@@ -7,9 +7,10 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
+from providers.aws.settings import AwsProviderSettings
 from providers.fake.provider import build_fake
 from providers.fake.settings import FakeSettings
-from providers.interface import Provider, ProviderError
+from providers.interface import Provider, ProviderError, Refused
 from providers.local.provider import build_local
 from providers.local.settings import LocalSettings
 from providers.runpod.provider import RunPodProviderSettings, build_runpod
@@ -30,12 +31,13 @@ class _Registration(NamedTuple):
 
 
 class CloudProviderFactory:
-    """Builds providers by name; knows ``local``, ``runpod`` and ``fake`` from the start."""
+    """Builds providers by name; knows ``local``, ``runpod``, ``aws`` and ``fake`` from the start."""
 
     def __init__(self) -> None:
         self._registered: dict[str, _Registration] = {}
         self.register("local", LocalSettings, lambda s, o: build_local(s, o.clock, o.entropy, o.runner))
         self.register("runpod", RunPodProviderSettings, build_runpod)
+        self.register("aws", AwsProviderSettings, _build_aws)
         self.register("fake", FakeSettings, lambda s, o: build_fake(s, o.clock, o.entropy, o.runner))
 
     @property
@@ -76,3 +78,14 @@ class CloudProviderFactory:
             return self._registered[kind]
         except KeyError:
             raise UnknownProvider(f"unknown provider {kind[:40]!r}; known: {', '.join(self.kinds)}") from None
+
+
+def _build_aws(settings: AwsProviderSettings, outside: Outside) -> Provider:
+    """AWS's models come in a package of their own and take a moment to load: only who rents there has them."""
+    try:
+        from providers.aws.provider import build_aws
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "botocore":
+            raise
+        raise Refused("AWS needs the package botocore: run: pip install 'lastcall[aws]'") from error
+    return build_aws(settings, outside)

@@ -13,7 +13,9 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
-from messages.base import Record
+from pydantic import Field
+
+from messages.base import Instant, Record
 from messages.machines import LaunchRequest, Listing, Machine, Offer, Proof, ProviderKind, SelfEnding, Timings
 from messages.money import Usd
 from messages.storage import ObjectInfo
@@ -209,6 +211,56 @@ class CloudStorageProvider(ABC):
     async def close(self) -> None:
         """Let go of connections."""
         return None
+
+
+class PresignedGet(Record):
+    """An address that reads one object; a secret for as long as it holds."""
+
+    url: str = Field(repr=False)
+    expires: Instant
+
+
+class PresignedPost(Record):
+    """A form that uploads one object: its fields go before the file, as ``multipart/form-data``."""
+
+    url: str
+    fields: dict[str, str] = Field(repr=False)
+    expires: Instant
+    bytes_max: int
+    """What is longer is refused by the store itself."""
+
+
+@runtime_checkable
+class Presigns(Protocol):
+    """Optional: the store lets whoever has an address read or write one object, without a key."""
+
+    async def presigned_get(self, key: str, limit_s: int) -> PresignedGet:
+        """Return an address that reads ``key`` for ``limit_s`` seconds. Raises Refused or Unavailable."""
+        ...
+
+    async def presigned_post(self, key: str, limit_s: int, bytes_max: int) -> PresignedPost:
+        """Return a form that uploads ``key``, of at most ``bytes_max``, for ``limit_s`` seconds."""
+        ...
+
+
+class KeptLine(NamedTuple):
+    """One line of a log that outlives its machine; ``position`` resumes behind it."""
+
+    position: str
+    at: datetime
+    text: str
+
+
+@runtime_checkable
+class KeepsLogs(Protocol):
+    """Optional: what machines said is kept by the provider after they are gone."""
+
+    def kept_lines(self, machine: str, position: str = "") -> AsyncIterator[KeptLine]:
+        """Return the lines of the machine of this name behind ``position``, oldest first, none lost or doubled.
+
+        It ends with the last line there is now. Raises Unavailable or Refused.
+        """
+        ...
 
 
 class PredictionRequest(Record):

@@ -176,6 +176,10 @@ class S3Client:
         query += [("part-number-marker", marker)] if marker else []
         return await self._read("list parts", query, xml.read_parts, key)
 
+    async def credentials(self) -> Credentials:
+        """Return the key of the moment. Raises what its source raises."""
+        return await self._keys() if self._keys is not None else self._credentials
+
     async def pause(self, tried: int, at_least_s: float = 0.0) -> None:
         """Wait before the next try; ``tried`` is how many were made."""
         wait = min(self.settings.backoff_s * 2 ** (tried - 1), self.settings.backoff_max_s)
@@ -225,12 +229,11 @@ class S3Client:
             yield found
 
     async def _request(self, call: _Call) -> HttpRequest:
-        if self._keys is not None:
-            self._credentials = await self._keys()
+        credentials = await self.credentials()
         query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in call.query)
-        url = f"{self._address(call.key)}{'?' if query else ''}{query}"
+        url = f"{self.address(call.key)}{'?' if query else ''}{query}"
         payload = EMPTY if call.body is None else UNSIGNED
-        signed = sign(self._credentials, self._scope, call.method, url, call.signed, payload, self.clock.now())
+        signed = sign(credentials, self._scope, call.method, url, call.signed, payload, self.clock.now())
         headers = {**signed, **call.unsigned, "user-agent": USER_AGENT, "accept-encoding": "identity"}
         body = None
         if call.body is not None:
@@ -241,7 +244,7 @@ class S3Client:
     def _writing(self, absent: bool) -> Mapping[str, str]:
         return {**self.settings.write_headers, **({"if-none-match": "*"} if absent else {})}
 
-    def _address(self, key: str) -> str:
+    def address(self, key: str) -> str:
         """Return the absolute address of a key; the empty key is the bucket."""
         if not self.settings.bucket_in_host:
             return f"{self.settings.endpoint}{self._named(key)}"

@@ -72,6 +72,23 @@ def sign(
     return signed
 
 
+def query_signature(
+    credentials: Credentials, scope: Scope, method: str, url: str, headers: Mapping[str, str], now: datetime
+) -> str:
+    """Return the signature of an address whose query already holds everything else; the body stays unsigned."""
+    stamp = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    place = f"{stamp[:8]}/{scope.region}/{scope.service}/aws4_request"
+    request = _canonical(method, url, headers, ";".join(sorted(headers)), UNSIGNED)
+    text = f"{_ALGORITHM}\n{stamp}\n{place}\n{hashlib.sha256(request.encode()).hexdigest()}"
+    return hmac.new(_key(credentials.secret_key, place), text.encode(), hashlib.sha256).hexdigest()
+
+
+def text_signature(credentials: Credentials, scope: Scope, text: str, now: datetime) -> str:
+    """Return the signature of a text, such as an upload's policy."""
+    place = f"{now.astimezone(UTC):%Y%m%d}/{scope.region}/{scope.service}/aws4_request"
+    return hmac.new(_key(credentials.secret_key, place), text.encode(), hashlib.sha256).hexdigest()
+
+
 def host_of(url: str) -> str:
     """Return the ``host`` header for ``url``: the port is part of it unless it is the scheme's own."""
     parts = urlsplit(url)

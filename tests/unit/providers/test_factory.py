@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
@@ -43,13 +45,13 @@ def fake(settings: FakeSettings, world: Outside) -> Provider:
 def test_local_is_the_default_and_only_what_exists_is_known() -> None:
     factory = CloudProviderFactory()
     assert DEFAULT_KIND == "local"
-    assert factory.kinds == ("fake", "local", "runpod")
+    assert factory.kinds == ("aws", "fake", "local", "runpod")
     assert factory.settings_of("local") is LocalSettings
 
 
-@pytest.mark.parametrize("name", ["aws", "", "Local"])
+@pytest.mark.parametrize("name", ["gcp", "", "Local"])
 def test_an_unknown_name_lists_the_known_ones(name: str) -> None:
-    with pytest.raises(UnknownProvider, match="known: fake, local, runpod"):
+    with pytest.raises(UnknownProvider, match="known: aws, fake, local, runpod"):
         CloudProviderFactory().build(name, {}, outside())
 
 
@@ -88,3 +90,23 @@ def test_a_name_is_registered_once() -> None:
         factory.register("fake", FakeSettings, fake)
     factory.register("another", FakeSettings, fake)
     assert "another" in factory.kinds
+
+
+def test_naming_aws_loads_nothing_of_its_library_and_opening_it_without_says_what_installs_it(tmp_path: Path) -> None:
+    """In a process of its own: here others have loaded it."""
+    program = (
+        "import sys\n"
+        "from providers.factory import CloudProviderFactory\n"
+        "from providers.interface import Refused\n"
+        "factory = CloudProviderFactory()\n"
+        "factory.settings_of('aws')\n"
+        "loaded = [m for m in sys.modules if m.startswith('botocore')]\n"
+        "sys.modules['botocore'] = None\n"
+        "try:\n"
+        "    factory.build('aws', {'region': 'eu-west-1', 'bucket': 'abc', 'near': sys.argv[1]}, None)\n"
+        "except Refused as error:\n"
+        "    print(loaded, error)\n"
+    )
+    argv = [sys.executable, "-c", program, str(tmp_path)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "[] AWS needs the package botocore: run: pip install 'lastcall[aws]'\n"

@@ -1,0 +1,181 @@
+"""Calls of AWS's APIs: signed, paced, each with a deadline, and what an answer means. Nothing is repeated here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, NamedTuple
+
+from providers.aws.endpoints import Endpoint, resolve
+from providers.aws.keys import KeySource, key_source
+from providers.aws.pace import Pace, Priority
+from providers.aws.problems import Class, Problem, error_of, plain
+from providers.aws.settings import AwsSettings
+from providers.aws.wire import Services, Unreadable
+from providers.breaker import Breaker
+from providers.interface import ProviderClock, ProviderError, Unavailable
+from providers.s3.sign import Scope, sign
+from providers.transport import REPLY_BYTES_MAX, HttpReply, HttpRequest, Transport, TransportError
+
+CALL_S: Final = 30.0
+PATIENCE_S: Final = 20.0
+"""How long a call may wait for its turn while the service throttles."""
+SKEW_MAX_S: Final = 240.0
+"""AWS takes no signature that is older than five minutes by its own clock ("Signature Version 4 signing process")."""
+USER_AGENT: Final = "Lastcall/1"
+
+
+class NotAdmitted(TransportError):
+    """The call was not sent: throttling, a breaker, or no key. Nothing left this computer."""
+
+    def __init__(self, detail: str, wait_s: float) -> None:
+        super().__init__(detail)
+        self.wait_s = wait_s
+
+
+class Call(NamedTuple):
+    """One call. Spans in seconds."""
+
+    service: str
+    operation: str
+    parameters: Mapping[str, object] = {}
+    priority: Priority = Priority.REST
+    total_s: float = CALL_S
+    patience_s: float = PATIENCE_S
+    reply_bytes_max: int = REPLY_BYTES_MAX
+
+
+class Answer(NamedTuple):
+    """What came: a value, or a problem."""
+
+    value: dict[str, Any] | None
+    problem: Problem
+
+
+class Client:
+    """Makes calls for one account and region. Safe to share between tasks."""
+
+    def __init__(
+        self, transport: Transport, clock: ProviderClock, settings: AwsSettings, keys: KeySource | None = None
+    ) -> None:
+        self.clock = clock
+        self.settings = settings
+        self.services = Services()
+        self.keys = keys or key_source(settings.keys, settings.profile)
+        self._transport = transport
+        self._paces: dict[str, Pace] = {}
+        self._breakers: dict[str, Breaker] = {}
+        self._endpoints: dict[str, Endpoint] = {}
+
+    async def exchange(self, call: Call) -> Answer:
+        """Make one call and return what came. Raises NotAdmitted, NotSent or NoReply."""
+        request = await self._admitted(call)
+        sent_at = self.clock.monotonic()
+        try:
+            reply = await self._transport.request(request)
+        except TransportError:
+            self._breaker(call.service).failed(self.clock.monotonic())
+            raise
+        self._breaker(call.service).succeeded()
+        answer = self._read(call, reply)
+        if answer.problem.kind is Class.BUSY:
+            self._pace(call.service).throttled(call.priority, sent_at, self.clock.monotonic())
+        else:
+            self._pace(call.service).answered()
+        if answer.problem.kind is Class.KEY:
+            self.keys.forget()
+        return answer
+
+    async def read(self, call: Call, what: str) -> dict[str, Any]:
+        """Make a call that changes nothing, or may be repeated. Raises NotFound, Refused or Unavailable."""
+        try:
+            answer = await self.exchange(call)
+        except NotAdmitted as held:
+            raise Unavailable(f"AWS was not asked {what}: {held}", held.wait_s) from None
+        except TransportError as error:
+            raise Unavailable(f"AWS did not answer when asked {what}: {error}") from error
+        if answer.value is None:
+            now = self.clock.monotonic()
+            raise error_of(answer.problem, what, max(1.0, self._pace(call.service).wait_s(call.priority, now)))
+        return answer.value
+
+    async def close(self) -> None:
+        """Let go of the keys' thread."""
+        await self.keys.close()
+
+    def endpoint(self, service: str) -> Endpoint:
+        """Return where a service is. Raises Refused for a region that there is not."""
+        found = self._endpoints.get(service)
+        if found is None:
+            found = self._endpoints[service] = resolve(self.settings, service, self.services.data)
+        return found
+
+    async def _admitted(self, call: Call) -> HttpRequest:
+        """Wait for the call's turn and return it signed: a signature holds from when it is made."""
+        give_up = self.clock.monotonic() + call.patience_s
+        while call.priority is not Priority.TERMINATE:
+            now = self.clock.monotonic()
+            held_s = self._breaker(call.service).wait_s(now)
+            if held_s > 0:
+                raise NotAdmitted("it has not answered for a while", held_s)
+            wait_s = self._pace(call.service).wait_s(call.priority, now)
+            if wait_s <= 0:
+                break
+            if now + wait_s > give_up:
+                raise NotAdmitted("it is throttling", wait_s)
+            await self.clock.sleep(wait_s)
+        request = await self._signed(call)
+        self._breaker(call.service).sending(self.clock.monotonic())
+        return request
+
+    async def _signed(self, call: Call) -> HttpRequest:
+        service = self.services[call.service]
+        try:
+            credentials, endpoint = await self.keys.now(), self.endpoint(call.service)
+        except ProviderError as error:
+            raise NotAdmitted(str(error), 5.0) from error
+        encoded = service.encode(call.operation, call.parameters)
+        url = f"{endpoint.url.rstrip('/')}/"
+        signed = sign(
+            credentials,
+            Scope(endpoint.region, service.signing_name),
+            "POST",
+            url,
+            {name: value for name, value in encoded.headers.items() if name != "content-length"},
+            hashlib.sha256(encoded.body).hexdigest(),
+            self.clock.now(),
+        )
+        headers = {**signed, "content-length": encoded.headers["content-length"], "user-agent": USER_AGENT}
+        return HttpRequest("POST", url, headers, encoded.body, call.total_s, call.total_s, call.reply_bytes_max)
+
+    def _read(self, call: Call, reply: HttpReply) -> Answer:
+        service = self.services[call.service]
+        request_id = plain(reply.headers.get("x-amzn-requestid", ""))[:64]
+        problem = Problem(call.service, call.operation, reply.status, "", "", request_id)
+        if 200 <= reply.status < 300:
+            try:
+                return Answer(service.decode(call.operation, reply.headers, reply.body), problem)
+            except Unreadable:
+                return Answer(None, problem._replace(detail="its answer could not be read"))
+        fault = service.fault(reply.status, reply.headers, reply.body)
+        if fault is None:
+            return Answer(None, problem)
+        skewed = _skew_s(reply.headers, self.clock.now()) > SKEW_MAX_S
+        return Answer(None, problem._replace(code=plain(fault.code), detail=plain(fault.message), skewed=skewed))
+
+    def _pace(self, service: str) -> Pace:
+        return self._paces.setdefault(service, Pace())
+
+    def _breaker(self, service: str) -> Breaker:
+        return self._breakers.setdefault(service, Breaker())
+
+
+def _skew_s(headers: Mapping[str, str], now: datetime) -> float:
+    """Return how far our clock is from the answer's; 0 where it does not say."""
+    try:
+        theirs = parsedate_to_datetime(headers.get("date", ""))
+        return abs((theirs - now).total_seconds())
+    except (ValueError, TypeError, OverflowError):
+        return 0.0

@@ -1,0 +1,118 @@
+"""One instance: made by one call that may be repeated, read, ended, with all that belongs to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from providers.aws.client import Call, Client
+from providers.aws.codec import (
+    NAME_TAG,
+    Instance,
+    SpotRequest,
+    Volume,
+    read_instance,
+    read_instances,
+    read_spot_requests,
+    read_volumes,
+    text,
+)
+from providers.aws.pace import Priority
+from providers.aws.problems import create_error
+from providers.interface import Ambiguous, NotFound, ProviderError, Refused, Unavailable
+from providers.transport import TransportError
+
+CREATE_S: Final = 30.0
+CREATE_PATIENCE_S: Final = 5.0
+"""How long a create may wait for its turn: what was decided must be sent soon or not at all (design.md 4)."""
+TERMINATE_S: Final = 20.0
+_WHAT: Final = "for an instance"
+
+
+async def create(client: Client, parameters: Mapping[str, object]) -> Instance:
+    """Send one create and return the instance. Raises NoCapacity, Refused, or Ambiguous on anything but a clean answer.
+
+    A throttled create, and one that never left this computer, are Ambiguous too although nothing was made: the same
+    request is then repeated, which its token makes safe (ADR 0012).
+    """
+    call = Call(
+        "ec2", "RunInstances", parameters, total_s=CREATE_S, patience_s=CREATE_PATIENCE_S, priority=Priority.PROOF
+    )
+    try:
+        answer = await client.exchange(call)
+    except TransportError as error:
+        raise Ambiguous(f"AWS did not answer the create: {error}") from error
+    if answer.value is None:
+        raise create_error(answer.problem, _WHAT) or Ambiguous(answer.problem.sentence(_WHAT))
+    instances = answer.value.get("Instances")
+    if isinstance(instances, list) and len(instances) == 1:
+        made = read_instance(instances[0], text(answer.value.get("OwnerId")) or "")
+        if made is not None and made.name == parameters["ClientToken"]:
+            return made
+    raise Ambiguous("AWS's answer to the create could not be read")
+
+
+async def describe(client: Client, instance_id: str) -> Instance:
+    """Return one instance as it is now, terminated ones too for a while. Raises NotFound or Unavailable."""
+    call = Call("ec2", "DescribeInstances", {"InstanceIds": [instance_id]}, Priority.PROOF)
+    try:
+        page = read_instances(await client.read(call, "about an instance"))
+    except Refused as error:
+        raise Unavailable(str(error)) from error
+    if page is None or [one.id for one in page[0]] != [instance_id]:
+        raise Unavailable("AWS's answer about an instance could not be read")
+    return page[0][0]
+
+
+async def terminate(client: Client, instance_id: str) -> None:
+    """Ask for the end of an instance; "not found" is an end. Raises Unavailable or Refused."""
+    call = Call("ec2", "TerminateInstances", {"InstanceIds": [instance_id]}, Priority.TERMINATE, total_s=TERMINATE_S)
+    try:
+        await client.read(call, "to end an instance")
+    except NotFound:
+        return
+
+
+async def volumes_of(client: Client, name: str) -> list[Volume]:
+    """Return the disks that carry a machine's name and are not deleted. Raises Unavailable or Refused."""
+    call = Call("ec2", "DescribeVolumes", {"Filters": [_named(name)]}, Priority.PROOF)
+    found = read_volumes(await client.read(call, "for an instance's disks"))
+    if found is None:
+        raise Unavailable("AWS's answer about disks could not be read")
+    return [one for one in found if one.state not in ("deleting", "deleted")]
+
+
+async def spot_requests_of(client: Client, name: str) -> list[SpotRequest]:
+    """Return the spot requests that carry a machine's name and are not closed. Raises Unavailable or Refused."""
+    call = Call("ec2", "DescribeSpotInstanceRequests", {"Filters": [_named(name)]}, Priority.PROOF)
+    found = read_spot_requests(await client.read(call, "for an instance's spot request"))
+    if found is None:
+        raise Unavailable("AWS's answer about spot requests could not be read")
+    return [one for one in found if one.state not in ("closed", "cancelled", "failed")]
+
+
+async def cancel_spot_request(client: Client, request_id: str) -> None:
+    """Cancel a spot request, so that it never starts anything again; "not found" is an end."""
+    call = Call("ec2", "CancelSpotInstanceRequests", {"SpotInstanceRequestIds": [request_id]}, Priority.TERMINATE)
+    await _end(client, call, "to cancel a spot request")
+
+
+async def delete_volume(client: Client, volume_id: str) -> None:
+    """Delete a disk; "not found" is an end."""
+    await _end(client, Call("ec2", "DeleteVolume", {"VolumeId": volume_id}, Priority.TERMINATE), "to delete a disk")
+
+
+async def _end(client: Client, call: Call, what: str) -> None:
+    try:
+        await client.read(call, what)
+    except NotFound:
+        return
+
+
+def _named(name: str) -> dict[str, object]:
+    return {"Name": f"tag:{NAME_TAG}", "Values": [name]}
+
+
+def blind(error: ProviderError) -> Unavailable:
+    """Return what a listing that could not be had is: blindness, whatever its reason (interface.py)."""
+    return error if isinstance(error, Unavailable) else Unavailable(str(error))

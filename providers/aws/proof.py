@@ -1,0 +1,132 @@
+"""Proof that an instance is gone, with its spot request and its disks (design.md 6; faults 18, 19).
+
+EC2 says ``terminated`` for about an hour, then forgets. So gone is: terminated, or "not found" of an id that is old
+enough with two complete lists 60 s apart that do not show it; and no open spot request and no disk of its name. All of
+it under the account it was launched in, confirmed in the same minute. What is left over is removed on the way.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import datetime
+
+from messages.machines import Alive, Gone, Listing, Machine, MachineState, Proof, Unknown
+from providers.aws import instances
+from providers.aws.account import Account
+from providers.aws.client import Client
+from providers.aws.codec import Instance
+from providers.aws.listing import Lister
+from providers.interface import NotFound, ProviderError, Refused
+
+
+class Prover:
+    """Proves instances gone."""
+
+    def __init__(self, client: Client, account: Account, lister: Lister) -> None:
+        self._client = client
+        self._account = account
+        self._lister = lister
+
+    async def prove(self, machine: Machine) -> Proof:
+        """Look as often as a proof needs. Never raises."""
+        try:
+            return await self._prove(machine)
+        except ProviderError as error:
+            return Unknown(detail=f"no answer: {error}")
+
+    async def _prove(self, machine: Machine) -> Proof:
+        clock = self._client.clock
+        account = await self._account.fresh()
+        if machine.account != account:
+            return Unknown(detail=f"it was launched under {machine.account}, this is {account}")
+        first, seen = await self._look(machine)
+        if seen is not None and seen.state is not MachineState.GONE:
+            return Alive(detail=f"AWS says {seen.said or 'nothing of its state'}")
+        evidence = [_said(first, machine, seen)]
+        left = await self._left_over(machine)
+        if left is not None:
+            return left
+        looks = 1 if seen is not None else 2
+        listing = await self._lister.begun_since(clock.monotonic())
+        for number in range(looks):
+            if number:
+                due = clock.monotonic() + self._client.settings.timings.absence_gap_s
+                await clock.sleep(due - clock.monotonic() + self._client.settings.timings.list_interval_s)
+                listing = await self._lister.begun_since(due)
+            verdict = _verdict(listing, machine)
+            if verdict is not None:
+                return verdict
+            evidence.append(
+                f"{listing.began:%H:%M:%S} a complete list of the account's instances shows neither its id nor its name"
+            )
+        return await self._confirmed(machine, first, listing, evidence)
+
+    async def _look(self, machine: Machine) -> tuple[datetime, Instance | None]:
+        """Return what EC2 says of it, once "not found" counts, and when it was asked."""
+        clock, timings = self._client.clock, self._client.settings.timings
+        first, seen = clock.now(), await self._get(machine)
+        while seen is None and self._young_s(machine) > 0:
+            await clock.sleep(min(timings.absence_gap_s, self._young_s(machine)))
+            first, seen = clock.now(), await self._get(machine)
+        return first, seen
+
+    async def _left_over(self, machine: Machine) -> Alive | None:
+        """Return what still exists of a machine without an instance, and have it removed."""
+        if not machine.name:
+            return None
+        for request in await instances.spot_requests_of(self._client, machine.name):
+            with suppress(ProviderError):
+                await instances.cancel_spot_request(self._client, request.id)
+            return Alive(detail=f"its spot request {request.id} is {request.state}; it is being cancelled")
+        for volume in await instances.volumes_of(self._client, machine.name):
+            if volume.state == "available":
+                with suppress(ProviderError):
+                    await instances.delete_volume(self._client, volume.id)
+            return Alive(detail=f"its disk {volume.id} is {volume.state}; it is being deleted")
+        return None
+
+    async def _confirmed(self, machine: Machine, first: datetime, listing: Listing, evidence: list[str]) -> Proof:
+        """Read whose account answered: after an empty listing anew, else within the minute."""
+        clock = self._client.clock
+        try:
+            account = await (self._account.fresh() if listing.machines else self._account.confirm())
+        except Refused as error:
+            return Unknown(detail=f"another account answers: {error}")
+        if account != machine.account:
+            return Unknown(detail=f"another account answers: {account}")
+        return Gone(
+            account=account,
+            at=clock.now(),
+            absent_since=first,
+            listing_began=listing.began,
+            evidence=(
+                *evidence,
+                f"{clock.now():%H:%M:%S} no open spot request and no disk carry its name",
+                f"{clock.now():%H:%M:%S} the account was confirmed as {account}",
+            ),
+        )
+
+    def _young_s(self, machine: Machine) -> float:
+        """Return for how long absence does not count yet."""
+        age_s = (self._client.clock.now() - machine.first_seen).total_seconds()
+        return self._client.settings.timings.min_age_s - age_s
+
+    async def _get(self, machine: Machine) -> Instance | None:
+        try:
+            return await instances.describe(self._client, machine.id)
+        except NotFound:
+            return None
+
+
+def _verdict(listing: Listing, machine: Machine) -> Proof | None:
+    """Return why a listing ends the proof, or ``None`` where it shows nothing of the machine."""
+    if not listing.complete or listing.account != machine.account:
+        return Unknown(detail="the listing is cut, or of an account that is not confirmed")
+    if any(machine.id == m.id or (machine.name and machine.name == m.name) for m in listing.machines):
+        return Alive(detail="it is listed")
+    return None
+
+
+def _said(at: datetime, machine: Machine, seen: Instance | None) -> str:
+    words = "not found" if seen is None else seen.said
+    return f"{at:%H:%M:%S} AWS was asked for instance {machine.id}: {words}"

@@ -1,0 +1,90 @@
+"""Puts the AWS provider together: instances, the bucket, copies of it here, and predictions made here."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+from messages.machines import ProviderKind
+from providers.aws.client import Client
+from providers.aws.settings import AwsProviderSettings, AwsSettings
+from providers.aws.storage import AwsStorage, encryption
+from providers.aws.training import AwsTraining
+from providers.interface import Provider, ProviderClock
+from providers.local.prediction import LocalPrediction, PredictionTerms
+from providers.local.storage import LocalStorage
+from providers.near import NearCopies
+from providers.s3.client import S3Client
+from providers.s3.settings import S3Settings
+from providers.seams import Outside, ProgramRunner
+from providers.transport import Transport
+from providers.worker import Worker
+
+UPLOAD_NAME_BYTES: Final = 12
+STORE_FOLDER: Final = "store"
+"""Below Lastcall's directory on an instance: what of the bucket was brought there, under its keys."""
+
+
+class PredictionHere(LocalPrediction):
+    """Answers predictions with models of the bucket on this computer, until there is a function for them."""
+
+    kind: ClassVar[ProviderKind] = "aws"
+
+    def __init__(
+        self,
+        terms: PredictionTerms,
+        storage: AwsStorage,
+        copies: NearCopies,
+        runner: ProgramRunner,
+        clock: ProviderClock,
+    ) -> None:
+        super().__init__(terms, storage, copies, runner, clock)
+        self._copies = copies
+
+    async def close(self) -> None:
+        """End what runs, and let go of the copies they read."""
+        await super().close()
+        await self._copies.close()
+
+
+def build_aws_training(settings: AwsSettings, clock: ProviderClock, transport: Transport) -> AwsTraining:
+    """Return the training part for one account and region; nothing is asked yet. Its ``client`` serves others too.
+
+    The transport stays the caller's to close.
+    """
+    return AwsTraining(Client(transport, clock, settings))
+
+
+def build_aws_storage(settings: AwsSettings, client: Client, transport: Transport) -> AwsStorage:
+    """Return the storage part, which signs with the keys of ``client``; nothing is asked yet. Raises Refused."""
+    endpoint = client.endpoint("s3")
+    own = settings.endpoint("s3") is not None
+    s3 = S3Settings(
+        endpoint=endpoint.url,
+        region=endpoint.region,
+        bucket=settings.bucket,
+        # A dot in the name breaks TLS in the host; emulators answer to one host.
+        bucket_in_host=not own and "." not in settings.bucket,
+        write_headers=encryption(settings),
+        has_conditions=True,
+    )
+    return AwsStorage(S3Client(transport, client.clock, s3, client.keys.now), f"{settings.machine_root}/{STORE_FOLDER}")
+
+
+def build_aws(settings: AwsProviderSettings, outside: Outside, *, near_worker: Worker | None = None) -> Provider:
+    """Open the provider; nothing is asked yet. Raises Refused for a region that AWS does not have, OSError."""
+    training = build_aws_training(settings, outside.clock, outside.transport)
+    storage = build_aws_storage(settings, training.client, outside.transport)
+    near = settings.near.absolute()
+    near.mkdir(parents=True, exist_ok=True, mode=0o700)
+    worker = near_worker or Worker("aws-near")
+    disk = LocalStorage(near / "objects", lambda: outside.entropy.bytes(UPLOAD_NAME_BYTES).hex(), worker)
+    copies = NearCopies(storage, disk, outside.clock, settings.near_bytes_max)
+    terms = PredictionTerms(
+        folder=near / "predictions",
+        python=settings.python,
+        workers_max=settings.prediction_workers_max,
+        memory_bytes=settings.prediction_memory_bytes,
+        usd_per_second=settings.prediction_usd_per_second,
+    )
+    prediction = PredictionHere(terms, storage, copies, outside.runner, outside.clock)
+    return Provider(training, storage, prediction, copies)

@@ -1,0 +1,48 @@
+"""AWS's ``CloudStorageProvider``: one S3 bucket, encrypted, and addresses that let others up or down for a while.
+
+Old versions, lifecycle and the TLS-only policy are the bucket's own (``lastcall setup aws``); nothing here depends on
+them: a deleted object reads as absent whether the bucket keeps versions or not.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from messages.machines import ProviderKind
+from providers.aws.settings import AwsSettings
+from providers.interface import PresignedGet, PresignedPost
+from providers.keys import split_key
+from providers.s3.client import S3Client
+from providers.s3.presign import presign_get, presign_post
+from providers.s3.store import S3Store
+
+
+class AwsStorage(S3Store):
+    """Keeps objects in one bucket; a machine has those it needs below ``mount_path`` on its own disk."""
+
+    kind: ClassVar[ProviderKind] = "aws"
+
+    def __init__(self, client: S3Client, mount_path: str) -> None:
+        """``client`` speaks to the bucket; its transport is closed by whoever opened it."""
+        super().__init__(client, mount_path)
+        self.places = {"s3": client.settings.bucket}
+
+    async def presigned_get(self, key: str, limit_s: int) -> PresignedGet:
+        """Return an address that reads one object for ``limit_s`` seconds, without a key."""
+        split_key(key)
+        return await presign_get(self._client, key, limit_s)
+
+    async def presigned_post(self, key: str, limit_s: int, bytes_max: int) -> PresignedPost:
+        """Return a form that uploads one object of at most ``bytes_max`` for ``limit_s`` seconds, without a key."""
+        split_key(key)
+        return await presign_post(self._client, key, limit_s, bytes_max)
+
+
+def encryption(settings: AwsSettings) -> dict[str, str]:
+    """Return the headers that have an object encrypted: by the configured KMS key, or by S3's own."""
+    if settings.kms_key is None:
+        return {"x-amz-server-side-encryption": "AES256"}
+    return {
+        "x-amz-server-side-encryption": "aws:kms",
+        "x-amz-server-side-encryption-aws-kms-key-id": settings.kms_key,
+    }

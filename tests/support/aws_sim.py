@@ -1,0 +1,65 @@
+"""The emulated AWS behind a ``Transport``, in one process and on any clock: no socket, no thread, no real time.
+
+Answers come as late, cut or lost as the core says. They can also be lost on their way (``lose_calls``).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from providers.aws.client import Client
+from providers.aws.settings import AwsSettings, Keys
+from providers.interface import ProviderClock
+from providers.transport import HttpRequest
+from tests.emulators.aws.core import Ec2Core
+from tests.emulators.aws.settings import ACCOUNT, MAIN_KEY, MAIN_SECRET, OTHER_KEY, OTHER_SECRET
+from tests.emulators.aws.wire import Request
+from tests.support.runpod_sim import SimTransport
+
+REGION: Final = "us-east-1"
+BUCKET: Final = "lastcall-tests"
+PROFILE: Final = "lastcall-instance"
+"""The instance profile that the emulated account has from the start."""
+FINGERPRINT: Final = f"aws:{ACCOUNT}:{REGION}"
+
+
+class AwsTransport(SimTransport):
+    """Carries requests to one core; time passes on ``clock`` only."""
+
+    def __init__(self, core: Ec2Core, clock: ProviderClock, *, latency_s: float = 0.0) -> None:
+        platform: Any = core  # it is asked by the same words as the other platform
+        super().__init__(platform, clock, latency_s=latency_s)
+        self.core = core
+
+    def lose_calls(self, action: str, times: int = 1) -> None:
+        """Let the next such calls happen and their answers never arrive."""
+        wanted = f"Action={action}&".encode()
+        self._losses += [lambda r: isinstance(r.body, bytes) and wanted in r.body + b"&"] * times
+
+    async def _on_the_wire(self, request: HttpRequest) -> Any:
+        parts = urlsplit(request.url)
+        body = request.body
+        data = b"".join([bytes(p) async for p in body()]) if callable(body) else bytes(body or b"")
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        return Request(request.method, parts.path, parts.query, {"host": parts.netloc, **headers}, data)
+
+
+def settings(**changes: object) -> AwsSettings:
+    """Return the provider's settings for the main account of an emulated AWS."""
+    keys = Keys(access_key=MAIN_KEY, secret_key=SecretStr(MAIN_SECRET))
+    return AwsSettings.model_validate(
+        {"region": REGION, "bucket": BUCKET, "keys": keys, "instance_profile": PROFILE, **changes}
+    )
+
+
+def other_account() -> Keys:
+    """Return the key of another account."""
+    return Keys(access_key=OTHER_KEY, secret_key=SecretStr(OTHER_SECRET))
+
+
+def client_of(core: Ec2Core, clock: ProviderClock, **changes: object) -> Client:
+    """Return a client of the core."""
+    return Client(AwsTransport(core, clock), clock, settings(**changes))

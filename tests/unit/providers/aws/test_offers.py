@@ -1,0 +1,123 @@
+"""Which machine for which job, at which prices (requirements R6.1, R6.2)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from providers.aws.market import read_product
+from providers.aws.offers import max_spot_price
+from providers.aws.prices import AS_OF
+from providers.aws.types import select_type
+from providers.interface import Need, Unavailable
+from tests.support.aws_cloud import Cloud
+from tests.support.aws_sim import settings
+
+
+@pytest.mark.parametrize(
+    ("size_mb", "model", "chosen"),
+    [
+        (10, "auto", "t3.medium"),
+        (100, "ridge", "t3.medium"),
+        (101, "auto", "m5.large"),
+        (600, "xgboost", "m5.xlarge"),
+        (3000, "auto", "m5.2xlarge"),
+        (50_000, "auto", "m5.8xlarge"),
+        (10, "neural_network", "g4dn.xlarge"),
+        (2000, "mlp_classification", "g5.xlarge"),
+    ],
+)
+def test_size_and_family_choose_the_type(size_mb: float, model: str, chosen: str) -> None:
+    assert select_type(size_mb, model) == chosen
+
+
+async def test_spot_comes_first_and_the_same_on_demand_is_the_way_out() -> None:
+    cloud = Cloud()
+    offers = [
+        o for o in await cloud.training.offers(Need(size_mb=10, model_type="auto")) if o.machine_type == "t3.medium"
+    ]
+    assert [o.spot for o in offers] == [True, True, False]
+    assert offers[0].rate_usd_per_hour <= offers[1].rate_usd_per_hour < offers[2].rate_usd_per_hour
+    assert len({o.id for o in offers}) == 3
+    assert all(o.disk_usd_per_hour > 0 for o in offers)
+
+
+async def test_without_spot_there_are_on_demand_offers_only() -> None:
+    cloud = Cloud(spot=False)
+    offers = await cloud.training.offers(Need(size_mb=10, model_type="auto"))
+    assert offers
+    assert not any(o.spot for o in offers)
+
+
+async def test_spot_above_the_limit_is_no_offer() -> None:
+    cloud = Cloud(spot_max_usd_per_hour="0.001")
+    assert not any(o.spot for o in await cloud.training.offers(Need(size_mb=10, model_type="auto")))
+
+
+async def test_spot_that_costs_more_than_on_demand_is_no_offer() -> None:
+    cloud = Cloud()
+    cloud.arm("price.spot", 4)
+    assert not any(o.spot for o in await cloud.training.offers(Need(size_mb=10, model_type="auto")))
+
+
+async def test_an_offline_price_says_of_when_it_is() -> None:
+    cloud = Cloud()
+    cloud.arm("auth.denied", ["pricing:*"])
+    offers = await cloud.training.offers(Need(size_mb=10, model_type="auto"))
+    (usual,) = [o for o in offers if o.id == "t3.medium@us-east-1/on-demand"]
+    assert usual.rate_usd_per_hour == Decimal("0.0416")
+    assert f"{AS_OF:%Y-%m-%d}" in usual.reason
+
+
+async def test_the_users_choice_and_the_configured_type_win() -> None:
+    cloud = Cloud()
+    asked = await cloud.training.offers(Need(size_mb=10, model_type="auto", machine="r5.large"))
+    assert {o.machine_type for o in asked} == {"r5.large"}
+    fixed = Cloud(instance_type="c5.large").training
+    assert fixed.select_compute_type(10, "auto") == "c5.large"
+    assert {o.machine_type for o in await fixed.offers(Need(size_mb=10, model_type="auto"))} == {"c5.large"}
+
+
+@pytest.mark.parametrize("name", ["no such type", "x9.huge", "../etc"])
+async def test_a_type_that_does_not_exist_has_no_offer(name: str) -> None:
+    assert await Cloud().training.offers(Need(size_mb=10, model_type="auto", machine=name)) == []
+
+
+async def test_a_gpu_is_named_and_gets_the_image_with_its_drivers() -> None:
+    cloud = Cloud()
+    offer = await cloud.offer(model_type="neural_network")
+    assert (offer.gpu_count, offer.gpu) == (1, "NVIDIA T4 16 GB")
+    plain, gpu = await cloud.training.images.image(gpu=False), await cloud.training.images.image(gpu=True)
+    assert plain.id != gpu.id
+
+
+async def test_a_pinned_image_is_asked_for_by_nobody() -> None:
+    newest = (await Cloud().training.images.image(gpu=False)).id
+    cloud = Cloud(ami=newest)
+    assert (await cloud.training.images.image(gpu=True)).id == newest
+    assert cloud.core.calls["ssm.GetParameter"] == 0
+
+
+async def test_without_prices_there_is_no_plan() -> None:
+    cloud = Cloud()
+    cloud.arm("outage", "503", on=("ec2.DescribeSpotPriceHistory",))
+    with pytest.raises(Unavailable):
+        await cloud.training.offers(Need(size_mb=10, model_type="auto"))
+
+
+async def test_the_highest_spot_price_is_a_multiple_within_the_limit() -> None:
+    offer = await Cloud().offer()
+    assert max_spot_price(offer, settings()) == (offer.rate_usd_per_hour * Decimal("1.25")).quantize(Decimal("1e-6"))
+    narrow = settings(spot_max_usd_per_hour=offer.rate_usd_per_hour)
+    assert max_spot_price(offer, narrow) == offer.rate_usd_per_hour
+
+
+@pytest.mark.parametrize("value", ["", "[]", "{}", '{"terms": {"OnDemand": {"a": 5}}}', None, 7])
+def test_a_price_that_cannot_be_read_is_none(value: object) -> None:
+    assert read_product(value) is None
+
+
+def test_a_price_is_read_from_the_lists_own_form() -> None:
+    text = '{"terms":{"OnDemand":{"a":{"priceDimensions":{"b":{"unit":"Hrs","pricePerUnit":{"USD":"0.0960000000"}}}}}}}'
+    assert read_product(text) == Decimal("0.096")

@@ -1,0 +1,124 @@
+"""What proves an instance gone, and what does not. Faults 2, 3, 7, 19."""
+
+from __future__ import annotations
+
+import pytest
+
+from messages.machines import Alive, Gone, Machine, Proof, Unknown
+from tests.emulators.aws.settings import OTHER_ACCOUNT, Settings
+from tests.support.aws_cloud import Cloud
+from tests.support.aws_sim import other_account
+
+
+async def proven(cloud: Cloud, machine: Machine) -> Proof:
+    return await cloud.clock.drive(cloud.training.prove_gone(machine))
+
+
+async def ended(cloud: Cloud) -> Machine:
+    made = await cloud.training.launch(await cloud.request())
+    await cloud.clock.advance(70)
+    await cloud.training.terminate(made.id)
+    return made
+
+
+async def test_only_terminated_is_gone() -> None:
+    cloud = Cloud()
+    made = await ended(cloud)
+    assert isinstance(await proven(cloud, made), Alive)
+    await cloud.clock.advance(30)
+    proof = await proven(cloud, made)
+    assert isinstance(proof, Gone)
+    assert any("terminated: it was ended on request" in line for line in proof.evidence)
+
+
+async def test_stuck_in_shutting_down_is_alive_for_as_long_as_it_lasts() -> None:
+    cloud = Cloud()
+    cloud.arm("end.stuck")
+    made = await ended(cloud)
+    await cloud.clock.advance(7200)
+    proof = await proven(cloud, made)
+    assert isinstance(proof, Alive)
+    assert "shutting-down" in proof.detail
+
+
+async def test_a_forgotten_instance_needs_two_complete_lists_a_minute_apart() -> None:
+    cloud = Cloud(Settings(forget_s=60.0))
+    made = await ended(cloud)
+    await cloud.clock.advance(200)
+    before, began = cloud.calls("DescribeInstances"), cloud.clock.now()
+    proof = await proven(cloud, made)
+    assert isinstance(proof, Gone)
+    assert (cloud.clock.now() - began).total_seconds() >= 60
+    assert cloud.calls("DescribeInstances") - before == 3
+    assert sum("complete list" in line for line in proof.evidence) == 2
+
+
+async def test_an_instance_that_ec2_does_not_show_yet_is_not_gone() -> None:
+    cloud = Cloud()
+    request = await cloud.request()
+    cloud.arm("describe.lag", 30)
+    made = await cloud.training.launch(request)
+    assert isinstance(await proven(cloud, made), Alive)
+
+
+async def test_an_open_spot_request_is_cancelled_before_anything_counts_as_gone() -> None:
+    cloud = Cloud()
+    cloud.arm("spot.left_open")
+    made = await ended(cloud)
+    await cloud.clock.advance(30)
+    left = await proven(cloud, made)
+    assert isinstance(left, Alive)
+    assert "spot request" in left.detail
+    assert isinstance(await proven(cloud, made), Gone)
+
+
+async def test_a_spot_request_that_fills_again_has_its_instance_seen() -> None:
+    cloud = Cloud()
+    cloud.arm("spot.race", 5)
+    made = await ended(cloud)
+    await cloud.clock.advance(40)
+    assert not isinstance(await proven(cloud, made), Gone)
+
+
+async def test_a_disk_that_stayed_is_deleted_before_anything_counts_as_gone() -> None:
+    cloud = Cloud()
+    cloud.arm("volume.left")
+    made = await ended(cloud)
+    await cloud.clock.advance(30)
+    left = await proven(cloud, made)
+    assert isinstance(left, Alive)
+    assert "disk" in left.detail
+    assert isinstance(await proven(cloud, made), Gone)
+    assert cloud.core.alive(cloud.seconds()) == ()
+
+
+async def test_another_account_proves_nothing() -> None:
+    cloud = Cloud()
+    made = await ended(cloud)
+    await cloud.clock.advance(30)
+    other = cloud.open(keys=other_account())
+    proof = await cloud.clock.drive(other.prove_gone(made))
+    assert isinstance(proof, Unknown)
+    assert OTHER_ACCOUNT in proof.detail
+
+
+async def test_a_key_that_becomes_another_accounts_proves_nothing() -> None:
+    """Fault 2: every list is empty then, and every id is unknown."""
+    cloud = Cloud()
+    made = await cloud.training.launch(await cloud.request())
+    await cloud.clock.advance(70)
+    await cloud.training.list_machines()
+    cloud.arm("auth.switch_account", OTHER_ACCOUNT)
+    listing = await cloud.training.list_machines()
+    assert listing.account != made.account or not listing.complete
+    assert isinstance(await proven(cloud, made), Unknown)
+
+
+@pytest.mark.parametrize(("fault", "value"), [("list.empty_once", True), ("body.html", True), ("body.cut", True)])
+async def test_a_list_that_lies_or_breaks_proves_nothing(fault: str, value: object) -> None:
+    cloud = Cloud()
+    made = await cloud.training.launch(await cloud.request())
+    await cloud.clock.advance(70)
+    await cloud.training.list_machines()
+    cloud.arm(fault, value, on=("ec2.DescribeInstances",), calls=2)
+    assert not isinstance(await proven(cloud, made), Gone)
