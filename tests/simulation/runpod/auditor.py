@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -35,7 +35,13 @@ GUARD_S: Final = 300.0
 """I1: by the timer in the pod alone."""
 ROUND_USD: Final = Decimal("0.01")
 
-FALSE_YES: Final = ("delete.404_then_visible", "delete.ack_ignored", "auth.switch_account", "auth.narrow")
+FALSE_YES: Final = (
+    "delete.404_then_visible",
+    "delete.ack_ignored",
+    "auth.switch_account",
+    "auth.narrow",
+    "pod.resurrect",
+)
 """With these an end is answered like an accepted one, and the pod goes on."""
 
 
@@ -65,6 +71,10 @@ class Auditor:
     known: dict[str, Known] = field(default_factory=dict)
     reasons: dict[str, float] = field(default_factory=dict)
     """Machine id → when the first reason to end it was journaled."""
+    unsettled: dict[str, None] = field(default_factory=dict)
+    """Orphans whose end nobody has written down yet."""
+    found_late: bool = False
+    """Whether there was any."""
     stops: dict[JobId, float] = field(default_factory=dict)
     closed: dict[JobId, ev.JobClosed] = field(default_factory=dict)
     ledger: LedgerState = field(default_factory=lambda: LedgerState(_utc()))
@@ -155,7 +165,11 @@ class Auditor:
             case ev.SurplusFound():
                 self._reason(event.machine.id, now)
             case ev.OrphanReaped():
+                self.unsettled[event.machine.id] = None
+                self.found_late = True
                 self._reason(event.machine.id, now)
+            case ev.OrphanGone():
+                self.unsettled.pop(event.machine.id, None)
             case ev.StopAccepted() if job_id:
                 self.stops.setdefault(job_id, now)
             case ev.GoneProved() | ev.SurplusGone():
@@ -298,16 +312,28 @@ class Auditor:
         """I8: what was booked is what the platform bills for pods of ours.
 
         Until the bill is read (``at_least``) an end that nobody could see is booked as of the first look that could,
-        and where the platform said yes to an end and did not mean it, as of that yes.
+        and where the platform said yes to an end and did not mean it, as of that yes. A machine that was found late
+        is booked from when it was found.
         """
         now = self.house.now()
-        ours = {life.pod_id for life in self.house.platform.history() if not life.foreign}
-        billed = sum((line.amount(now) for line in self.house.platform.bills() if line.resource in ours), Decimal(0))
-        booked, room = self.ledger.total_usd, max(ROUND_USD, billed / 100)
-        if at_least and (booked > billed or any(self.house.platform.faults.hits[name] for name in FALSE_YES)):
+        ours = {life.pod_id: life for life in self.house.platform.history() if not life.foreign}
+        bills: dict[str, Decimal] = dict.fromkeys(ours, Decimal(0))
+        for line in self.house.platform.bills():
+            if line.resource in ours:
+                bills[line.resource] += line.amount(now)
+        billed = sum(bills.values(), Decimal(0))
+        booked, room = self.ledger.total_usd - self._without_bill(bills, ours), max(ROUND_USD, billed / 100)
+        if at_least and (
+            booked > billed or self.found_late or any(self.house.platform.faults.hits[name] for name in FALSE_YES)
+        ):
             return
         if abs(booked - billed) > room:
             raise Violation(f"I8: ${booked:.4f} booked, ${billed:.4f} billed")
+
+    def _without_bill(self, bills: Mapping[str, Decimal], ours: Mapping[str, Life]) -> Decimal:
+        """Return what is booked of jobs whose pods ended in the instant they were made: no bill will speak of them."""
+        paid = {self.known[ours[pod].name].job_id for pod, usd in bills.items() if usd and ours[pod].name in self.known}
+        return sum((a.booked_usd for job_id, a in self.ledger.accounts.items() if job_id not in paid), Decimal(0))
 
     async def watch(self) -> None:
         """Look between events too; runs until cancelled."""

@@ -174,14 +174,24 @@ def stop_lost() -> AbstractContextManager[Any]:
 @contextmanager
 def deadline_ignored() -> Iterator[None]:
     """Time alone ends no machine."""
-    running = decide._running
+    running, seen = decide._running, decide._folder_seen
     timed = ("no_start", "deadline", "budget")
+
+    def is_timed(event: ev.Event | None) -> bool:
+        return isinstance(event, ev.EndDecided) and event.reason in timed
 
     def endless(*args: Any) -> ev.Event | None:
         event = running(*args)
-        return None if isinstance(event, ev.EndDecided) and event.reason in timed else event
+        return None if is_timed(event) else event
 
-    with patch.object(decide, "_running", endless), patch.object(driver, "next_wake", lambda *_: None):
+    def patient(*args: Any) -> list[ev.Event]:
+        return [event for event in seen(*args) if not is_timed(event)]
+
+    with (
+        patch.object(decide, "_running", endless),
+        patch.object(decide, "_folder_seen", patient),
+        patch.object(driver, "next_wake", lambda *_: None),
+    ):
         yield
 
 

@@ -299,7 +299,7 @@ class Run:
             await self.alive.wait()
             open_jobs = [j for j in [await house.job(job_id) for job_id in self.jobs] if j.closed is None]
             booked = self.auditor.ledger.settled.issuperset(self.jobs) and not self.auditor.ledger.open
-            coming = any(life.created_at is None for life in house.platform.history())
+            coming = self.auditor.unsettled or any(life.created_at is None for life in house.platform.history())
             if not open_jobs and house.billing() == 0 and booked and not coming and not self.tap.died.is_set():
                 return
             for job in open_jobs:
