@@ -34,11 +34,16 @@ async def test_the_fingerprint_stays_the_same(provider_under_test: Subject) -> N
     assert await provider_under_test.provider.training.fingerprint() == before
 
 
-async def test_the_chosen_type_is_on_offer(provider_under_test: Subject) -> None:
+async def test_the_type_it_would_choose_can_be_had_and_every_offer_says_why_it_stands_there(
+    provider_under_test: Subject,
+) -> None:
+    """What a machine brings to a model may put others first."""
     training = provider_under_test.provider.training
     chosen = training.select_compute_type(10, "auto")
+    asked = await training.offers(Need(size_mb=10, model_type="auto", machine=chosen))
+    assert {offer.machine_type for offer in asked} == {chosen}
     offers = await training.offers(Need(size_mb=10, model_type="auto"))
-    assert chosen in {offer.machine_type for offer in offers}
+    assert offers
     assert len({offer.id for offer in offers}) == len(offers)
     assert all(offer.provider == training.kind and offer.reason and offer.rate_usd_per_hour > 0 for offer in offers)
 
