@@ -35,14 +35,14 @@ from lastcall import wiring
 from lastcall.parts import Parts
 from lastcall.rented import Fleets, Hooks
 from messages import events as ev
-from messages.admin import Collected, CollectResult
+from messages.admin import BringDataset, Collected, CollectResult
 from messages.errors import Refusal
 from messages.ids import JobId, UserId
 from messages.machines import ProviderKind
 
 ASK_S = 30.0
 COLLECT_S = 3600.0
-"""Verifying and copying a model may take long; giving up would only mean doing it again."""
+"""Verifying and copying a model, or copying a data set, may take long; giving up would only mean doing it again."""
 DRAIN_S = 5.0
 CREATE_ANSWER_S = 60.0
 """An orderly stop waits this long for the answers of creates that are out."""
@@ -137,6 +137,10 @@ class Node:
         collected: Collected = await self.storage.ask(asked, COLLECT_S)
         return collected
 
+    async def bring(self, asked: BringDataset) -> None:
+        """Ask storage to copy a data set to where its job's machine reads it."""
+        await self.storage.ask(asked, COLLECT_S)
+
     def _drive(self, job_id: JobId, rules: Rules) -> JobDriver:
         return JobDriver(
             job_id,
@@ -152,11 +156,12 @@ class Node:
     def _supervise(self, job_id: JobId, provider: ProviderKind) -> Ref[Input]:
         if job_id not in self.supervisors:
             self.fleets.bind(job_id, provider)
+            rules, fleet = self.fleets.rules(job_id), self.fleets.of(job_id)
 
             def supervisor() -> PodSupervisor:
                 return PodSupervisor(
-                    self._drive(job_id, self.fleets.rules(job_id)),
-                    FleetWatcher(self.fleets.of(job_id)),
+                    self._drive(job_id, rules),
+                    FleetWatcher(fleet),
                     self._closed,
                 )
 

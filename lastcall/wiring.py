@@ -126,6 +126,7 @@ def services(
         views=views,
         audit=audit(world, parts),
         version=parts.version,
+        others={kind: rented.storage for kind, rented in parts.rented.items() if kind != parts.kind},
     )
 
 

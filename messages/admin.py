@@ -149,6 +149,8 @@ class DownloadGrant(Record):
     key: str
     size_bytes: int
     name: str
+    provider: ProviderKind | None = None
+    """Whose store the key is of; ``None``: the one new things go to."""
 
 
 class ReadDataset(Request[DownloadGrant]):
@@ -173,6 +175,17 @@ class HoldDataset(Request[None]):
     dataset_id: DatasetId
 
 
+class BringDataset(Request[None]):
+    """Have a data set's bytes in the store of ``provider``, copied there where they lie elsewhere. Idempotent.
+
+    Refused: ``E-ELSEWHERE``, ``E-ARTIFACT``. Raises Unavailable or Refused where the stores do.
+    """
+
+    requester: Requester
+    dataset_id: DatasetId
+    provider: ProviderKind
+
+
 class CheckedTraining(Record):
     """What inspection with the target found."""
 
@@ -182,6 +195,8 @@ class CheckedTraining(Record):
     classes: int | None = None
     features: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    copied_from: ProviderKind | None = None
+    """Whose store the data set lies in, where it must be copied from before it is used."""
 
 
 class CheckTraining(Request[CheckedTraining]):

@@ -236,6 +236,8 @@ class DatasetRow(Record):
     added: Instant
     delimiter: str
     encoding: str
+    provider: str | None = None
+    """Whose store it was put into; null where that was not noted."""
 
 
 class DatasetsDocument(Document):
@@ -336,6 +338,7 @@ class StatusDocument(Document):
     spent_month_usd: Usd
     reserved_usd: Usd
     last_complete_listing: Instant | None
+    """Of the provider new jobs go to; another one that gives none is an alarm."""
     dead_letters: int
     alarms: tuple[AlarmRow, ...]
     actors: tuple[ActorRow, ...]

@@ -95,6 +95,8 @@ class Plan(Record):
     self_termination: Literal["proven", "unproven"]
     """Whether the machine's own timer is known to end it; unproven means bounded only while Lastcall runs."""
     warnings: tuple[str, ...] = ()
+    copied_from: ProviderKind | None = None
+    """Whose store the data set lies in and is copied from first; ``None``: it is with ``provider`` already."""
 
 
 class Binding(Record):

@@ -6,6 +6,7 @@ from typing import Literal
 
 from messages.base import Instant, Record
 from messages.ids import DatasetId, JobId, ModelId, UserId
+from messages.machines import ProviderKind
 from messages.money import Usd
 
 
@@ -63,6 +64,8 @@ class DatasetInfo(Record):
     sha256: str
     added: Instant
     profile: Profile
+    provider: ProviderKind | None = None
+    """Whose store it was put into; ``None`` in journals from before this was noted."""
 
 
 class ModelInfo(Record):
@@ -83,6 +86,8 @@ class ModelInfo(Record):
     artifacts: tuple[Artifact, ...]
     size_bytes: int
     created: Instant
+    provider: ProviderKind | None = None
+    """Whose store it was put into; ``None`` in journals from before this was noted."""
 
 
 class PredictionInfo(Record):
@@ -96,3 +101,5 @@ class PredictionInfo(Record):
     size_bytes: int
     cost_usd: Usd
     created: Instant
+    provider: ProviderKind | None = None
+    """Whose store they are in."""

@@ -34,6 +34,7 @@ def row(found: DatasetInfo) -> DatasetRow:
         added=found.added,
         delimiter=found.profile.delimiter,
         encoding=found.profile.encoding,
+        provider=found.provider,
     )
 
 

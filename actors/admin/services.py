@@ -7,8 +7,8 @@ A view raises ``messages.errors.Refusal`` (``E-NOTFOUND`` for what is missing *a
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from messages.admin import TrainOrder
@@ -25,6 +25,7 @@ from messages.documents import (
     TrainDocument,
 )
 from messages.jobs import Plan, Requester
+from messages.machines import ProviderKind
 from providers.interface import CloudStorageProvider
 
 R = TypeVar("R")
@@ -119,3 +120,9 @@ class Services:
     audit: Audit
     version: str
     """Version of the daemon, for ``GET /v1/version``."""
+    others: Mapping[ProviderKind, CloudStorageProvider] = field(default_factory=dict)
+    """Bytes out of the stores of other providers, where a grant names one."""
+
+    def store_of(self, provider: ProviderKind | None) -> CloudStorageProvider:
+        """Return the store a grant's key is of."""
+        return self.store if provider is None else self.others.get(provider, self.store)

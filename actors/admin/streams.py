@@ -44,7 +44,8 @@ async def send_bytes(desk: Desk, request: web.Request, grant: DownloadGrant) -> 
     response = web.StreamResponse(headers=_headers(request, "application/octet-stream"))
     response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(grant.name, safe='')}"
     response.content_length = grant.size_bytes
-    return await _send(desk, request, response, desk.services.store.get(grant.key), bytes)
+    store = desk.services.store_of(grant.provider)
+    return await _send(desk, request, response, store.get(grant.key), bytes)
 
 
 async def _send(

@@ -74,6 +74,7 @@ def plan(
         hold_usd=hold_usd,
         self_termination="proven" if self_ending == "proven" else "unproven",
         warnings=checked.warnings,
+        copied_from=checked.copied_from,
     )
 
 

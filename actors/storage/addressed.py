@@ -20,7 +20,7 @@ from messages.admin import AddFromAddress, CommitUpload, UploadGrant
 from messages.errors import Refusal
 from messages.ids import DatasetId, UserId
 from messages.storage import DatasetInfo, ObjectInfo
-from providers.interface import NotFound, ProviderError
+from providers.interface import CloudStorageProvider, NotFound, ProviderError
 
 
 class AddressedDatasets:
@@ -38,7 +38,7 @@ class AddressedDatasets:
         Raises ``E-KEY`` for what is no address of the requester's own files here, ``E-NOTFOUND`` for no file.
         """
         parts, user = self._parts, msg.requester.user_id
-        access = decide_address(parts.layout, user, msg.address)
+        source, access = self._decided(user, msg.address)
         name = checked_label(access.rest[-1] if msg.name is None else msg.name)
         dataset = DatasetId.derived("address", user, msg.command_id)
         async with self._commands.held(msg.command_id):
@@ -50,13 +50,22 @@ class AddressedDatasets:
                     raise not_found("data set")
                 return kept.info
             async with self._room.entered():
-                return await self._fetched(msg, access, name, dataset)
+                return await self._fetched(msg, source, access, name, dataset)
 
-    async def _fetched(self, msg: AddFromAddress, access: Granted, name: str, dataset: DatasetId) -> DatasetInfo:
+    def _decided(self, user: UserId, address: str) -> tuple[StorageParts, Granted]:
+        """Return whose store an address is of, and the key in it. Raises Refusal ``E-KEY``."""
+        for other in self._parts.others.values():
+            with suppress(Refusal):
+                return other, decide_address(other.layout, user, address)
+        return self._parts, decide_address(self._parts.layout, user, address)
+
+    async def _fetched(
+        self, msg: AddFromAddress, source: StorageParts, access: Granted, name: str, dataset: DatasetId
+    ) -> DatasetInfo:
         parts, requester = self._parts, msg.requester
         key, bytes_max = parts.layout.incoming_key(requester.user_id, dataset), parts.settings.upload_bytes_max
         try:
-            stored = await self._brought(access.key, key, bytes_max)
+            stored = await self._brought(source.store, access.key, key, bytes_max)
             grant = UploadGrant(dataset_id=dataset, key=key, bytes_max=bytes_max)
             return await self._datasets.commit(
                 CommitUpload(command_id=msg.command_id, requester=requester, grant=grant, name=name, stored=stored)
@@ -66,14 +75,14 @@ class AddressedDatasets:
                 await parts.incoming.delete(key)
             raise
 
-    async def _brought(self, source: str, target: str, bytes_max: int) -> ObjectInfo:
+    async def _brought(self, store: CloudStorageProvider, source: str, target: str, bytes_max: int) -> ObjectInfo:
         """Bring a file of at most ``bytes_max`` to where uploads arrive."""
         parts = self._parts
         try:
-            found = await parts.store.stat(source)
+            found = await store.stat(source)
             if found.size_bytes > bytes_max:
                 raise Refusal("E-TOOLARGE", f"a data set has at most {bytes_max} bytes")
-            size, sha256 = await bring(parts.store, source, parts.incoming, target)
+            size, sha256 = await bring(store, source, parts.incoming, target)
         except NotFound:
             raise Refusal("E-NOTFOUND", "there is no file at this address") from None
         return ObjectInfo(key=target, size_bytes=size, modified=found.modified, sha256=sha256)

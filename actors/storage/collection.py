@@ -106,6 +106,7 @@ class Collector:
             artifacts=tuple(Artifact(name=n, size_bytes=a.size_bytes, sha256=a.sha256) for n, a in files.items()),
             size_bytes=sum(artifact.size_bytes for artifact in files.values()),
             created=self._parts.world.clock.now(),
+            provider=self._parts.kind,
         )
         await put_bytes(store, f"{folder}/{MANIFEST}", manifest_bytes(info))
         return info

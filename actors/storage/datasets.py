@@ -6,8 +6,11 @@ import json
 from contextlib import suppress
 
 from actors.journal.interface import JournalUnavailable
+from actors.storage import elsewhere
 from actors.storage.access import Granted, decide_access
+from actors.storage.audit import who_of
 from actors.storage.catalogue import DATASET_REMOVE, Removal
+from actors.storage.elsewhere import Located
 from actors.storage.holds import DatasetHolds, JobsUsing
 from actors.storage.inspection import Check, Inspector
 from actors.storage.locks import NamedLocks
@@ -27,6 +30,7 @@ from actors.storage.staging import staged_for
 from messages.admin import (
     AbandonUpload,
     BeginUpload,
+    BringDataset,
     CheckedTraining,
     CheckTraining,
     CommitUpload,
@@ -125,6 +129,7 @@ class DatasetService:
         async with self._locks.held(user):
             twin = await parts.catalogue.same_dataset(user, name, profile.sha256)
             if twin is not None:
+                await self._copy_of(twin, msg.grant.key)
                 return twin
             key = parts.layout.dataset_key(user, dataset)
             brought = await bring(parts.incoming, msg.grant.key, parts.store, key)
@@ -143,6 +148,7 @@ class DatasetService:
                 sha256=profile.sha256,
                 added=parts.world.clock.now(),
                 profile=profile,
+                provider=parts.kind,
             )
             try:
                 event = DatasetAdded(dataset=info)
@@ -153,12 +159,23 @@ class DatasetService:
                 raise
         return await self._known(user, dataset, name, profile.sha256) or info
 
+    async def _copy_of(self, twin: DatasetInfo, incoming: str) -> None:
+        """Keep what was streamed as the copy here of a data set that lies elsewhere: it need not be copied then."""
+        parts = self._parts
+        if twin.provider in (None, parts.kind):
+            return
+        with suppress(ProviderError):  # it stays where it is, and is copied when it is used
+            if await bring(parts.incoming, incoming, parts.store, twin.key) != (twin.size_bytes, twin.sha256):
+                await parts.store.delete(twin.key)
+
     async def _forget(self, key: str) -> None:
-        """Delete a file of ours that is no longer needed; one that stays is swept at the next start."""
-        with suppress(ProviderError):
-            await self._parts.store.delete(key)
-        if self._parts.incoming is not self._parts.store:
-            await self._forget_incoming(key)
+        """Delete a file of ours, and every copy; what stays is swept at the next start."""
+        for parts in (self._parts, *self._parts.others.values()):
+            with suppress(ProviderError):
+                await parts.store.delete(key)
+            if parts.incoming is not parts.store:
+                with suppress(ProviderError):
+                    await parts.incoming.delete(key)
 
     async def _forget_incoming(self, key: str) -> None:
         """Delete what was streamed or asked; one that stays is swept at the next start."""
@@ -178,14 +195,16 @@ class DatasetService:
     async def read(self, msg: ReadDataset) -> DownloadGrant:
         """Permit streaming a data set's bytes."""
         info = await self.find(msg.requester.user_id, msg.ref)
-        size = await self._size(msg.requester.user_id, info)
-        return DownloadGrant(key=info.key, size_bytes=size, name=info.name)
+        found = await self._located(msg.requester.user_id, info)
+        return DownloadGrant(
+            key=info.key, size_bytes=found.stored.size_bytes, name=info.name, provider=found.parts.kind
+        )
 
     async def check(self, msg: CheckTraining) -> CheckedTraining:
         """Look at a data set with a target in mind."""
         user, order, parts = msg.requester.user_id, msg.order, self._parts
         info = await self.find(user, order.dataset)
-        size = await self._size(user, info)
+        found = await self._located(user, info)
         question = parts.layout.question_key(user, DatasetId.random(parts.world.entropy.bytes(8)))
         body = {
             "target": order.target,
@@ -196,43 +215,62 @@ class DatasetService:
         }
         try:
             await put_bytes(parts.incoming, question, json.dumps(body).encode())
-            check = await self._checked(info, size, question)
+            check = await self._checked(info, found, question)
         finally:
             await self._forget_incoming(question)
-        return CheckedTraining(dataset=info, **check.model_dump())
+        checked = CheckedTraining(dataset=info, **check.model_dump())
+        if found.parts is parts:
+            return checked
+        said = f"The data set is {elsewhere.words(found.parts, found.stored.size_bytes)}."
+        return checked.model_copy(update={"copied_from": found.parts.kind, "warnings": (*checked.warnings, said)})
 
-    async def _checked(self, info: DatasetInfo, size: int, question: str) -> Check:
+    async def bring(self, msg: BringDataset) -> None:
+        """Have a data set's bytes in the store that a job's machine reads from."""
+        parts, user = self._parts, msg.requester.user_id
+        kept = await dataset_record(parts.journal, msg.dataset_id)
+        if kept is None or kept.removed or kept.info.user_id != user:
+            raise not_found("data set")
+        info, target = kept.info, parts.at(msg.provider)
+        if await elsewhere.has(target, info.key, info.size_bytes):
+            return
+        source = (await self._located(user, info)).parts
+        copied = await elsewhere.copy(source, target, info.key, info.size_bytes, info.sha256)
+        if copied:
+            who, detail = who_of(msg.requester), elsewhere.words(source, copied)
+            await parts.audit.record(who, "dataset.copy", info.id, detail=detail)
+
+    async def _checked(self, info: DatasetInfo, found: Located, question: str) -> Check:
         """Ask the inspection program; a copy here that turns out to be damaged is brought anew, once (fault 40)."""
         try:
-            return await self._asked(info, size, question)
+            return await self._asked(info, found, question)
         except Refusal as refusal:
-            if refusal.code == "E-BUSY" or await self._is_copy_good(info):
+            if refusal.code == "E-BUSY" or await self._is_copy_good(info, found.parts):
                 raise
-        await self._parts.near.forget(info.key)
-        return await self._asked(info, size, question)
+        await found.parts.near.forget(info.key)
+        return await self._asked(info, found, question)
 
-    async def _asked(self, info: DatasetInfo, size: int, question: str) -> Check:
-        path = await self._parts.near.fetch(info.key)
-        report = await self._inspector.look(path, size, self._parts.incoming.machine_path(question))
+    async def _asked(self, info: DatasetInfo, found: Located, question: str) -> Check:
+        path = await found.parts.near.fetch(info.key)
+        report = await self._inspector.look(path, found.stored.size_bytes, self._parts.incoming.machine_path(question))
         if report.profile is None or report.check is None or report.profile.sha256 != info.sha256:
             raise Refusal("E-ARTIFACT", "the data set is not as it was added")
         return report.check
 
-    async def _is_copy_good(self, info: DatasetInfo) -> bool:
+    async def _is_copy_good(self, info: DatasetInfo, parts: StorageParts) -> bool:
         """Say whether the copy here is what was added; where nothing is copied, there is no other to be had."""
-        if self._parts.incoming is self._parts.store:
+        if parts.incoming is parts.store:
             return True
         with suppress(NotFound):
-            return await digest(self._parts.incoming, info.key) == (info.size_bytes, info.sha256)
+            return await digest(parts.incoming, info.key) == (info.size_bytes, info.sha256)
         return False
 
-    async def _size(self, user: UserId, info: DatasetInfo) -> int:
+    async def _located(self, user: UserId, info: DatasetInfo) -> Located:
         if not isinstance(decide_access(self._parts.layout, user, info.key), Granted):
             raise Refusal("E-KEY")
-        try:
-            return (await self._parts.store.stat(info.key)).size_bytes
-        except NotFound:
-            raise Refusal("E-ARTIFACT", "the data set's bytes are not in storage") from None
+        found = await elsewhere.locate(self._parts, info.provider, info.key, info.name)
+        if found is None:
+            raise Refusal("E-ARTIFACT", "the data set's bytes are not in storage")
+        return found
 
     # -------------------------------------------------------------------------------------------- removing
 

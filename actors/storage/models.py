@@ -8,11 +8,13 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from actors.storage import elsewhere
 from actors.storage.access import Granted, decide_access
+from actors.storage.audit import who_of
 from actors.storage.catalogue import MODEL_REMOVE, Removal
 from actors.storage.locks import NamedLocks
 from actors.storage.parts import StorageParts
-from actors.storage.reading import TooLarge, parse_json, read_small
+from actors.storage.reading import TooLarge, parse_json, put_bytes, read_small
 from actors.storage.records import (
     Kept,
     accept_command,
@@ -26,6 +28,7 @@ from messages.admin import DownloadGrant, ReadModelFile, RemoveModel
 from messages.errors import Refusal
 from messages.events import ModelRemoved
 from messages.ids import CommandId, ModelId, UserId
+from messages.jobs import Requester
 from messages.storage import ModelInfo
 from providers.interface import CloudStorageProvider, NotFound, ProviderError
 
@@ -84,13 +87,34 @@ class ModelService:
         access = decide_access(self._parts.layout, user, f"{info.key}/{msg.file}")
         if not isinstance(access, Granted):
             raise Refusal("E-KEY", access.detail)
-        try:
-            size = (await self._parts.store.stat(access.key)).size_bytes
-        except NotFound:
-            raise Refusal("E-MODEL-DAMAGED", f"{msg.file} is not in storage") from None
+        found = await elsewhere.locate(self._parts, info.provider, access.key, info.name)
+        if found is None:
+            raise Refusal("E-MODEL-DAMAGED", f"{msg.file} is not in storage")
+        (parts, stored), name = found, msg.file.rsplit("/", 1)[-1]
+        size = stored.size_bytes
         if size != sizes.get(msg.file, size):
             raise Refusal("E-MODEL-DAMAGED", f"{msg.file} is not as long as it was")
-        return DownloadGrant(key=access.key, size_bytes=size, name=msg.file.rsplit("/", 1)[-1])
+        return DownloadGrant(key=access.key, size_bytes=size, name=name, provider=parts.kind)
+
+    async def bring(self, requester: Requester, info: ModelInfo) -> None:
+        """Have a model's files in the store new things go to: copied there, the manifest last.
+
+        Raises Refusal ``E-MODEL-DAMAGED`` without its manifest, ``E-ELSEWHERE``, ``E-ARTIFACT``, and what stores raise.
+        """
+        parts, manifest = self._parts, f"{info.key}/{MANIFEST}"
+        found = await elsewhere.locate(parts, info.provider, manifest, info.name)
+        if found is None:
+            raise Refusal("E-MODEL-DAMAGED", "the model's manifest is not in storage")
+        if found.parts is parts:
+            return
+        source, copied = found.parts, 0
+        async with self._locks.held(info.id):
+            for artifact in info.artifacts:
+                key = f"{info.key}/{artifact.name}"
+                copied += await elsewhere.copy(source, parts, key, artifact.size_bytes, artifact.sha256)
+            await put_bytes(parts.store, manifest, manifest_bytes(info))
+        detail = elsewhere.words(source, copied)
+        await parts.audit.record(who_of(requester), "model.copy", info.id, detail=detail)
 
     async def remove(self, msg: RemoveModel) -> ModelInfo:
         """Remove a model. The event comes first: files that stay are swept at the next start."""
@@ -109,13 +133,13 @@ class ModelService:
         return kept.info
 
     async def _forget(self, info: ModelInfo) -> None:
-        """Delete a model's files, and its copies on this computer; those that stay are swept at the next start."""
-        parts = self._parts
-        with suppress(ProviderError):
-            await delete_model_files(parts.store, info)
-        if parts.incoming is not parts.store:
+        """Delete a model's files, and every copy of them; those that stay are swept at the next start."""
+        for parts in (self._parts, *self._parts.others.values()):
             with suppress(ProviderError):
-                await delete_model_files(parts.incoming, info)
+                await delete_model_files(parts.store, info)
+            if parts.incoming is not parts.store:
+                with suppress(ProviderError):
+                    await delete_model_files(parts.incoming, info)
 
     async def finish(self, removal: Removal) -> None:
         """Do what an accepted removal left undone."""

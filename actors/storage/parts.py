@@ -82,12 +82,12 @@ class StorageParts:
         """Whose store this is."""
         return self.store.kind
 
-    def at(self, kind: ProviderKind | None) -> StorageParts:
+    def at(self, kind: ProviderKind | None, what: str = "It") -> StorageParts:
         """Return the parts of a provider's store; ``None`` is this one. Raises Refusal ``E-ELSEWHERE``."""
         if kind is None or kind == self.kind:
             return self
         if kind not in self.others:
-            raise Refusal("E-ELSEWHERE", f"It lies with {kind}.")
+            raise Refusal("E-ELSEWHERE", f"{what} lies with {kind}.")
         return self.others[kind]
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Final
 
+from actors.storage import elsewhere
 from actors.storage.access import Granted, decide_access
 from actors.storage.locks import NamedLocks, Room
 from actors.storage.models import MANIFEST, ModelService
@@ -69,7 +70,8 @@ class PredictionService:
         info = await self._known(msg.requester.user_id, msg.prediction_id)
         if info is None:
             raise not_found("prediction")
-        return DownloadGrant(key=info.key, size_bytes=info.size_bytes, name=f"{info.id}.csv")
+        name = f"{info.id}.csv"
+        return DownloadGrant(key=info.key, size_bytes=info.size_bytes, name=name, provider=info.provider)
 
     def _prediction_of(self, user: UserId, grant: UploadGrant) -> PredictionId:
         """Return the prediction a grant was given for. Raises Refusal ``E-KEY``."""
@@ -86,19 +88,19 @@ class PredictionService:
             return None
         if not isinstance(decide_access(parts.layout, user, made.key), Granted):
             raise Refusal("E-KEY")
-        try:
-            stored = await parts.store.stat(made.key)
-        except NotFound:
-            raise not_found("prediction") from None
+        found = await elsewhere.locate(parts, None, made.key, "The prediction")
+        if found is None:
+            raise not_found("prediction")
         return PredictionInfo(
             id=prediction,
             user_id=user,
             model_id=made.model_id,
             key=made.key,
             rows=made.rows,
-            size_bytes=stored.size_bytes,
+            size_bytes=found.stored.size_bytes,
             cost_usd=made.cost_usd,
-            created=stored.modified,
+            created=found.stored.modified,
+            provider=found.parts.kind,
         )
 
     async def _run(self, msg: MakePrediction, prediction: PredictionId) -> PredictionInfo:
@@ -114,6 +116,7 @@ class PredictionService:
             limit_s=self._seconds(),
         )
         async with self._room.entered():
+            await self._models.bring(msg.requester, model)
             if parts.incoming is not parts.store:
                 await bring(parts.incoming, request.input_key, parts.store, request.input_key)
             await parts.prediction.ensure_endpoint()
@@ -139,10 +142,6 @@ class PredictionService:
         parts, user = self._parts, msg.requester.user_id
         if not isinstance(decide_access(parts.layout, user, f"{model.key}/{MANIFEST}"), Granted):
             raise Refusal("E-KEY")
-        try:
-            await parts.store.stat(f"{model.key}/{MANIFEST}")
-        except NotFound:
-            raise Refusal("E-MODEL-DAMAGED", "the model's manifest is not in storage") from None
         try:
             size = (await parts.incoming.stat(msg.grant.key)).size_bytes
         except NotFound:

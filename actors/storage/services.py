@@ -28,6 +28,7 @@ from messages.admin import (
     AddFromAddress,
     BeginPrediction,
     BeginUpload,
+    BringDataset,
     CheckTraining,
     Collected,
     CollectResult,
@@ -46,7 +47,7 @@ from messages.admin import (
 )
 from messages.errors import Refusal
 from messages.ids import ModelId
-from messages.upkeep import PruneStorage
+from messages.upkeep import PruneDocument, PruneStorage
 from providers.interface import ProviderError
 
 DatasetRequest = (
@@ -62,7 +63,9 @@ DatasetRequest = (
 )
 ModelRequest = ListModels | FindModel | ReadModelFile | RemoveModel
 PredictionRequests = BeginPrediction | MakePrediction | ReadPrediction
-StorageMessage = DatasetRequest | ModelRequest | PredictionRequests | CollectResult | HoldDataset | PruneStorage
+StorageMessage = (
+    DatasetRequest | ModelRequest | PredictionRequests | CollectResult | HoldDataset | BringDataset | PruneStorage
+)
 """Everything the storage actor takes."""
 
 Call = tuple[str, str, Callable[[], Awaitable[Any]], bool]
@@ -93,8 +96,13 @@ class StorageServices:
                 return None
             case CollectResult():
                 return await self._collected(msg)
+            case BringDataset():
+                who = who_of(msg.requester)
+                return await self.parts.audit.judged(
+                    who, "dataset.copy", msg.dataset_id, self.datasets.bring(msg), quiet=True
+                )
             case PruneStorage():
-                return added([await one.asked(msg) for one in self.prunings])
+                return await self._pruned(msg)
             case (
                 BeginUpload()
                 | CommitUpload()
@@ -126,6 +134,14 @@ class StorageServices:
     async def daily(self) -> None:
         """Prune every store for ever, once a day."""
         await asyncio.gather(*(one.daily() for one in self.prunings))
+
+    async def _pruned(self, msg: PruneStorage) -> PruneDocument:
+        """Prune every store. What one of them raises is raised once all had their turn."""
+        found = await asyncio.gather(*(one.asked(msg) for one in self.prunings), return_exceptions=True)
+        for one in found:
+            if isinstance(one, BaseException):
+                raise one
+        return added([one for one in found if isinstance(one, PruneDocument)])
 
     async def _swept(self, parts: StorageParts) -> Swept | None:
         try:

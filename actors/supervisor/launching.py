@@ -12,17 +12,27 @@ from actors.supervisor.rules import SEND_WITHIN_S
 from actors.supervisor.state import Job
 from actors.supervisor.tools import Tools, plain
 from messages import events as ev
+from messages.admin import BringDataset
 from messages.errors import Refusal
+from messages.jobs import Requester
 from messages.machines import LaunchRequest
 from providers.interface import Denied, NoCapacity, ProviderError, Refused, StorageFull
 
 FINAL_REFUSALS = ("E-BUDGET", "E-CAPTOOSMALL")
 """What the ledger says of money. Any other refusal (busy, no answer, no disk) is asked again."""
 
+FINAL_COPY_REFUSALS = ("E-ELSEWHERE", "E-ARTIFACT", "E-NOTFOUND")
+"""What storage says of data that cannot be had. Any other refusal is asked again."""
+
 
 async def reserve(tools: Tools, job: Job, effect: Reserve) -> None:
-    """Hold the money, write what the machine will read, and only then say that the job may go on."""
+    """Hold the money, write what the machine will read, and only then say that the job may go on.
+
+    Data that lies elsewhere is copied before any money is held: that may take long.
+    """
     limits = job.plan.limits
+    if job.plan.copied_from is not None and not await _brought(tools, job, effect.attempt):
+        return
     asked = ReserveMoney(
         job_id=job.id,
         user_id=job.user_id,
@@ -55,6 +65,29 @@ async def reserve(tools: Tools, job: Job, effect: Reserve) -> None:
         at=held.at,
     )
     await tools.append(job.id, reserved)
+
+
+async def _brought(tools: Tools, job: Job, attempt: int) -> bool:
+    """Have the data set where the machine reads it; ``False`` once it is journaled that this can never be."""
+    asked = BringDataset(
+        requester=Requester(user_id=job.user_id, via=job.via),
+        dataset_id=job.plan.spec.dataset_id,
+        provider=job.binding.provider,
+    )
+    try:
+        await tools.ask.bring(asked)
+    except StorageFull as no:
+        await tools.append(job.id, ev.ReservationRefused(attempt=attempt, code="E-STORAGEFULL", detail=plain(no)))
+    except Refused as no:
+        await tools.append(job.id, ev.ReservationRefused(attempt=attempt, code="E-STORAGE", detail=plain(no)))
+    except Refusal as no:
+        if no.code not in FINAL_COPY_REFUSALS:
+            raise
+        detail = no.detail or plain(no)
+        await tools.append(job.id, ev.ReservationRefused(attempt=attempt, code="E-STORAGE", detail=detail))
+    else:
+        return True
+    return False
 
 
 async def launch(tools: Tools, job: Job, effect: Launch) -> None:

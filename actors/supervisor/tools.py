@@ -13,7 +13,7 @@ from actors.storage.access import Layout
 from actors.supervisor.state import Job
 from actors.supervisor.work import Programs
 from messages import events as ev
-from messages.admin import Collected, CollectResult
+from messages.admin import BringDataset, Collected, CollectResult
 from messages.folder import Control, Spec
 from messages.ids import JobId
 from messages.jobs import ResultMarker
@@ -40,6 +40,10 @@ class Ask(Protocol):
 
     async def collect(self, asked: CollectResult) -> Collected:
         """Ask storage to verify and keep a result. Raises ``Unavailable``."""
+        ...
+
+    async def bring(self, asked: BringDataset) -> None:
+        """Ask storage to have a data set where the job's machine reads it. Raises ``Refusal`` or a provider's error."""
         ...
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -226,7 +226,7 @@ class NodeViews:
             spent_today_usd=purse.spent_today_usd,
             spent_month_usd=purse.spent_month_usd,
             reserved_usd=purse.reserved_usd,
-            last_complete_listing=_oldest(fleets.values()),
+            last_complete_listing=fleets[self._facts.provider].last_complete,
             dead_letters=self._system.dead_letters_total,
             alarms=await self._alarms(user, fleets),
             actors=actor_rows(self._system.inspect()),
@@ -271,12 +271,6 @@ class NodeViews:
                 yield _line(recorded)
             if not follow and recorded.position >= last:
                 return
-
-
-def _oldest(fleets: Collection[FleetFacts]) -> datetime | None:
-    """Return since when everything is known: when the oldest of the last complete listings began."""
-    listed = [fleet.last_complete for fleet in fleets if fleet.last_complete is not None]
-    return min(listed) if listed and len(listed) == len(fleets) else None
 
 
 def actor_rows(actors: list[ActorInfo]) -> tuple[ActorRow, ...]:

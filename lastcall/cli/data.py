@@ -10,7 +10,7 @@ import click
 from lastcall.cli.app import App, Lazy, LazyGroup, leaf, pass_app
 from lastcall.cli.client import segment
 from lastcall.cli.files import STDOUT, check_target, pour, safe_name, save
-from lastcall.cli.text import clean, count, day_clock, plural, quoted, size, table
+from lastcall.cli.text import clean, count, day_clock, plural, quoted, size, table, with_places
 from lastcall.cli.train import fetch, is_address, upload
 
 data = LazyGroup(
@@ -74,14 +74,15 @@ def ls(app: App, as_json: bool) -> int:
     if as_json:
         app.screen.raw(found.raw)
         return 0
+    datasets = found.document["datasets"]
     rows = [
         [d["name"], d["id"], count(d["rows"]), str(len(d["columns"])), size(d["size_bytes"]), day_clock(d["added"])]
-        for d in found.document["datasets"]
+        for d in datasets
     ]
     if not rows:
         app.screen.say("No data sets yet: lastcall data add FILE")
         return 0
-    head = ["NAME", "ID", "ROWS", "COLUMNS", "SIZE", "ADDED"]
+    head, rows = with_places(["NAME", "ID", "ROWS", "COLUMNS", "SIZE", "ADDED"], rows, datasets)
     for index, line in enumerate(
         table(head, rows, app.screen.columns, right=("ROWS", "COLUMNS", "SIZE"), soft=("ADDED", "COLUMNS"))
     ):

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from lastcall.cli.app import App, Lazy, LazyGroup, leaf, pass_app
-from lastcall.cli.text import clean, clock, day_clock, limit, money, plural, span, table, wrap
+from lastcall.cli.text import clean, clock, day_clock, limit, money, plural, span, table, with_places, wrap
 from messages.errors import EXIT_FAILED, EXIT_OK
 
 _OURS = {"ours": "", "orphan": "orphan", "other_installation": "another installation's", "foreign": "not Lastcall's"}
@@ -46,13 +46,15 @@ def ls(app: App, as_json: bool) -> int:
         for row in document["machines"]
     ]
     if rows:
-        head = ["MACHINE", "STATE", "PRICE", "JOB", "SINCE", "GONE BY", "WHOSE"]
+        head, rows = with_places(
+            ["MACHINE", "STATE", "PRICE", "JOB", "SINCE", "GONE BY", "WHOSE"], rows, document["machines"]
+        )
         for number, line in enumerate(
             table(head, rows, app.screen.columns, right=("PRICE",), soft=("JOB", "SINCE", "WHOSE"))
         ):
             app.screen.out(line, style="" if number else "bold")
     said = f"{plural(document['running'], 'machine')} running"
-    said += f" · {document['provider']}, listed {clock(document['listed_at'])}"
+    said += f" · {', '.join(_places(document))}, listed {clock(document['listed_at'])}"
     if document["complete"]:
         app.screen.out(said)
     else:
@@ -104,15 +106,17 @@ def reconcile(app: App, adopt: bool, reap: bool, all_ours: bool, names: tuple[st
 def reconcile_lines(document: dict[str, Any], columns: int) -> list[tuple[str, str]]:
     """Return every machine judged, and what is left, each line with its style."""
     lines: list[tuple[str, str]] = []
+    places = _places(document)
     for row in document["machines"]:
         lines.append((clean(row["name"]), "bold"))
-        told = [(_row_words(row), ""), (row["detail"], "green" if row["done"] else "yellow")]
+        where = [clean(row["provider"])] if len(places) > 1 else []
+        told = [(_row_words(row, where), ""), (row["detail"], "green" if row["done"] else "yellow")]
         if row["whose"] != "ours":
             told.insert(1, (row["reason"][:1].upper() + row["reason"][1:], "dim"))
         for words, style in told:
             lines += [(f"  {line}", style) for line in wrap(clean(words), columns - 2) if words]
     said = f"{plural(len(document['machines']), 'machine')}, {document['unknown']} of ours unknown to the journal"
-    said += f" · {clean(document['provider'])}, listed {clock(document['listed_at'])}"
+    said += f" · {clean(', '.join(places))}, listed {clock(document['listed_at'])}"
     lines += [(line, "") for line in wrap(said, columns)]
     if not document["complete"]:
         lines += [(line, "red") for line in wrap("THE LISTING IS NOT COMPLETE: there may be more", columns)]
@@ -124,8 +128,13 @@ def reconcile_lines(document: dict[str, Any], columns: int) -> list[tuple[str, s
     return lines
 
 
-def _row_words(row: dict[str, Any]) -> str:
-    parts = [_WHOSE.get(row["whose"], row["whose"]), clean(row["state"]), f"{span(row['age_s'])} old"]
+def _places(document: dict[str, Any]) -> list[str]:
+    """Return where new jobs go, and every other provider of a machine in the document."""
+    return list(dict.fromkeys((document["provider"], *(row["provider"] for row in document["machines"]))))
+
+
+def _row_words(row: dict[str, Any], where: list[str]) -> str:
+    parts = [*where, _WHOSE.get(row["whose"], row["whose"]), clean(row["state"]), f"{span(row['age_s'])} old"]
     if row["rate_usd_per_hour"] is not None:
         parts += [f"{limit(row['rate_usd_per_hour'])}/h", f"{money(row['cost_usd'])} so far"]
     if row["hard_deadline"]:

@@ -12,7 +12,7 @@ from lastcall.cli.app import App, Lazy, LazyGroup, leaf, pass_app
 from lastcall.cli.client import segment
 from lastcall.cli.failures import Failure
 from lastcall.cli.files import check_digest, check_target, safe_name, save
-from lastcall.cli.text import clean, day_clock, number, plural, quoted, size, table, wrap
+from lastcall.cli.text import clean, day_clock, number, plural, quoted, size, table, with_places, wrap
 
 models = LazyGroup(
     "models",
@@ -36,6 +36,7 @@ def ls(app: App, as_json: bool) -> int:
     if as_json:
         app.screen.raw(found.raw)
         return 0
+    stored = found.document["models"]
     rows = [
         [
             m["name"],
@@ -46,12 +47,12 @@ def ls(app: App, as_json: bool) -> int:
             size(m["size_bytes"]),
             day_clock(m["created"]),
         ]
-        for m in found.document["models"]
+        for m in stored
     ]
     if not rows:
         app.screen.say("No models yet: lastcall train FILE --target COLUMN")
         return 0
-    head = ["NAME", "ID", "KIND", "TARGET", "SCORE", "SIZE", "CREATED"]
+    head, rows = with_places(["NAME", "ID", "KIND", "TARGET", "SCORE", "SIZE", "CREATED"], rows, stored)
     for index, line in enumerate(
         table(head, rows, app.screen.columns, right=("SIZE",), soft=("CREATED", "SIZE", "KIND", "TARGET"))
     ):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -197,6 +197,16 @@ def table(
             parts.append(space + shown if name in right else shown + space)
         lines.append((" " * _GAP).join(parts).rstrip())
     return lines
+
+
+def with_places(
+    head: Sequence[str], rows: Sequence[Sequence[str]], things: Sequence[Mapping[str, Any]]
+) -> tuple[list[str], list[list[str]]]:
+    """Return a table's head and rows with a column for where each thing is, when not all are with one provider."""
+    places = [str(thing.get("provider") or "-") for thing in things]
+    if len(set(places)) < 2:
+        return list(head), [list(row) for row in rows]
+    return [*head, "WHERE"], [[*row, place] for row, place in zip(rows, places, strict=True)]
 
 
 _GAP = 2

@@ -311,7 +311,7 @@ def reconciled(*, acts: bool = False) -> ReconcileDocument:
         rate_usd_per_hour=Decimal("0.27"),
         cost_usd=usd("0.006975"),
         hard_deadline=at(7530),
-        provider="local",
+        provider="runpod",
         does="nothing",
     )
     stranger = {

@@ -1,0 +1,94 @@
+"""What lies in another provider's store than the one new things go to: found, and copied here before it is used.
+
+A copy has the key of its source, and is only believed with the size and digest the journal holds. Copying again what
+is here already does nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from decimal import Decimal
+from typing import Final, NamedTuple, Protocol, runtime_checkable
+
+from actors.storage.parts import StorageParts
+from actors.storage.reading import bring
+from messages.errors import Refusal
+from messages.machines import ProviderKind
+from messages.money import ZERO, human, usd
+from messages.storage import ObjectInfo
+from providers.interface import CloudStorageProvider, NotFound, Unavailable
+
+GIGABYTE: Final = 1_000_000_000
+MEGABYTE: Final = 1_000_000
+
+
+@runtime_checkable
+class PricedReads(Protocol):
+    """Optional: the provider charges for what is read out of its store. Where it does not, nothing has to be said."""
+
+    read_usd_per_gb: Decimal
+
+
+class Located(NamedTuple):
+    """Where an object lies."""
+
+    parts: StorageParts
+    stored: ObjectInfo
+
+
+def stores(parts: StorageParts, provider: ProviderKind | None) -> Iterator[StorageParts]:
+    """Yield the stores to look into: here, then where it was put; everywhere when nobody noted where."""
+    yield parts
+    for kind, other in parts.others.items():
+        if provider in (None, kind):
+            yield other
+
+
+async def locate(parts: StorageParts, provider: ProviderKind | None, key: str, what: str) -> Located | None:
+    """Return where ``key`` lies, a copy here first, or ``None`` when it is in no store that could hold it.
+
+    Raises Refusal ``E-ELSEWHERE`` when it lies with a provider that is not held, and Unavailable.
+    """
+    for one in stores(parts, provider):
+        with suppress(NotFound):
+            return Located(one, await one.store.stat(key))
+    parts.at(provider, what)
+    return None
+
+
+async def has(parts: StorageParts, key: str, size_bytes: int) -> bool:
+    """Say whether an object is in a store already. Raises Unavailable."""
+    with suppress(NotFound):
+        return (await parts.store.stat(key)).size_bytes == size_bytes
+    return False
+
+
+async def copy(source: StorageParts, target: StorageParts, key: str, size_bytes: int, sha256: str) -> int:
+    """Have an object in ``target`` as it is in ``source``; return how many bytes were copied.
+
+    Raises Refusal ``E-ARTIFACT`` when it is not in ``source``, Unavailable for a copy that differs, Refused.
+    """
+    if await has(target, key, size_bytes):
+        return 0
+    try:
+        brought = await bring(source.store, key, target.store, key)
+    except NotFound:
+        raise Refusal("E-ARTIFACT", f"its bytes are not with {source.kind} any more") from None
+    if brought != (size_bytes, sha256):
+        await target.store.delete(key)
+        raise Unavailable(f"the copy from {source.kind} differs from what was stored")
+    return size_bytes
+
+
+def price(store: CloudStorageProvider, size_bytes: int) -> Decimal:
+    """Return what reading so much out of a store costs, in dollars."""
+    per_gb = store.read_usd_per_gb if isinstance(store, PricedReads) else ZERO
+    return usd(per_gb * size_bytes / GIGABYTE)
+
+
+def words(source: StorageParts, size_bytes: int) -> str:
+    """Say that something is copied first, how much, and at what price."""
+    cost_usd = price(source.store, size_bytes)
+    costs = f"which costs {human(cost_usd)}" if cost_usd else "which costs nothing"
+    return f"copied from {source.kind} first: {size_bytes / MEGABYTE:.1f} MB, {costs}"
