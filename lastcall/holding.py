@@ -49,9 +49,11 @@ async def open_jobs(journal: Journal) -> list[OpenJob]:
 
 
 async def earlier(journal: Journal) -> tuple[ProviderKind, ...]:
-    """Return every provider the journal knows a job of. Raises JournalUnavailable."""
-    rows = await journal.query("SELECT DISTINCT provider FROM jobs ORDER BY provider")
-    return tuple(kind for (kind,) in rows)
+    """Return every provider the journal knows a job or a data set of. Raises JournalUnavailable."""
+    rows = await journal.query(
+        "SELECT provider FROM jobs UNION SELECT json_extract(document, '$.provider') FROM datasets ORDER BY 1"
+    )
+    return tuple(kind for (kind,) in rows if kind is not None)
 
 
 def needed(settings: Settings, jobs: Iterable[OpenJob]) -> tuple[ProviderKind, ...]:

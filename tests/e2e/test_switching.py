@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from messages.errors import EXIT_CONFIG
-from tests.e2e.test_runpod import TRAINED_S, train
+from tests.e2e.test_runpod import ROWS, TRAINED_S, train
 from tests.support.runpod_house import RunPodHouse, a_runpod_house
 
 START_S = 60.0
@@ -60,3 +60,31 @@ def test_a_running_runpod_job_is_supervised_to_its_end_after_a_switch_and_its_ke
         house.start()
         again = house.closed(train(house), TRAINED_S)
         assert (again["job"]["outcome"], again["machine"]["provider"]) == ("succeeded", "runpod")
+
+
+def test_a_data_set_on_the_volume_is_used_here_after_the_switch_by_a_copy_that_the_plan_tells_of(
+    tmp_path: Path,
+) -> None:
+    with a_runpod_house(tmp_path) as house:
+        dataset = house.upload(ROWS)
+        assert house.get("/v1/datasets")["datasets"][0]["provider"] == "runpod"
+        house.stop()
+
+        house.start(CLOUD_PROVIDER="local")
+        assert house.get("/v1/datasets")["datasets"][0]["provider"] == "runpod"
+        assert house.ask("GET", f"/v1/datasets/{dataset}/content") == (200, ROWS)
+        order = {"dataset": dataset, "target": "churn", "name": "good", "model": "logistic"}
+        plan = house.post("/v1/jobs?dry_run=1", order)["plan"]
+        assert plan["copied_from"] == "runpod"
+        assert plan["warnings"] == ["The data set is copied from runpod first: 0.0 MB, which costs nothing."]
+        here = house.closed(house.train("good", dataset=dataset))
+        assert (here["job"]["outcome"], here["machine"]["provider"]) == ("succeeded", "local")
+        assert house.post("/v1/jobs?dry_run=1", order)["plan"]["warnings"] == []
+        assert house.get("/v1/models")["models"][0]["provider"] == "local"
+        status, _ = house.ask("DELETE", f"/v1/datasets/{dataset}", key="gone")
+        assert status == 200
+        house.stop()
+
+        house.start()
+        assert house.get("/v1/datasets")["datasets"] == []
+        assert [row["provider"] for row in house.get("/v1/models")["models"]] == ["local"]

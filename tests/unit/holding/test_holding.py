@@ -106,7 +106,7 @@ class Rows:
         self._open, self._earlier = open_now, earlier
 
     async def query(self, sql: str, _parameters: object = ()) -> list[tuple[Any, ...]]:
-        return [(kind,) for kind in self._earlier] if "DISTINCT" in sql else [tuple(one) for one in self._open]
+        return [(None,), *((kind,) for kind in self._earlier)] if "UNION" in sql else [tuple(one) for one in self._open]
 
 
 class Clouds:
