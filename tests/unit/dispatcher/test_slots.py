@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from actors.dispatcher.slots import Slots
 from messages.ids import JobId, UserId
+from messages.machines import ProviderKind
 
 ANA, BEN = UserId("usr_aaaaaaaaaa"), UserId("usr_bbbbbbbbbb")
 ONE, TWO, THREE, FOUR, FIVE = (JobId.derived(name) for name in ("one", "two", "three", "four", "five"))
@@ -102,3 +103,19 @@ def test_nobody_gets_a_slot_while_the_provider_can_bear_no_further_machine() -> 
     assert slots.why(ONE) == "asked too rarely"
     reason = None
     assert slots.grant() == [ONE]
+
+
+def test_a_provider_that_can_bear_no_further_machine_keeps_nobody_elsewhere_waiting() -> None:
+    asked: list[tuple[str, int]] = []
+
+    def held_back(provider: ProviderKind, machines: int) -> str | None:
+        asked.append((provider, machines))
+        return "asked too rarely" if provider == "runpod" else None
+
+    slots = Slots(3, 3, held_back)
+    slots.hold(FOUR, BEN, "runpod")
+    slots.wait(ONE, ANA, "runpod")
+    slots.wait(TWO, BEN, "local")
+    assert slots.grant() == [TWO]
+    assert asked == [("runpod", 1), ("local", 0)]
+    assert slots.why(ONE) == "asked too rarely"

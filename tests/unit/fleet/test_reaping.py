@@ -322,3 +322,19 @@ async def test_an_end_that_was_written_down_meanwhile_is_not_written_again() -> 
 
     yard.provider.training.prove_gone = slow  # type: ignore[method-assign]
     assert [e.kind for e in await settled(yard)] == ["fleet.orphan_reaped", "fleet.orphan_gone"]
+
+
+@virtual
+async def test_what_was_reaped_in_another_account_waits_for_its_own_provider() -> None:
+    """Of several providers in one node each proves its own machines only."""
+    yard = Yard()
+    await yard.queue()
+    begun = await reaped(yard)
+    yard.cloud.end(begun.machine.id)
+    await yard.clock.sleep(60)
+    asked = (yard.provider, yard.journal, yard.clock, NAMING, lambda e, **_: yard.logged.append(e))
+    await settle(*asked, "another:account")
+    assert [r.event.kind for r in await yard.journal.read("fleet")] == ["fleet.orphan_reaped"]
+    await settle(*asked, begun.machine.account)
+    assert [r.event.kind for r in await yard.journal.read("fleet")] == ["fleet.orphan_reaped", "fleet.orphan_gone"]
+    await yard.journal.close()

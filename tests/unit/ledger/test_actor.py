@@ -150,3 +150,16 @@ async def test_bills_the_disk_did_not_take_are_booked_when_they_come_again() -> 
     async with desk.open():
         assert await desk.ask(BookBills(bills=bills)) == 0
         assert (await desk.ask(MoneyTotals())).spent_today_usd == Decimal(1)
+
+
+@virtual
+async def test_what_one_providers_bill_lacks_is_not_forgotten_when_another_ones_comes() -> None:
+    desk = Desk()
+    async with desk.open():
+        for job_id in (JOB, OTHER):
+            await desk.closed(job_id)
+        await desk.ask(BookBills(bills=(), missing=(JOB,), provider="runpod"))
+        await desk.ask(BookBills(bills=(), missing=(OTHER,), provider="aws"))
+        assert (await desk.ask(CostReport(user_id=USER, by="job"))).unbilled_jobs == 2
+        await desk.ask(BookBills(bills=(), provider="runpod"))
+        assert (await desk.ask(CostReport(user_id=USER, by="job"))).unbilled_jobs == 1
