@@ -144,7 +144,7 @@ KINDS: Final[dict[str, Kind]] = {
     "minute quota gone": Kind(13, _one("ratelimit.minute", _yes), blinding=True),
     "day quota gone": Kind(13, _one("ratelimit.day", _yes), blinding=True),
     "outage": Kind(14, _one("outage", _pick("503", "refuse", "hang")), blinding=True),
-    "provider's clock": Kind(15, _one("clock.skew", _pick(-3600.0, 3600.0))),
+    "provider's clock": Kind(15, _one("clock.skew", _pick(-3600.0, 3600.0)), when="early"),
     "foreign pods": Kind(16, _one("foreign_pods", _pick(1, 3))),
     "same name twice": Kind(17, _one("name.dup", _pick(1, 2), (1, 1)), money=True, when="early"),
     "environment hidden": Kind(17, _one("list.strip_env", _yes)),

@@ -49,6 +49,7 @@ def report_of(
         row = ROW_OF.get(order.ends)
         if row and auditor.tail_of(order.command) in began:
             report.rows[row] += 1
+            report.rows[31] += order.ends == "dies"  # something killed the wrapper
     if row20:
         report.rows[20] += 1
     if any(crash.down_s >= LONG_S for crash in script.crashes[: auditor.deaths]):
