@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from messages.documents import Problem
 from messages.errors import ErrorCode, Refusal, error
-from providers.interface import NotFound, Unavailable
+from providers.interface import NotFound, Refused, StorageFull, Unavailable
 
 CONTENT_TYPE = "application/problem+json"
 _DETAIL_CHARS_MAX = 500
@@ -62,6 +62,10 @@ def fault_of(cause: BaseException) -> Fault:
             return _fault("E-BUSY", "there was no answer in time; the request may still be carried out", audited=True)
         case Unavailable():
             return _fault("E-BUSY", f"the provider or its storage did not answer: {cause}", audited=True)
+        case StorageFull():
+            return _fault("E-STORAGEFULL", str(cause), audited=True)
+        case Refused():
+            return _fault("E-STORAGE", str(cause), audited=True)
         case LineTooLong():
             return _fault("E-TOOLARGE", "a header is too long", status=web.HTTPRequestHeaderFieldsTooLarge.status_code)
         case web.RequestPayloadError() | HttpProcessingError():

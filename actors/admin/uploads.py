@@ -21,7 +21,7 @@ from actors.admin.limits import CHUNK_BYTES_MAX
 from messages.admin import AbandonUpload, UploadGrant
 from messages.errors import Refusal
 from messages.storage import ObjectInfo
-from providers.interface import Conflict
+from providers.interface import Conflict, Refused, StorageFull
 
 _log = logging.getLogger("lastcall.admin")
 T = TypeVar("T")
@@ -107,6 +107,8 @@ async def _store(desk: Desk, request: web.Request, grant: UploadGrant) -> Object
         return await desk.services.incoming.put(grant.key, pieces, exclusive=True)
     except Conflict:
         return await _same_again(desk, incoming, grant)
+    except Refused as error:  # of a store that no actor asked, so nobody has audited it
+        raise Refusal("E-STORAGEFULL" if isinstance(error, StorageFull) else "E-STORAGE", str(error)) from error
     finally:
         await pieces.aclose()
 
