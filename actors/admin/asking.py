@@ -59,10 +59,14 @@ def asked(request: web.Request) -> Asked:
     return request[ASKED]
 
 
-async def ask(desk: Desk, ref: Askable, question: Request[R], *, work: bool = False) -> R:
-    """Ask an actor, at most as long as the limits say. An actor's refusal is marked as audited."""
+async def ask(desk: Desk, ref: Askable, question: Request[R], *, work: bool = False, moved_bytes: int = 0) -> R:
+    """Ask an actor, at most as long as the limits say. An actor's refusal is marked as audited.
+
+    ``work`` is for a question that takes work, ``moved_bytes`` how many bytes move to or from a store for its sake.
+    """
+    timeout_s = desk.limits.working_s(moved_bytes) if work else desk.limits.ask_s
     try:
-        return await ref.ask(question, timeout_s=desk.limits.work_s if work else desk.limits.ask_s)
+        return await ref.ask(question, timeout_s=timeout_s)
     except Refusal as refusal:
         raise RefusedByActor(refusal) from refusal
 

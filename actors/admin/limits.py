@@ -46,6 +46,9 @@ class Limits:
 
     Longer than the longest of them (``actors.storage.parts.INSPECTION_S_MAX``).
     """
+    moving_bytes_per_s: int = 250_000
+    """Slowest way between this computer and a store that is waited for: below it a store's own client counts a
+    transfer as stalled (``providers.s3.settings``)."""
     view_s: float = 30.0
     """To get an answer from the read side, a provider's listing included."""
     wait_s: float = 300.0
@@ -63,3 +66,7 @@ class Limits:
     audits_per_s: float = 5.0
     """Sustained rate of audited refusals; what exceeds it is counted in the next one."""
     audits_burst: int = 50
+
+    def working_s(self, moved_bytes: int) -> float:
+        """Return how long work may take for which so many bytes move to or from a store."""
+        return self.work_s + moved_bytes / self.moving_bytes_per_s

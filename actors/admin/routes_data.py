@@ -71,7 +71,7 @@ class DataRoutes:
 
         async def commit(stored: ObjectInfo) -> DatasetInfo:
             question = CommitUpload(command_id=command, requester=who, grant=grant, name=name, stored=stored)
-            return await ask(self._desk, self._storage, question, work=True)
+            return await ask(self._desk, self._storage, question, work=True, moved_bytes=stored.size_bytes)
 
         added = await receive(self._desk, request, grant, commit)
         return answer(DatasetDocument(dataset=row(added)), request=request, status=201)
@@ -86,7 +86,8 @@ class DataRoutes:
             address=request.query["from"],
             name=name,
         )
-        added = await ask(self._desk, self._storage, question, work=True)
+        both_ways = 2 * self._desk.limits.upload_bytes
+        added = await ask(self._desk, self._storage, question, work=True, moved_bytes=both_ways)
         return answer(DatasetDocument(dataset=row(added)), request=request, status=201)
 
     async def ls(self, request: web.Request) -> web.StreamResponse:

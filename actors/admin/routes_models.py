@@ -79,9 +79,10 @@ class ModelRoutes:
         begin = BeginPrediction(command_id=command, requester=who, model=model, name=name)
         grant = await ask(self._desk, self._storage, begin)
 
-        async def run(_: ObjectInfo) -> PredictionInfo:
+        async def run(stored: ObjectInfo) -> PredictionInfo:
             question = MakePrediction(command_id=command, requester=who, model=model, grant=grant, column=column)
-            return await ask(self._desk, self._storage, question, work=True)
+            both_ways = 2 * stored.size_bytes
+            return await ask(self._desk, self._storage, question, work=True, moved_bytes=both_ways)
 
         made = await receive(self._desk, request, grant, run)
         document = PredictionDocument(

@@ -22,10 +22,19 @@ from lastcall.paths import Places
 CONNECT_S = 5.0
 """To reach the socket; it is on this computer."""
 ANSWER_S = 930.0
-"""To get an answer; the daemon's own longest (inspection, prediction) is 900 s."""
+"""To get an answer; the daemon's own longest (inspection, prediction) is 900 s, and more where files move."""
+MOVING_BYTES_PER_S = 250_000
+"""Slowest way between daemon and store that is waited for."""
+MOVED_BYTES_MAX = 2 << 30
+"""Largest file the daemon takes."""
 CHUNK_BYTES = 256 << 10
 _FIRST_ERROR = 400
 _BROKEN = (ConnectionError, HTTPException, EOFError)
+
+
+def waiting_s(moved_bytes: int) -> float:
+    """Return how long an answer is waited for when the daemon moves so many bytes, there and back."""
+    return ANSWER_S + 2 * moved_bytes / MOVING_BYTES_PER_S
 
 
 class Reply(NamedTuple):
@@ -68,11 +77,17 @@ class Client:
         """Return a document. Raises Failure with the daemon's own words."""
         return self._twice(lambda: self._whole("GET", _url(path, query)))
 
-    def post(self, path: str, body: Any = None, *, money: str = NOTHING_STARTED, **query: Any) -> Reply:
-        """Send a command and return its document; ``money`` is what is said of money should it fail."""
+    def post(
+        self, path: str, body: Any = None, *, money: str = NOTHING_STARTED, moved_bytes: int = 0, **query: Any
+    ) -> Reply:
+        """Send a command and return its document; ``money`` is what is said of money should it fail.
+
+        ``moved_bytes`` is how large a file the daemon may have to move for it.
+        """
         data = b"" if body is None else json.dumps(body).encode()
         headers = {"Idempotency-Key": fresh_key(), "Content-Type": "application/json"}
-        return self._twice(lambda: self._whole("POST", _url(path, query), data, headers, money=money))
+        url, answer_s = _url(path, query), waiting_s(moved_bytes)
+        return self._twice(lambda: self._whole("POST", url, data, headers, money=money, answer_s=answer_s))
 
     def delete(self, path: str) -> Reply:
         """Delete something and return what it was."""
@@ -85,8 +100,10 @@ class Client:
 
         def once() -> Reply:
             with file.open("rb") as source:
-                headers["Content-Length"] = str(os.fstat(source.fileno()).st_size)
-                return self._whole("POST", _url(path, query), _pieces(source, sent), headers, money=NOTHING_STARTED)
+                size = os.fstat(source.fileno()).st_size
+                headers["Content-Length"] = str(size)
+                body, answer_s = _pieces(source, sent), waiting_s(size)
+                return self._whole("POST", _url(path, query), body, headers, money=NOTHING_STARTED, answer_s=answer_s)
 
         return self._twice(once)
 
@@ -147,8 +164,9 @@ class Client:
         headers: dict[str, str] | None = None,
         *,
         money: str = "",
+        answer_s: float = ANSWER_S,
     ) -> Reply:
-        connection = UnixConnection(self._path, ANSWER_S)
+        connection = UnixConnection(self._path, answer_s)
         try:
             with closing(self._request(connection, method, url, body, headers or {})) as response:
                 try:

@@ -12,7 +12,7 @@ import click
 
 from lastcall.cli import cards
 from lastcall.cli.app import App, leaf, pass_app
-from lastcall.cli.client import Reply
+from lastcall.cli.client import MOVED_BYTES_MAX, Reply
 from lastcall.cli.failures import BrokenConnection, Failure, NoDaemon, Usage
 from lastcall.cli.follow import Follower
 from lastcall.cli.jobs import outcome_exit, show_result, span_option
@@ -126,7 +126,7 @@ def fetch(app: App, address: str, name: str | None) -> Reply:
     app.screen.status(f"reading {address}")
     try:
         query: dict[str, Any] = {"from": address, "name": name}
-        return app.client.post("/v1/datasets", **query)
+        return app.client.post("/v1/datasets", moved_bytes=MOVED_BYTES_MAX, **query)
     finally:
         app.screen.done()
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from actors.admin.limits import Limits
 from messages import admin
 from messages.errors import ERRORS, Refusal
-from providers.interface import Unavailable
+from providers.interface import Refused, StorageFull, Unavailable
 from tests.integration.socket import examples
 from tests.integration.socket.conftest import Site, until
 
@@ -329,6 +330,8 @@ async def test_while_draining_new_work_waits_but_reads_and_stops_go_on(site: Sit
         (Refusal("E-BUSY", "dispatcher: full"), 503, "E-BUSY"),
         (TimeoutError(), 503, "E-BUSY"),
         (Unavailable("storage is away"), 503, "E-BUSY"),
+        (StorageFull("put: the volume is full"), 507, "E-STORAGEFULL"),
+        (Refused("put: the store denied it"), 502, "E-STORAGE"),
         (RuntimeError("secret insides"), 500, "E-INTERNAL"),
         (Refusal("E-CAPTOOSMALL", "at least $0.08", hint="raise it to 0.08"), 422, "E-CAPTOOSMALL"),
     ],
@@ -343,6 +346,37 @@ async def test_every_failure_behind_the_socket_is_a_problem(
     found = await problem(await site.post("/v1/stop"), status, code)
     assert "insides" not in json.dumps(found)
     assert site.node.audits == []
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [(StorageFull("full"), 507, "E-STORAGEFULL"), (Refused("denied"), 502, "E-STORAGE")],
+)
+async def test_a_store_that_refuses_an_upload_is_told_and_audited(
+    site: Site, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, code: str
+) -> None:
+    async def put(*_: Any, **__: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(site.node.store, "put", put)
+    await problem(await site.post("/v1/datasets?name=a", data=CSV), status, code)
+    assert [audit[4] for audit in site.node.audits] == [code]
+
+
+async def test_an_upload_is_committed_for_as_long_as_its_size_needs(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, float] = {}
+    ask = site.node.storage.ask
+
+    async def timed(question: Any, timeout_s: float) -> Any:
+        asked[type(question).__name__] = timeout_s
+        return await ask(question, timeout_s=timeout_s)
+
+    monkeypatch.setattr(site.node.storage, "ask", timed)
+    assert (await site.post("/v1/datasets?name=a", data=CSV)).status == 201
+    limits = Limits()
+    assert asked == {"BeginUpload": limits.ask_s, "CommitUpload": limits.working_s(len(CSV))}
 
 
 async def test_bytes_missing_in_storage_are_not_found(site: Site) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from actors.admin.limits import Limits
 from actors.storage.parts import INSPECTION_S_MAX, StorageSettings, inspection_limit_s
-from lastcall.cli.client import ANSWER_S
+from lastcall.cli.client import ANSWER_S, MOVED_BYTES_MAX, waiting_s
 
 
 @pytest.mark.parametrize(("size", "limit_s"), [(0, 60.0), (5_000_000, 61.0), (10**9, 260.0), (10 << 30, 600.0)])
@@ -19,3 +19,12 @@ def test_the_largest_file_taken_is_not_cut_short_and_everyone_waits_long_enough(
     assert inspection_limit_s(largest) < INSPECTION_S_MAX
     assert Limits().upload_bytes == largest
     assert INSPECTION_S_MAX < Limits().work_s < ANSWER_S
+
+
+@pytest.mark.parametrize("size", [0, 10**6, 10**9, 2 << 30])
+def test_a_file_that_goes_to_a_slow_store_is_waited_for_as_long_as_it_takes(size: int) -> None:
+    """2 GB at 10 Mbit/s take 27 minutes, and looking at them comes before."""
+    limits = Limits()
+    assert limits.working_s(size) >= INSPECTION_S_MAX + size / 1_250_000
+    assert limits.working_s(2 * size) < waiting_s(size)
+    assert limits.upload_bytes == MOVED_BYTES_MAX
