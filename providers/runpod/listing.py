@@ -24,6 +24,8 @@ PAGE_BYTES_MAX: Final = 64 << 20
 """Every pod comes with its variables, the boot program among them: some 12 KB each."""
 PAGES_MAX: Final = 50
 """A longer list is not read to its end, and so never complete."""
+CONFIRMS_PER_LIST: Final = 0.1
+"""Looks at the account a listing needs: one a minute, at a listing every 5 s."""
 _WHAT: Final = "for the list of pods"
 
 
@@ -116,6 +118,7 @@ class Lister:
                 if pod is not None:
                     pods.setdefault(pod.id, pod)
             self._pages = max(number, self._pages if page.cursor else 1)
+            self._client.quota.needs_for_lists((self._pages + CONFIRMS_PER_LIST) / self.interval_s())
             if page.cursor is None:
                 return list(pods.values()), complete
             if page.cursor in cursors:

@@ -13,7 +13,7 @@ from providers.interface import (
     Refused,
     Unavailable,
 )
-from providers.runpod.client import Call, Client, Reply, Surface, path_of
+from providers.runpod.client import PATIENCE_S, Call, Client, Reply, Surface, path_of
 from providers.runpod.codec import Pod, is_object, read_pod
 from providers.runpod.creating import create_body
 from providers.runpod.problems import Unreadable, error_of
@@ -59,10 +59,11 @@ async def create(client: Client, request: LaunchRequest) -> Pod:
     return _created(reply, request)
 
 
-async def describe(client: Client, pod_id: str) -> Pod:
+async def describe(client: Client, pod_id: str, patience_s: float = PATIENCE_S) -> Pod:
     """Return one pod as it is now. Raises NotFound or Unavailable."""
+    call = Call("GET", path_of("pods", pod_id), Priority.PROOF, patience_s=patience_s)
     try:
-        found = read_pod(await client.read(Call("GET", path_of("pods", pod_id), Priority.PROOF), "for a pod"))
+        found = read_pod(await client.read(call, "for a pod"))
     except Refused as error:
         raise Unavailable(str(error)) from error
     if found is None or found.id != pod_id:

@@ -8,13 +8,18 @@ Lists are shared: proofs wait for the listing that is due anyway, and only then 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
-from messages.machines import Alive, Gone, Machine, MachineState, Proof, Unknown
-from providers.interface import NotFound, ProviderError, Refused
+from messages.machines import Alive, Gone, Listing, Machine, MachineState, Proof, Unknown
+from providers.interface import NotFound, ProviderError, Refused, Unavailable
 from providers.runpod.account import Account
 from providers.runpod.client import Client
 from providers.runpod.listing import Lister
 from providers.runpod.pods import describe
+
+PATIENCE_S: Final = 90.0
+"""How long each look may wait for its turn under the quota: a window is a minute, and a proof that is given up has
+spent the calls of its first looks for nothing."""
 
 
 class Prover:
@@ -44,7 +49,7 @@ class Prover:
             return Alive(detail=f"RunPod still knows it as {seen or 'a pod without a status'}")
         due = clock.monotonic() + timings.absence_gap_s
         await clock.sleep(timings.absence_gap_s + self._lister.interval_s())
-        listing = await self._lister.begun_since(due)
+        listing = await self._listed(due)
         if not listing.complete or listing.account != machine.account:
             return Unknown(detail="the listing is cut, or of an account that is not confirmed")
         if any(machine.id == m.id or machine.name == m.name for m in listing.machines):
@@ -76,6 +81,18 @@ class Prover:
             ),
         )
 
+    async def _listed(self, due: float) -> Listing:
+        """Return a listing begun at ``due`` or later, asked for as often as patience allows. Raises Unavailable."""
+        clock = self._client.clock
+        give_up = clock.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return await self._lister.begun_since(due)
+            except Unavailable as error:
+                if clock.monotonic() + error.retry_after_s > give_up:
+                    raise
+                await clock.sleep(error.retry_after_s)
+
     def _young_s(self, machine: Machine) -> float:
         """Return for how long absence does not count yet."""
         age_s = (self._client.clock.now() - machine.first_seen).total_seconds()
@@ -84,7 +101,7 @@ class Prover:
     async def _get(self, machine: Machine) -> str | None:
         """Return the status RunPod tells of it, or ``None`` for "not found". Raises ProviderError."""
         try:
-            pod = await describe(self._client, machine.id)
+            pod = await describe(self._client, machine.id, PATIENCE_S)
         except NotFound:
             return None
         return None if pod.state is MachineState.GONE else pod.status

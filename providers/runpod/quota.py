@@ -53,6 +53,7 @@ class Quota:
             Priority.PROOF: max(shares.proof, shares.listing),
             Priority.REST: max(shares.rest, shares.proof, shares.listing),
         }
+        self._lists_per_s = 0.0
         self._windows: dict[str, _Window] = {}
         self._policy: dict[str, tuple[int, float]] = {}
         self._parked_until: dict[Priority, float] = {}
@@ -64,9 +65,21 @@ class Quota:
             return 0.0
         wait = max(0.0, self._parked_until.get(priority, now) - now)
         for window in self._windows.values():
-            if now < window.resets_at and window.left <= window.quota * self._share[priority]:
+            if now < window.resets_at and window.left <= self._kept(window, priority, now):
                 wait = max(wait, window.resets_at - now)
         return min(wait, max(0.0, self._last_sent + PROBE_S - now))
+
+    def needs_for_lists(self, calls_per_s: float) -> None:
+        """Say how many calls a second listings need: proofs and the rest leave them that until a window begins anew."""
+        self._lists_per_s = max(0.0, calls_per_s)
+
+    def _kept(self, window: _Window, priority: Priority, now: float) -> float:
+        """Return how many calls of a window are for more important ones."""
+        kept = window.quota * self._share[priority]
+        if priority > Priority.LIST:
+            lists = self._lists_per_s * (window.resets_at - now)
+            kept = max(kept, min(window.quota / 2, window.quota * self._share[Priority.LIST] + lists))
+        return kept
 
     def sent(self, now: float) -> None:
         """Count a call that goes out, so that those in flight are not forgotten until their answers come."""

@@ -172,3 +172,18 @@ async def test_a_listing_begun_too_early_is_not_used() -> None:
     assert isinstance(await world.prove(), Gone)
     assert len(seen) == 2
     assert seen[1] >= 1015
+
+
+async def test_a_proof_waits_for_the_next_window_rather_than_lose_the_calls_it_has_made() -> None:
+    world = World()
+    low = {"ratelimit": '"minute";r=1;t=59', "ratelimit_policy": '"minute";q=60;w=60'}
+    world.wire.on(POD_ROUTE, problem(404, **low))
+    assert isinstance(await world.prove(), Gone)
+    assert world.wire.routes().count(POD_ROUTE) == 2
+
+
+async def test_a_list_that_has_no_turn_now_is_asked_for_again_within_the_proof() -> None:
+    world = World()
+    world.wire.on("GET /pods", problem(429, retry_after="30"), OTHERS)
+    assert isinstance(await world.prove(), Gone)
+    assert world.wire.routes().count(POD_ROUTE) == 2

@@ -56,6 +56,23 @@ def test_a_new_window_is_full_again_before_its_first_answer() -> None:
     assert may(quota, 31.0) == ["TERMINATE", "LIST", "PROOF", "REST"]
 
 
+def test_proofs_leave_the_lists_what_these_need_until_the_window_begins_anew() -> None:
+    quota = learnt(15)
+    quota.needs_for_lists(0.2)
+    assert quota.wait_s(Priority.LIST, 0.0) == 0
+    assert may(quota, 0.0) == ["TERMINATE", "LIST", "PROOF", "REST"]
+    for _ in range(6):
+        quota.sent(0.0)
+    assert may(quota, 0.0) == ["TERMINATE", "LIST"]  # nine are left: three for terminates, six lists in 30 s
+    assert may(quota, 20.0) == ["TERMINATE", "LIST", "PROOF"]
+
+
+def test_lists_that_would_take_all_leave_proofs_half() -> None:
+    quota = learnt(31)
+    quota.needs_for_lists(100.0)
+    assert quota.wait_s(Priority.PROOF, 0.0) == 0
+
+
 def test_a_429_holds_its_own_priority_and_those_below() -> None:
     quota = Quota()
     quota.sent(0.0)
