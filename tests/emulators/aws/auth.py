@@ -72,6 +72,8 @@ class Keys:
         self.other = other
         self.role_policies: Callable[[str, str], Sequence[Mapping[str, Any]]] = self._role_policies
         """Account and role → its policies; IAM takes this over where it is there."""
+        self.minted: Callable[[Instance, RoleCredentials], None] = lambda instance, credentials: None
+        """Hears of credentials that instance metadata gives out."""
         self._known: dict[str, Identity] = {}
         self._instances: dict[str, RoleCredentials] = {}
         for account, one in settings.accounts.items():
@@ -114,13 +116,17 @@ class Keys:
         self, caller: Caller, action: str, resources: Sequence[str], context: Mapping[str, str], now: float
     ) -> None:
         """Let a call pass that policies allow. Raises Problem."""
-        service, _, name = action.partition(":")
-        denied = self._faults.standing("auth.denied", f"{service}.{name}", now) or ()
+        self.not_denied(caller, action, resources[0], now)
         documents = caller.identity.policies()
         for resource in resources:
-            refused = any(fnmatchcase(action, pattern) for pattern in denied)
-            if refused or not policy.allowed(documents, action, resource, context):
+            if not policy.allowed(documents, action, resource, context):
                 raise _unauthorised(caller, action, resource)
+
+    def not_denied(self, caller: Caller, action: str, resource: str, now: float) -> None:
+        """Refuse what the fault ``auth.denied`` names. Raises Problem."""
+        denied = self._faults.standing("auth.denied", action.replace(":", "."), now) or ()
+        if any(fnmatchcase(action, pattern) for pattern in denied):
+            raise _unauthorised(caller, action, resource)
 
     def of_instance(self, instance: Instance, now: float) -> RoleCredentials | None:
         """Return the credentials that an instance's metadata shows now, or ``None`` without a role."""
@@ -142,6 +148,7 @@ class Keys:
                 token,
                 held.expires_at,
             )
+            self.minted(instance, held)
         return held
 
     def _role_policies(self, account: str, role: str) -> Sequence[Mapping[str, Any]]:

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from email.utils import formatdate
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
-from tests.emulators.aws import catalogue, codec, faults, problems
+from tests.emulators.aws import catalogue, codec, faults, listed, problems
 from tests.emulators.aws.asked import Asked, Call
 from tests.emulators.aws.auth import Caller, Keys, who_signed
 from tests.emulators.aws.billing import Line
@@ -27,6 +28,7 @@ from tests.emulators.aws.prices import Prices
 from tests.emulators.aws.problems import Problem
 from tests.emulators.aws.runner import InstanceRunner, NoProgram
 from tests.emulators.aws.settings import Settings
+from tests.emulators.aws.signature import Signed
 from tests.emulators.aws.state import Fate, Instance, Life, Order, State
 from tests.emulators.aws.surprises import happen
 from tests.emulators.aws.wire import Request, Response
@@ -35,8 +37,9 @@ from tests.emulators.common.switches import Switch
 ASKED_MAX = 100_000
 STEPS_AT_ONCE_MAX = 100_000
 HTML = {"content-type": "text/html"}
-SERVICES = ("ec2", "sts", "ssm")
-"""What the core answers itself."""
+OWN = ("ec2.*", "sts.GetCallerIdentity", "pricing.*")
+"""The calls that the core answers itself; of Systems Manager the public parameters."""
+PUBLIC = b'"/aws/service/'
 
 
 class Once(NamedTuple):
@@ -199,9 +202,9 @@ class Ec2Core:
         now = max(now, self._now)
         self.tick(now)
         who = who_signed(request)
-        service = who.service if who else "ec2"
         action, parameters = _read(request)
-        call = f"{service}.{action}"
+        call = self.name(request)
+        service = call.partition(".")[0]
         blocked = self.before(call, service, now)
         if blocked is not None:
             return self.leaving(call, "", blocked, "", now)
@@ -214,6 +217,34 @@ class Ec2Core:
             answer, code = problems.response(problem, service, self._request_id()), problem.code
         answer = self._lost(call, answer, code, now)
         return self.leaving(call, caller.identity.arn if caller else "", answer, code, now)
+
+    @staticmethod
+    def name(request: Request) -> str:
+        """Return the name that faults know a call by."""
+        who = who_signed(request)
+        plain = "s3" if request.path != "/" or request.method != "POST" else "ec2"
+        return f"{who.service if who else plain}.{_read(request)[0]}"
+
+    def answers(self, request: Request) -> bool:
+        """Return whether the core answers a request itself, rather than what is behind it."""
+        call = self.name(request)
+        return any(fnmatchcase(call, one) for one in OWN) or (call.startswith("ssm.") and PUBLIC in request.body)
+
+    def front(self, request: Request, call: str, service: str, who: Signed | None, now: float) -> Response | None:
+        """Return what stops a call to a service behind, or ``None`` to let it through."""
+        self.tick(now)
+        blocked = self.before(call, service, now)
+        if blocked is not None:
+            return self.leaving(call, "", blocked, "", now)
+        if who is None:
+            return None
+        try:
+            caller = self.keys.caller(request, call, who, now)
+            self.keys.not_denied(caller, call.replace(".", ":"), "*", now)
+        except Problem as problem:
+            refused = problems.response(problem, service, self._request_id())
+            return self.leaving(call, "", refused, problem.code, now)
+        return None
 
     def imds(self, instance_id: str, request: Request, now: float) -> Response:
         """Answer what runs in an instance and asks for its metadata; paths begin with ``/latest``."""
@@ -264,8 +295,8 @@ class Ec2Core:
     ) -> Response:
         if caller.service == "sts":
             return self._sts(caller, action)
-        if caller.service == "ssm":
-            return self._ssm(caller, action, request, now)
+        if caller.service in ("ssm", "pricing"):
+            return self._json(caller, action, request, now)
         version = dict(parameters).get("Version")
         if version != codec.VERSION:
             raise Problem("NoSuchVersion", f"The requested version ({version}) of service Ec2 does not exist")
@@ -325,14 +356,23 @@ class Ec2Core:
         )
         return Response(200, problems.XML, text.encode())
 
-    def _ssm(self, caller: Caller, action: str, request: Request, now: float) -> Response:
+    def _json(self, caller: Caller, action: str, request: Request, now: float) -> Response:
+        try:
+            document = json.loads(request.body or b"{}")
+        except ValueError:
+            raise Problem("SerializationException", "the body is no JSON") from None
+        if caller.service == "pricing":
+            if action != "GetProducts":
+                raise Problem("UnknownOperationException", action)
+            context = {"aws:RequestedRegion": caller.region}
+            self.keys.authorise(caller, "pricing:GetProducts", ["*"], context, now)
+            return _document(listed.products(document, self.prices))
+        return _document(self._parameters(caller, action, document, now))
+
+    def _parameters(self, caller: Caller, action: str, document: Any, now: float) -> dict[str, Any]:
         if action not in ("GetParameter", "GetParameters"):
             raise Problem("UnknownOperationException", action)
-        try:
-            document = json.loads(request.body)
-            names = document["Names"] if action == "GetParameters" else [document["Name"]]
-        except (ValueError, KeyError):
-            raise Problem("ValidationException", "want a name") from None
+        names = _names(document)
         for name in names:
             arn = f"arn:aws:ssm:{caller.region}::parameter{name}"
             self.keys.authorise(caller, f"ssm:{action}", [arn], {"aws:RequestedRegion": caller.region}, now)
@@ -343,12 +383,10 @@ class Ec2Core:
             if name in known
         ]
         if action == "GetParameters":
-            shown: dict[str, Any] = {"Parameters": found, "InvalidParameters": [n for n in names if n not in known]}
-        elif found:
-            shown = {"Parameter": found[0]}
-        else:
+            return {"Parameters": found, "InvalidParameters": [name for name in names if name not in known]}
+        if not found:
             raise Problem("ParameterNotFound", "")
-        return Response(200, problems.JSON, json.dumps(shown).encode())
+        return {"Parameter": found[0]}
 
     def _request_id(self) -> str:
         bits = f"{self._request_ids.getrandbits(128):032x}"
@@ -380,11 +418,26 @@ class Ec2Core:
                 happen(name, switch, self, now)
 
 
+def _document(document: dict[str, Any]) -> Response:
+    return Response(200, problems.JSON, json.dumps(document).encode())
+
+
+def _names(document: Any) -> list[str]:
+    """Return the parameters that a call to Systems Manager names. Raises Problem."""
+    names = document.get("Names", [document.get("Name")]) if isinstance(document, dict) else []
+    if not names or not all(isinstance(one, str) for one in names):
+        raise Problem("ValidationException", "want a name")
+    return list(names)
+
+
 def _read(request: Request) -> tuple[str, list[tuple[str, str]]]:
     """Return the action and the parameters of a query call, or the action of a JSON one."""
     target = request.headers.get("x-amz-target")
     if target:
         return target.rpartition(".")[2], []
-    text = request.body.decode("utf-8", "replace") if request.method == "POST" else request.query
+    form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+    if request.method == "POST" and not form:
+        return request.method, []
+    text = request.body.decode("utf-8", "replace") if form else request.query
     pairs = parse_qsl(text, keep_blank_values=True)
     return dict(pairs).get("Action", request.method), pairs

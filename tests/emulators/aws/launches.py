@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
@@ -73,7 +73,8 @@ class Launches:
         self._keys = keys
         self._faults = faults
         self._tokens: dict[tuple[str, str, str], _Token] = {}
-        self.profiles = self._profile
+        self.other_profile: Callable[[str, str], str | None] = lambda account, profile: None
+        """Account and profile → its role, of profiles that the settings do not have."""
 
     def authorise(self, asked: Asked) -> None:
         """Check the rights to everything a launch touches. Raises Problem."""
@@ -105,7 +106,7 @@ class Launches:
         others += [asked.arn("security-group", one) for one in asked.get("SecurityGroupIds", ["*"])]
         self._keys.authorise(asked.caller, "ec2:RunInstances", others, context, asked.now)
         if profile:
-            role = self.profiles(asked, _profile_name(profile))
+            role = self._profile(asked, _profile_name(profile))
             passed = {"iam:PassedToService": "ec2.amazonaws.com"}
             arn = f"arn:aws:iam::{asked.account}:role/{role}"
             self._keys.authorise(asked.caller, "iam:PassRole", [arn], passed, asked.now)
@@ -185,7 +186,7 @@ class Launches:
             price=Decimal(0),
             user_data=_user_data(asked.get("UserData", "")),
             token=token,
-            role=self.profiles(asked, profile_name) if profile_name else None,
+            role=self._profile(asked, profile_name) if profile_name else None,
             profile=profile_name,
             terminates=asked.get("InstanceInitiatedShutdownBehavior", "stop") == "terminate",
             spot_max=spot_max,
@@ -290,6 +291,7 @@ class Launches:
 
     def _profile(self, asked: Asked, name: str) -> str:
         role = self._settings.accounts[asked.account].profiles.get(name)
+        role = role or self.other_profile(asked.account, name)
         if role is None:
             text = f"Value ({name}) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"
             raise Problem("InvalidParameterValue", text)
