@@ -55,7 +55,7 @@ def parse_json(body: bytes) -> object:
 
 def read_problem(reply: HttpReply, secrets: tuple[str, ...] = ()) -> Problem:
     """Return what ``reply`` says, whatever it is."""
-    request_id = _plain(reply.headers.get("x-request-id", ""))[:REQUEST_ID_CHARS_MAX]
+    request_id = _plain(_hide(reply.headers.get("x-request-id", ""), secrets))[:REQUEST_ID_CHARS_MAX]
     content = reply.headers.get("content-type", "").split(";")[0].strip().lower()
     said = _object(reply.body)
     clean = (
@@ -64,16 +64,11 @@ def read_problem(reply: HttpReply, secrets: tuple[str, ...] = ()) -> Problem:
         and said is not None
         and request_id != ""
     )
-    return Problem(reply.status, _hide(_detail(said or {}), secrets), request_id, clean)
-
-
-def raise_for(problem: Problem, headers: Mapping[str, str], what: str) -> NoReturn:
-    """Raise what a failed read or an idempotent call means: NotFound, Refused, else Unavailable."""
-    raise error_of(problem, headers, what)
+    return Problem(reply.status, _detail(said or {}, secrets), request_id, clean)
 
 
 def error_of(problem: Problem, headers: Mapping[str, str], what: str) -> ProviderError:
-    """Return what a failed read or an idempotent call means."""
+    """Return what a failed read or an idempotent call means: NotFound, Refused, else Unavailable."""
     sentence = problem.sentence(what)
     if problem.clean and problem.status == 404:
         return NotFound(sentence)
@@ -90,12 +85,12 @@ def _object(body: bytes) -> dict[str, object] | None:
     return value if isinstance(value, dict) else None
 
 
-def _detail(said: Mapping[str, object]) -> str:
-    """Take the words of a problem, of whichever dialect (fact sheet 0 and 1.2)."""
+def _detail(said: Mapping[str, object], secrets: tuple[str, ...]) -> str:
+    """Take the words of a problem, of whichever dialect (fact sheet 0 and 1.2). Half a key would be no key to hide."""
     words = next((said[k] for k in ("detail", "message", "error", "title") if isinstance(said.get(k), str)), "")
     errors = said.get("errors")
     listed = [e for e in errors if isinstance(e, str)][:ERRORS_SHOWN_MAX] if isinstance(errors, list) else []
-    return _plain("; ".join([str(words), *listed] if words else listed))
+    return _plain(_hide("; ".join([str(words), *listed] if words else listed), secrets))
 
 
 def _plain(text: str) -> str:
