@@ -1,6 +1,7 @@
 """A circuit breaker: after a row of failures nothing is tried for a while, then one call at a time. Pure.
 
-It keeps a dead surface from holding every caller for its whole deadline. Terminates do not ask it.
+It keeps a dead surface from holding every caller for its whole deadline. Terminates do not ask it, and their
+failures do not count: they go out however often, and would keep it shut for everybody else.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ class Breaker:
     def failed(self, now: float) -> None:
         """Say that no answer came."""
         self._failures += 1
+        if self._opened_at is not None and self._probe_at is None:
+            return  # it went out before the breaker opened, and says nothing of now
         if self._opened_at is not None:
             self._open_s = min(self._max_s, self._open_s * 2)
             self._opened_at, self._probe_at = now, None

@@ -20,7 +20,8 @@ from yarl import URL
 from providers.transport import STREAM_CHUNK_BYTES_MAX, HttpReply, HttpRequest, HttpStream, NoReply, NotSent
 
 CONNECT_S: Final = 10.0
-"""For a connection, TLS included; a request with less time in all has that."""
+"""For a connection, TLS included; a request with less time in all has that. A POST or an urgent request has it for the
+wait for a free one too: a create goes out soon or not at all (design.md 4)."""
 KEEP_S: Final = 10.0
 """How long an idle connection is kept (seconds): shorter than servers do, so that few die under a request."""
 CONNECTIONS_MAX: Final = 256
@@ -52,6 +53,7 @@ class AiohttpTransport:
         self._tls = tls
         self._kept: aiohttp.ClientSession | None = None
         self._fresh: aiohttp.ClientSession | None = None
+        self._urgent: aiohttp.ClientSession | None = None
         self._closed = False
 
     async def request(self, request: HttpRequest) -> HttpReply:
@@ -82,24 +84,28 @@ class AiohttpTransport:
 
     async def _send(self, request: HttpRequest) -> aiohttp.ClientResponse:
         total_s = request.total_s
-        return await self._session(request.method).request(
+        alone = request.method == "POST" or request.urgent
+        return await self._session(request).request(
             request.method,
             URL(request.url, encoded=True),
             headers=dict(request.headers),
             data=_body(request.body),
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(
-                total=total_s, sock_connect=min(CONNECT_S, total_s), sock_read=min(request.read_s, total_s)
+                total=total_s,
+                connect=min(CONNECT_S, total_s) if alone else None,
+                sock_connect=min(CONNECT_S, total_s),
+                sock_read=min(request.read_s, total_s),
             ),
         )
 
     async def close(self) -> None:
         """Let go of connections; a request after this is not sent."""
         self._closed = True
-        for session in (self._kept, self._fresh):
+        for session in (self._kept, self._fresh, self._urgent):
             if session is not None:
                 await session.close()
-        self._kept = self._fresh = None
+        self._kept = self._fresh = self._urgent = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -109,10 +115,13 @@ class AiohttpTransport:
     ) -> None:
         await self.close()
 
-    def _session(self, method: str) -> aiohttp.ClientSession:
+    def _session(self, request: HttpRequest) -> aiohttp.ClientSession:
         if self._closed:
             raise NotSent("the transport is closed")
-        if method == "POST":
+        if request.urgent:
+            self._urgent = self._urgent or self._open(kept=False)
+            return self._urgent
+        if request.method == "POST":
             self._fresh = self._fresh or self._open(kept=False)
             return self._fresh
         self._kept = self._kept or self._open(kept=True)

@@ -41,6 +41,8 @@ class HttpRequest(NamedTuple):
     read_s: float = 30.0
     """Between two pieces of the answer."""
     reply_bytes_max: int = REPLY_BYTES_MAX
+    urgent: bool = False
+    """It waits for no connection that others hold: ends of machines."""
 
 
 class HttpReply(NamedTuple):

@@ -114,7 +114,7 @@ class Client:
         try:
             reply = await self._transport.request(request)
         except TransportError:
-            self._breakers[call.surface].failed(self.clock.monotonic())
+            self._unanswered(call)
             raise
         self._answered(call, reply.status, reply.headers)
         return Reply(reply, self._secrets)
@@ -143,9 +143,12 @@ class Client:
         except TransportError as error:
             raise Unavailable(f"RunPod did not answer when asked {what}: {error}") from error
 
-    async def graphql(self, query: str, variables: Mapping[str, object], what: str, priority: Priority) -> object:
+    async def graphql(
+        self, query: str, variables: Mapping[str, object], what: str, priority: Priority, total_s: float = CALL_S
+    ) -> object:
         """Run one GraphQL operation and return its ``data``. Raises like ``read``; errors in a 200 are Unavailable."""
-        call = Call("POST", "", priority, {"query": query, "variables": dict(variables)}, surface=Surface.GRAPHQL)
+        body = {"query": query, "variables": dict(variables)}
+        call = Call("POST", "", priority, body, surface=Surface.GRAPHQL, total_s=total_s)
         said = await self.read(call, what)
         if not isinstance(said, dict) or "data" not in said or said.get("errors"):
             raise Unavailable(f"RunPod's GraphQL answer when asked {what} holds no result")
@@ -161,7 +164,7 @@ class Client:
             opened = self._transport.stream(request)
             answer = await opened.__aenter__()
         except TransportError:
-            self._breakers[call.surface].failed(self.clock.monotonic())
+            self._unanswered(call)
             raise
         self._answered(call, answer.status, answer.headers)
         try:
@@ -186,7 +189,8 @@ class Client:
             headers |= {"content-type": "application/json", "content-length": str(len(body))}
         url = f"{self._bases[call.surface]}{call.path}{query}"
         read_s = min(call.read_s, call.total_s)
-        return HttpRequest(call.method, url, headers, body, call.total_s, read_s, call.reply_bytes_max)
+        urgent = call.priority is Priority.TERMINATE
+        return HttpRequest(call.method, url, headers, body, call.total_s, read_s, call.reply_bytes_max, urgent)
 
     async def _admitted(self, call: Call) -> None:
         """Wait for the call's turn. Terminates wait for nothing."""
@@ -203,8 +207,13 @@ class Client:
             if now + wait_s > give_up:
                 raise NotAdmitted("the call quota is used up", wait_s)
             await clock.sleep(wait_s)
-        breaker.sending(clock.monotonic())
+        if call.priority is not Priority.TERMINATE:
+            breaker.sending(clock.monotonic())
         quota.sent(clock.monotonic())
+
+    def _unanswered(self, call: Call) -> None:
+        if call.priority is not Priority.TERMINATE:
+            self._breakers[call.surface].failed(self.clock.monotonic())
 
     def _answered(self, call: Call, status: int, headers: Mapping[str, str]) -> None:
         now = self.clock.monotonic()

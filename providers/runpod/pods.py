@@ -13,8 +13,8 @@ from providers.interface import (
     Refused,
     Unavailable,
 )
-from providers.runpod.client import PATIENCE_S, Call, Client, Reply, Surface, path_of
-from providers.runpod.codec import Pod, is_object, read_pod
+from providers.runpod.client import PATIENCE_S, Call, Client, Reply, path_of
+from providers.runpod.codec import Pod, read_pod
 from providers.runpod.creating import create_body
 from providers.runpod.problems import Unreadable, error_of
 from providers.runpod.quota import Priority
@@ -111,21 +111,11 @@ class Ender:
 
     async def _graphql(self, pod_id: str) -> None:
         """Success is an answer without errors; its data is null (fact sheet 8)."""
-        call = Call(
-            "POST",
-            "",
-            Priority.TERMINATE,
-            {"query": _END, "variables": {"input": {"podId": pod_id}}},
-            surface=Surface.GRAPHQL,
-            total_s=TERMINATE_S,
-        )
-        what = "to end a pod"
         try:
-            said = await self._client.read(call, what)
+            ended = {"input": {"podId": pod_id}}
+            await self._client.graphql(_END, ended, "to end a pod", Priority.TERMINATE, TERMINATE_S)
         except NotFound as error:  # of the whole surface, which is to be closed in 2027: not of the pod
             raise Unavailable(str(error)) from error
-        if not is_object(said) or "data" not in said or said.get("errors"):
-            raise Unavailable("RunPod's GraphQL did not accept the end of a pod")
 
 
 def _created(reply: Reply, request: LaunchRequest) -> Pod:

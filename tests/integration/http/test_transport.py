@@ -170,6 +170,32 @@ async def test_what_never_left_is_not_sent() -> None:
                 await transport.request(HttpRequest("POST", gone, {}, b"{}"))
 
 
+async def test_an_urgent_request_passes_hanging_ones_and_a_post_without_a_connection_is_not_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("providers.http.CONNECT_S", 0.3)
+    monkeypatch.setattr("providers.http.CONNECTIONS_PER_HOST_MAX", 2)
+
+    async def only_ends(head: bytes, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if head.startswith(b"DELETE"):
+            writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        else:
+            await asyncio.sleep(60)
+
+    async with serving(only_ends) as server, AiohttpTransport("x") as transport:
+        hanging = [HttpRequest(method, server.url) for method in ("GET", "POST") for _ in range(2)]
+        tasks = [asyncio.create_task(transport.request(request)) for request in hanging]
+        while len(server.heads) < len(hanging):
+            await asyncio.sleep(0.01)
+        ended = await transport.request(HttpRequest("DELETE", server.url, total_s=5.0, urgent=True))
+        assert ended.status == 204
+        with pytest.raises(NotSent):
+            await transport.request(HttpRequest("POST", server.url))
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def test_a_certificate_is_trusted_only_where_somebody_vouches_for_it() -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(SELF_SIGNED)

@@ -64,6 +64,13 @@ def test_a_failed_probe_doubles_the_time_up_to_a_minute() -> None:
     assert seen == [5.0, 10.0, 20.0, 40.0, 60.0, 60.0]
 
 
+def test_calls_that_fail_together_count_as_one_opening() -> None:
+    breaker = opened()
+    for _ in range(9):
+        breaker.failed(100.0)
+    assert breaker.wait_s(100.0) == OPEN_FIRST_S
+
+
 class BreakerMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()

@@ -39,6 +39,12 @@ async def test_the_key_is_hidden_in_what_an_answer_says() -> None:
     assert "key *** may not" in str(caught.value)
 
 
+def test_a_key_at_the_cut_of_a_long_answer_is_hidden_too() -> None:
+    for before in range(250, 310):
+        body = json.dumps({"detail": "x" * before + KEY}).encode()
+        assert KEY[:6] not in read_problem(HttpReply(403, {}, body), (KEY,)).detail
+
+
 def test_segments_of_a_path_cannot_climb() -> None:
     assert path_of("pods", "../a?b#c d") == "/pods/..%2Fa%3Fb%23c%20d"
 
@@ -128,6 +134,25 @@ async def test_a_dead_surface_holds_reads_back_but_no_terminate_and_no_other_sur
     with pytest.raises(NotFound):
         await client.graphql("query", {}, "x", Priority.REST)
     assert len(wire.asked) == FAILURES_MAX + 2
+
+
+async def test_ends_that_fail_hold_nobody_else_back() -> None:
+    wire = Wire()
+    client = Client(wire, ManualClock(), SETTINGS)
+    wire.on("DELETE /pods/p", NoReply("dead"))
+    for _ in range(FAILURES_MAX * 3):
+        with pytest.raises(NoReply):
+            await client.exchange(Call("DELETE", "/pods/p", Priority.TERMINATE))
+    wire.on("GET /pods", reply({}))
+    assert await client.read(GET, "x") == {}
+
+
+async def test_ends_are_urgent_on_the_wire_and_nothing_else_is() -> None:
+    wire = Wire()
+    client = account(wire)
+    for priority in Priority:
+        await client.exchange(GET._replace(priority=priority))
+    assert [sent.urgent for sent in wire.asked] == [True, False, False, False]
 
 
 async def test_graphql_errors_are_no_answer() -> None:
