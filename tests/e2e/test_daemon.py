@@ -26,6 +26,7 @@ from actors.journal.trouble import Trouble
 from actors.runtime.virtual import VirtualClock, new_virtual_loop
 from actors.runtime.world import World
 from lastcall import daemon as daemon_module
+from lastcall import holding
 from lastcall.account import PAUSE_MAX_S, Stopped, account_of
 from lastcall.daemon import ENDS_S, Daemon, alive_of
 from lastcall.disk_watch import LOOK_S, until_unsure
@@ -182,7 +183,7 @@ def test_a_full_disk_may_heal_and_a_wrong_directory_needs_a_person(
     async def failing(*_: Any) -> None:
         raise OSError(number, os.strerror(number), "/somewhere")
 
-    monkeypatch.setattr(daemon_module, "open_provider", failing)
+    monkeypatch.setattr(holding, "open_provider", failing)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "none"))
     assert daemon_module.main(state_dir=str(tmp_path / "s")) == status
@@ -295,7 +296,7 @@ def test_ends_under_way_get_a_bounded_time(listings: int, waited_s: float) -> No
         runner = SimpleNamespace(ends_in_flight=lambda: frozenset({"ending"}))
         began = clock.monotonic()
         await daemon._let_ends_finish(
-            cast("Any", SimpleNamespace(runner=runner, parts=SimpleNamespace(provider=provider)))
+            cast("Any", SimpleNamespace(runner=runner, parts=SimpleNamespace(rented={"fake": provider})))
         )
         return float(clock.monotonic() - began)
 
