@@ -49,6 +49,10 @@ class Unavailable(ProviderError):
         self.retry_after_s = retry_after_s
 
 
+class HeldBack(Unavailable):
+    """Nothing left this computer: no calls are left, the provider was silent for a while, or there is no connection."""
+
+
 class Ambiguous(ProviderError):
     """A change may or may not have happened. Reconcile from listings; never repeat it blindly."""
 
@@ -112,7 +116,8 @@ class CloudTrainingProvider(ABC):
     async def launch(self, request: LaunchRequest) -> Machine:
         """Make exactly one create call for ``request``: no retry, no second offer, no waiting until it runs.
 
-        Raises NoCapacity or Refused when nothing was made, Ambiguous on anything but a clean answer.
+        Raises NoCapacity or Refused when nothing was made, HeldBack when nothing was sent, Ambiguous on anything but a
+        clean answer.
         """
 
     @abstractmethod
@@ -166,6 +171,18 @@ class ExitEvents(Protocol):
 
     async def next_exit(self) -> str:
         """Wait for the next machine of ours that ended and return its id. Information only, never a proof."""
+        ...
+
+
+@runtime_checkable
+class TellsTime(Protocol):
+    """Optional: the provider's answers carry its own time, which a computer's clock can be compared with."""
+
+    def clock_off_s(self) -> float | None:
+        """Return by how many seconds the provider's clock is ahead of ours, as of its last answer.
+
+        ``None`` before the first answer.
+        """
         ...
 
 

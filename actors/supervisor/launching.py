@@ -16,8 +16,12 @@ from messages.admin import BringDataset
 from messages.errors import Refusal
 from messages.jobs import Requester
 from messages.machines import LaunchRequest
-from providers.interface import Denied, NoCapacity, ProviderError, Refused, StorageFull
+from providers.interface import Denied, HeldBack, NoCapacity, ProviderError, Refused, StorageFull
 
+HELD_BACK_MIN_S, HELD_BACK_MAX_S = 5.0, 30.0
+"""How long an attempt whose create could not leave this computer lasts before the next one (seconds)."""
+LOOK_S = 1.0
+"""How often such a wait asks whether anything may be launched at all."""
 FINAL_REFUSALS = ("E-BUDGET", "E-CAPTOOSMALL")
 """What the ledger says of money. Any other refusal (busy, no answer, no disk) is asked again."""
 
@@ -114,6 +118,9 @@ async def create(tools: Tools, job: Job, intent: ev.LaunchIntended) -> ev.Event:
         return ev.LaunchRefused(attempt=number, reason="not_sent", detail=detail, at=clock.now())
     try:
         machine = await tools.provider(job).training.launch(_complete(intent.request, program))
+    except HeldBack as held:
+        await _wait_out(tools, held.retry_after_s)
+        return ev.LaunchRefused(attempt=number, reason="not_sent", detail=plain(held), at=clock.now())
     except Denied as no:
         return ev.LaunchRefused(attempt=number, reason="denied", detail=plain(no), at=clock.now())
     except NoCapacity as no:
@@ -128,6 +135,14 @@ async def create(tools: Tools, job: Job, intent: ev.LaunchIntended) -> ev.Event:
             raise  # this process leaves; the next one finds the intent without an answer
         return _ambiguous(tools, intent, error)
     return ev.MachineCreated(attempt=number, machine=machine, at=clock.now())
+
+
+async def _wait_out(tools: Tools, wished_s: float) -> None:
+    """Let what holds creates back pass; a node that leaves does not wait for it."""
+    clock = tools.world.clock
+    until = clock.monotonic() + min(HELD_BACK_MAX_S, max(HELD_BACK_MIN_S, wished_s))
+    while tools.may_launch() and (left := until - clock.monotonic()) > 0:
+        await clock.sleep(min(LOOK_S, left))
 
 
 def _ambiguous(tools: Tools, intent: ev.LaunchIntended, error: BaseException) -> ev.CreateAmbiguous:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from actors.supervisor.rules import NOT_MADE_MAX, leads
+from actors.supervisor.rules import NOT_MADE_MAX, NOT_SENT_MAX, leads
 from actors.supervisor.state import Attempt, Job
 from messages import events as ev
 from messages.jobs import Outcome, StopReason
@@ -63,7 +63,7 @@ def _without_machine(job: Job) -> Verdict:
 def _never_made(job: Job, attempt: Attempt) -> Verdict:
     if job.stop:
         return _BY_REASON[StopReason.STOP]
-    refusals = [a.refused for a in job.attempts if a.refused]
+    refusals = [a.refused for a in job.attempts if a.refused and _answered(a.refused)]
     detail = attempt.refused.detail if attempt.refused else "The provider made no machine."
     if refusals and (refusals[-1].reason == "refused" or all(r.reason == "denied" for r in refusals)):
         return Verdict(Outcome.REFUSED, "E-REFUSED", detail)
@@ -122,8 +122,9 @@ def try_again(job: Job) -> bool:
     if attempt.refused is not None and attempt.refused.reason == "refused":
         return False
     if attempt.machine is None:
-        unanswered = sum(1 for a in job.attempts if a.intent and not a.machine and not _answered(a.refused))
-        return unanswered < NOT_MADE_MAX
+        unanswered = sum(1 for a in job.attempts if a.intent and not a.machine and a.refused is None)
+        not_sent = sum(1 for a in job.attempts if a.refused and not _answered(a.refused))
+        return unanswered < NOT_MADE_MAX and not_sent < NOT_SENT_MAX
     billed = sum(1 for a in job.attempts if a.machine)
     return billed < job.plan.limits.max_billed_attempts and _worth_repeating(attempt)
 

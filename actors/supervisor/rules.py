@@ -14,7 +14,9 @@ from messages.ids import JobId
 from messages.machines import MachineName, Offer, Timings
 
 NOT_MADE_MAX = 3
-"""Attempts of one job that ended without a machine through no answer of the provider (never seen, not sent)."""
+"""Attempts of one job whose create went out and whose machine was never seen."""
+NOT_SENT_MAX = 500
+"""Attempts of one job whose create never left this computer; each lasts 5 s to 30 s, and names count to 999."""
 RESERVATION_FRESH_S = 60.0
 """An intent must follow its reservation within this time; an older reservation is given back and made anew."""
 DEADLINE_GRACE_S = 30.0

@@ -8,17 +8,18 @@ from messages.machines import LaunchRequest
 from providers.interface import (
     Ambiguous,
     Denied,
+    HeldBack,
     NoCapacity,
     NotFound,
     Refused,
     Unavailable,
 )
-from providers.runpod.client import PATIENCE_S, Call, Client, Reply, path_of
+from providers.runpod.client import PATIENCE_S, Call, Client, NotAdmitted, Reply, path_of
 from providers.runpod.codec import Pod, read_pod
 from providers.runpod.creating import create_body
 from providers.runpod.problems import Unreadable, error_of
 from providers.runpod.quota import Priority
-from providers.transport import TransportError
+from providers.transport import NotSent, TransportError
 
 CREATE_S: Final = 60.0
 """A create answers after the pod is placed (fact sheet 7.2)."""
@@ -38,11 +39,11 @@ _END = "mutation EndPod($input: PodTerminateInput!) { podTerminate(input: $input
 
 
 async def create(client: Client, request: LaunchRequest) -> Pod:
-    """Post one create and return the pod. Raises NoCapacity, Refused, or Ambiguous on anything but a clean answer.
+    """Post one create and return the pod.
 
-    A 429, and a create that never left this computer, are Ambiguous too although nothing was made: the caller then
-    waits the quiet time and tries the same offer again, which is what an overload or an outage asks for. NoCapacity
-    and Refused would burn every offer of the plan in a second and close the job.
+    Raises NoCapacity, Refused, HeldBack when it never left this computer, or Ambiguous on anything but a clean answer.
+    A 429 is Ambiguous too although nothing was made: the caller then waits the quiet time and tries the same offer
+    again. NoCapacity and Refused would burn every offer of the plan in a second and close the job.
     """
     call = Call(
         "POST",
@@ -54,6 +55,10 @@ async def create(client: Client, request: LaunchRequest) -> Pod:
     )
     try:
         reply = await client.exchange(call)
+    except NotAdmitted as held:
+        raise HeldBack(f"RunPod was not asked for a pod yet: {held}", held.wait_s) from None
+    except NotSent as error:
+        raise HeldBack(f"RunPod was not asked for a pod yet: {error}") from error
     except TransportError as error:
         raise Ambiguous(f"RunPod did not answer the create: {error}") from error
     return _created(reply, request)

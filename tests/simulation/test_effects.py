@@ -34,8 +34,8 @@ from messages.jobs import JobState, Outcome
 from messages.machines import LaunchRequest, Machine, ProviderKind
 from providers.fake.scripts import Script, Write, result
 from providers.fake.training import FakeTraining
+from providers.interface import HeldBack, StorageFull, Unavailable
 from providers.interface import Refused as ProviderRefused
-from providers.interface import StorageFull, Unavailable
 from tests.support.node import ANA, NodeKit, good, virtually
 
 
@@ -118,6 +118,42 @@ def test_any_failure_of_a_create_that_is_no_clean_answer_is_ambiguous(monkeypatc
         assert "job.create_ambiguous" in await house.kinds(f"job/{job_id}")
         monkeypatch.undo()
         assert outcome_of(await house.closed(job_id))[0] is Outcome.SUCCEEDED
+
+    virtually(story)
+
+
+def test_creates_that_cannot_leave_this_computer_are_paced_and_the_job_goes_on_once_they_can(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Five minutes without a connection: more tries than a lost answer would be given, none in a hurry."""
+
+    async def story(house: NodeKit) -> None:
+        async def unreachable(request: object) -> None:
+            raise HeldBack("no connection", 0.0)
+
+        monkeypatch.setattr(house.provider.training, "launch", unreachable)
+        job_id = await house.train()
+        await house.clock.sleep(300)
+        monkeypatch.undo()
+        job = await house.closed(job_id)
+        assert outcome_of(job)[0] is Outcome.SUCCEEDED
+        refused = [a.refused.reason for a in job.attempts if a.refused]
+        assert set(refused) == {"not_sent"}
+        assert 4 <= len(refused) <= 300 / launching.HELD_BACK_MIN_S
+
+    virtually(story)
+
+
+def test_a_stop_ends_a_job_whose_create_is_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(house: NodeKit) -> None:
+        async def unreachable(request: object) -> None:
+            raise HeldBack("no connection", 0.0)
+
+        monkeypatch.setattr(house.provider.training, "launch", unreachable)
+        job_id = await house.train()
+        await house.clock.sleep(7)
+        await house.halt(job_id)
+        assert outcome_of(await house.closed(job_id))[0] is Outcome.CANCELLED
 
     virtually(story)
 

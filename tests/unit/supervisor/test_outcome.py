@@ -8,7 +8,7 @@ import pytest
 
 from actors.supervisor import outcome as module
 from actors.supervisor.outcome import next_offer, try_again, verdict
-from actors.supervisor.rules import NOT_MADE_MAX, leads
+from actors.supervisor.rules import NOT_MADE_MAX, NOT_SENT_MAX, leads
 from messages import events as ev
 from messages.errors import ERRORS
 from messages.jobs import Outcome, StopReason
@@ -89,6 +89,15 @@ def test_a_create_that_was_not_sent_leaves_its_offer_untried() -> None:
     story = Story(plan(ONE)).refused("not_sent")
     assert next_offer(story.job) == ONE[0]
     assert story.effects() == ["reserve/2"]
+
+
+def test_creates_that_never_left_use_up_no_tries_until_there_are_absurdly_many() -> None:
+    story = Story(plan(ONE))
+    for _ in range(NOT_SENT_MAX - 1):
+        story.refused("not_sent")
+    assert story.effects() == [f"reserve/{NOT_SENT_MAX}"]
+    story.refused("not_sent")
+    assert story.closed.outcome is Outcome.NO_CAPACITY
 
 
 def test_each_answered_offer_is_tried_once() -> None:

@@ -12,7 +12,7 @@ import pytest
 from messages.ids import JobId
 from messages.machines import LaunchRequest, MachineName, Offer
 from providers.breaker import FAILURES_MAX
-from providers.interface import Ambiguous, Denied, NoCapacity, NotFound, Refused, Unavailable
+from providers.interface import Ambiguous, Denied, HeldBack, NoCapacity, NotFound, Refused, Unavailable
 from providers.runpod.creating import VARIABLES_MAX, create_body
 from providers.runpod.training import RunPodTraining
 from providers.transport import HttpReply, NoReply, NotSent
@@ -141,7 +141,7 @@ CUT = HttpReply(201, {"content-type": "application/json"}, b'{"id": "pod1", "na'
         (reply(pod(name=REQUEST.name), 202), Ambiguous),
         (HttpReply(307, {"location": "https://evil.example"}, b""), Ambiguous),
         (NoReply("reset"), Ambiguous),
-        (NotSent("no address"), Ambiguous),
+        (NotSent("no address"), HeldBack),
     ],
 )
 async def test_only_a_clean_answer_says_that_nothing_was_made(answer: Any, error: type[Exception]) -> None:
@@ -179,7 +179,7 @@ async def test_a_create_that_may_not_go_out_now_is_not_sent_late() -> None:
         with pytest.raises(Unavailable):
             await provider.list_machines()
     before = len(wire.asked)
-    with pytest.raises(Ambiguous):
+    with pytest.raises(HeldBack):
         await provider.launch(REQUEST)
     assert len(wire.asked) == before
 
