@@ -157,6 +157,8 @@ class _Range:
             self._wake()
             end = min(self.end, found.total)
             skip = self.first - found.first
+            if skip < 0:
+                raise Unavailable("get: the store sent what lies behind the bytes that were asked for")
             async for piece in found.chunks:
                 size = len(piece)
                 if skip > 0 or self.first + size > end:
