@@ -41,7 +41,8 @@ async def upload(client: S3Client, key: str, chunks: AsyncIterator[bytes], *, ex
     """Store the stream and return what is stored, size looked up and digest of what was sent.
 
     ``exclusive`` looks before it writes: a writer between look and write is not noticed. Raises Conflict, Unavailable,
-    Refused and what the stream raises; then nothing of it is visible, and no part is left where the store answers.
+    Refused and what the stream raises; then no part of it is ever visible, and none is left where the store answers.
+    After Unavailable or a cancellation the whole object may be there all the same, or may yet appear.
     """
     if exclusive and await find(client, key) is not None:
         raise Conflict("the object exists")
@@ -64,17 +65,23 @@ async def upload(client: S3Client, key: str, chunks: AsyncIterator[bytes], *, ex
 async def _put(client: S3Client, key: str, body: Part, *, exclusive: bool) -> str:
     """Send a small object; where the store has conditions, only if there is none still.
 
-    An unclear answer to a conditional write is settled by looking: nothing was there a moment ago.
+    What became of one whose answers were lost is settled by looking: it is there if its bytes are, or, exclusively, its
+    size, as nothing was there a moment ago. A repeated conditional write conflicts with its own first try, too.
     """
-    if not exclusive or not client.settings.has_conditions:
-        return await client.put(key, body.pieces)
+    absent = exclusive and client.settings.has_conditions
     try:
-        return await client.put(key, body.pieces, absent=True)
-    except Unavailable:
-        found = await find(client, key)
-        if found is None or found.size_bytes != body.size_bytes:
+        return await client.put(key, body.pieces, absent=absent)
+    except (Unavailable, Conflict) as error:
+        try:
+            found = await find(client, key)
+        except Unavailable:
+            raise error from None
+        same_size = found is not None and found.size_bytes == body.size_bytes
+        if found is None or not same_size:
             raise
-        return found.etag
+        if found.etag.strip('"') == body.md5() or (exclusive and isinstance(error, Unavailable)):
+            return found.etag
+        raise
 
 
 async def find(client: S3Client, key: str) -> Head | None:

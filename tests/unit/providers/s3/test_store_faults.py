@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from providers.interface import NotFound, Refused, Unavailable
 from providers.s3.errors import ClockWrong, KeyWrong, RegionWrong, StorageFull, TooLarge, Unclear
 from providers.s3.xml import Part
+from tests.emulators.runpod.wire import Request, Response
 from tests.support.s3 import BEGIN, MIB, EmulatedVolume, content, pieces
 
 DATA = os.urandom(MIB) * 20
@@ -311,3 +314,57 @@ async def test_a_volume_that_is_not_there_is_refused() -> None:
     with pytest.raises(Refused) as caught:
         await volume.storage.stat("x")
     assert not isinstance(caught.value, NotFound)
+
+
+def losing(volume: EmulatedVolume, monkeypatch: pytest.MonkeyPatch, *, stores: bool = True) -> None:
+    """Carry out every PUT, or none, and lose every answer to one."""
+    handle = volume.transport.handle
+
+    def lost(request: Request, now: float) -> Response:
+        if request.method != "PUT":
+            return handle(request, now)
+        answer = handle(request, now) if stores else Response(200, {})
+        return replace(answer, lost="reset")
+
+    monkeypatch.setattr(volume.transport, "handle", lost)
+
+
+@pytest.mark.parametrize("exclusive", [False, True])
+async def test_a_small_object_that_was_stored_without_an_answer_counts_as_stored(
+    volume: EmulatedVolume, monkeypatch: pytest.MonkeyPatch, exclusive: bool
+) -> None:
+    """Fault 35: told as not stored, a repeated exclusive put would find it and say that it is somebody else's."""
+    losing(volume, monkeypatch)
+    info = await volume.storage.put("jobs/spec.json", pieces(SMALL), exclusive=exclusive)
+    assert (info.size_bytes, info.sha256) == (len(SMALL), hashlib.sha256(SMALL).hexdigest())
+
+
+async def test_an_older_object_of_the_same_size_does_not_count_as_what_was_sent(
+    volume: EmulatedVolume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = bytes(reversed(SMALL))
+    await volume.storage.put("control.json", pieces(older))
+    losing(volume, monkeypatch, stores=False)
+    with pytest.raises(Unavailable):
+        await volume.storage.put("control.json", pieces(SMALL))
+    assert volume.files.read("control.json") == older
+
+
+async def test_a_range_that_begins_behind_what_was_asked_for_is_no_content(
+    volume: EmulatedVolume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The missing bytes would be made up for by those of the next range: as long as it should be, and wrong."""
+    data = os.urandom(100)
+    await volume.storage.put("kept", pieces(data))
+    handle = volume.transport.handle
+
+    def late(request: Request, now: float) -> Response:
+        answer = handle(request, now)
+        if answer.status != 206:
+            return answer
+        said = {**answer.headers, "content-range": "bytes 10-109/110", "content-length": "100"}
+        return replace(answer, headers=said, body=data)
+
+    monkeypatch.setattr(volume.transport, "handle", late)
+    with pytest.raises(Unavailable, match="behind"):
+        await content(volume.storage.get("kept"))
