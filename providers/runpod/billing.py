@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -12,35 +13,67 @@ from providers.runpod.client import Call, Client
 from providers.runpod.codec import decimal, is_object, moment, text
 
 RECORDS_MAX: Final = 200_000
+"""In one answer."""
+BYTES_MAX: Final = 64 << 20
+"""Of one answer."""
+READ_AT_ONCE: Final = timedelta(days=1)
+"""A month of hourly records of every pod is no answer to wait for; a day of 1,000 pods has 24,000."""
+PATIENCE_S: Final = 90.0
+"""For one answer's turn under the quota: thirty of them are no hurry."""
 _WHAT: Final = "for the bill"
 
 
 async def billed(client: Client, since: datetime, until: datetime) -> list[BilledLine]:
-    """Return one line per pod: its hours that overlap the window, summed. Raises Unavailable or Refused."""
-    query = {"bucketSize": "hour", "startTime": _stamp(since), "endTime": _stamp(until)}
-    return read_bill(await client.read(Call("GET", "/billing/pods", query=query), _WHAT), since, until)
+    """Return one line per pod: its hours that overlap the window, summed. Raises Unavailable or Refused.
+
+    It is read day by day, cut at midnight UTC where hours end; an hour that two answers tell of counts for the first.
+    """
+    found: dict[str, BilledLine] = {}
+    began = since
+    while began < until:
+        ended = min(until, began.replace(hour=0, minute=0, second=0, microsecond=0) + READ_AT_ONCE)
+        query = {"bucketSize": "hour", "startTime": _stamp(began), "endTime": _stamp(ended)}
+        call = Call("GET", "/billing/pods", query=query, patience_s=PATIENCE_S, reply_bytes_max=BYTES_MAX)
+        said = await client.read(call, _WHAT)
+        for line in _lines(said, began, ended, began_before=began == since):
+            _add(found, line)
+        began = ended
+    return _rounded(found)
 
 
 def read_bill(value: object, since: datetime, until: datetime) -> list[BilledLine]:
     """Return the lines of a billing answer. Raises Unavailable for what is none: a bill is read whole or not at all."""
+    found: dict[str, BilledLine] = {}
+    for line in _lines(value, since, until, began_before=True):
+        _add(found, line)
+    return _rounded(found)
+
+
+def _lines(value: object, since: datetime, until: datetime, *, began_before: bool) -> Iterator[BilledLine]:
+    """Yield the records of a window, those that began before it only where asked. Raises Unavailable."""
     records = value.get("records") if is_object(value) else None
     if not isinstance(records, list) or len(records) > RECORDS_MAX:
         raise Unavailable("RunPod's bill could not be read")
-    lines: dict[str, BilledLine] = {}
     for record in records:
         line = _line(record)
         if line is None:
             raise Unavailable("a line of RunPod's bill could not be read")
-        if line.began >= until or line.ended <= since:
-            continue
-        before = lines.get(line.machine_id, line._replace(amount_usd=Decimal(0)))
-        lines[line.machine_id] = BilledLine(
-            line.machine_id,
-            min(before.began, line.began),
-            max(before.ended, line.ended),
-            before.amount_usd + line.amount_usd,
-        )
-    return [line._replace(amount_usd=line.amount_usd.quantize(MICRO)) for line in lines.values()]
+        if line.began < until and line.ended > since and (began_before or line.began >= since):
+            yield line
+
+
+def _add(found: dict[str, BilledLine], line: BilledLine) -> None:
+    before = found.get(line.machine_id, line._replace(amount_usd=Decimal(0)))
+    found[line.machine_id] = BilledLine(
+        line.machine_id,
+        min(before.began, line.began),
+        max(before.ended, line.ended),
+        before.amount_usd + line.amount_usd,
+    )
+
+
+def _rounded(found: dict[str, BilledLine]) -> list[BilledLine]:
+    return [line._replace(amount_usd=line.amount_usd.quantize(MICRO)) for line in found.values()]
 
 
 def _line(record: object) -> BilledLine | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -13,7 +13,7 @@ from providers.interface import Ambiguous, NoCapacity, NotFound, Refused, Unavai
 from providers.runpod import resources
 from providers.runpod.billing import read_bill
 from providers.runpod.training import RunPodTraining
-from providers.transport import HttpReply, NoReply
+from providers.transport import HttpReply, HttpRequest, NoReply
 from tests.support.runpod_wire import SETTINGS, VOLUME_REPLY, Wire, account, page, problem, reply
 
 SINCE = datetime(2026, 11, 23, 14, 10, tzinfo=UTC)
@@ -46,6 +46,34 @@ async def test_hours_of_one_pod_are_one_line() -> None:
         "startTime": ["2026-11-23T14:10:00Z"],
         "endTime": ["2026-11-23T15:30:00Z"],
     }
+
+
+async def test_a_month_is_read_day_by_day_and_no_hour_counts_twice() -> None:
+    wire, hours = Wire(), 24 * 4
+
+    def answered(request: HttpRequest) -> HttpReply:
+        """Every hour that touches the window, as long windows have it."""
+        query = parse_qs(urlsplit(request.url).query)
+        began, ended = (datetime.fromisoformat(query[name][0]) for name in ("startTime", "endTime"))
+        assert ended - began <= timedelta(days=1)
+        all_hours = (datetime(2026, 11, 20, tzinfo=UTC) + timedelta(hours=hour) for hour in range(hours))
+        touched = [hour for hour in all_hours if hour <= ended and hour + timedelta(hours=1) >= began]
+        lines = [
+            {
+                "startTime": hour.isoformat(),
+                "endTime": (hour + timedelta(hours=1)).isoformat(),
+                "podId": "p1",
+                "totalAmount": 1,
+            }
+            for hour in touched
+        ]
+        return reply({"records": lines})
+
+    wire.on("GET /billing/pods", answered)
+    since, until = datetime(2026, 11, 20, 3, 30, tzinfo=UTC), datetime(2026, 11, 23, 14, 10, tzinfo=UTC)
+    [line] = await RunPodTraining(account(wire)).billed(since, until)
+    assert line.amount_usd == 3 * 24 + 15 - 3
+    assert len(wire.asked) == 4
 
 
 @pytest.mark.parametrize(
