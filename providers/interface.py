@@ -306,6 +306,8 @@ class CloudPredictionProvider(ABC):
     """Answers predictions."""
 
     kind: ClassVar[ProviderKind]
+    reads_near: ClassVar[bool] = False
+    """Whether it reads rows where they arrive (``Near.disk``), so that they need not be sent to the store."""
 
     @abstractmethod
     async def ensure_endpoint(self) -> str:

@@ -117,7 +117,7 @@ class PredictionService:
         )
         async with self._room.entered():
             await self._models.bring(msg.requester, model)
-            if parts.incoming is not parts.store:
+            if self._sends_rows:
                 await bring(parts.incoming, request.input_key, parts.store, request.input_key)
             await parts.prediction.ensure_endpoint()
             reply = await parts.prediction.invoke(request)
@@ -136,6 +136,11 @@ class PredictionService:
         if info is None:
             raise Refusal("E-IDEMPOTENCY")
         return info
+
+    @property
+    def _sends_rows(self) -> bool:
+        """Whether rows have to go to the store, for a prediction that is made elsewhere."""
+        return self._parts.incoming is not self._parts.store and not self._parts.prediction.reads_near
 
     async def _check_input(self, msg: MakePrediction, model: ModelInfo) -> None:
         """Refuse what cannot work before any money is spent (a model half gone, rows that never arrived)."""
@@ -173,6 +178,6 @@ class PredictionService:
         parts = self._parts
         with suppress(ProviderError):
             await parts.incoming.delete(key)
-        if parts.incoming is not parts.store:
+        if self._sends_rows:
             with suppress(ProviderError):
                 await parts.store.delete(key)

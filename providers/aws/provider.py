@@ -36,8 +36,9 @@ class PredictionHere(LocalPrediction):
         copies: NearCopies,
         runner: ProgramRunner,
         clock: ProviderClock,
+        worker: Worker,
     ) -> None:
-        super().__init__(terms, storage, copies, runner, clock)
+        super().__init__(terms, storage, copies, runner, clock, worker)
         self._copies = copies
 
     async def close(self) -> None:
@@ -86,5 +87,5 @@ def build_aws(settings: AwsProviderSettings, outside: Outside, *, near_worker: W
         memory_bytes=settings.prediction_memory_bytes,
         usd_per_second=settings.prediction_usd_per_second,
     )
-    prediction = PredictionHere(terms, storage, copies, outside.runner, outside.clock)
+    prediction = PredictionHere(terms, storage, copies, outside.runner, outside.clock, worker)
     return Provider(training, storage, prediction, copies)

@@ -27,6 +27,7 @@ from providers.keys import is_key_part
 from providers.local.files import CHUNK_BYTES
 from providers.predictions import PredictionQueue
 from providers.seams import ProgramRunner
+from providers.worker import Worker
 
 ENDPOINT = "local"
 MANIFEST = "manifest.json"
@@ -49,6 +50,7 @@ class LocalPrediction(CloudPredictionProvider):
     """Answers predictions on this computer, at a price per second, whatever store models and rows lie in."""
 
     kind: ClassVar[ProviderKind] = "local"
+    reads_near: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -57,13 +59,15 @@ class LocalPrediction(CloudPredictionProvider):
         near: Near,
         runner: ProgramRunner,
         clock: ProviderClock,
+        worker: Worker,
     ) -> None:
-        """Sweeps the folders of predictions that a crash cut short."""
+        """Sweeps the folders of predictions that a crash cut short. ``worker`` reads results; it stays the caller's."""
         self._terms = terms
         self._storage = storage
         self._near = near
         self._runner = runner
         self._clock = clock
+        self._worker = worker
         self._folder = terms.folder
         shutil.rmtree(self._folder, ignore_errors=True)
         self._queue = PredictionQueue(self._answer, clock, terms.workers_max)
@@ -142,7 +146,7 @@ class LocalPrediction(CloudPredictionProvider):
         output = folder / "output.csv"
         asked = {
             "model_dir": self._near.disk.machine_path(request.model_key),
-            "input": await self._near.fetch(request.input_key),
+            "input": await self._input(request.input_key),
             "output": str(output),
             "column": request.column,
             "digests": digests,
@@ -158,8 +162,24 @@ class LocalPrediction(CloudPredictionProvider):
         if reply.ok:
             if not output.is_file():
                 return _failed("E-PREDICT", "the prediction program left no rows")
-            await self._storage.put(request.output_key, _chunks(output))
+            await self._storage.put(request.output_key, self._chunks(output))
         return reply
+
+    async def _input(self, key: str) -> str:
+        """Return the path of the rows: as they arrived here, or brought from the store. Raises NotFound."""
+        try:
+            await self._near.disk.stat(key)
+        except NotFound:
+            return await self._near.fetch(key)
+        return self._near.disk.machine_path(key)
+
+    async def _chunks(self, path: Path) -> AsyncIterator[bytes]:
+        file = await self._worker.call(lambda: path.open("rb"))
+        try:
+            while chunk := await self._worker.call(file.read, CHUNK_BYTES):
+                yield chunk
+        finally:
+            await self._worker.call(file.close)
 
     async def _digests(self, model_key: str) -> dict[str, str]:
         """Read ``manifest.json`` of the model. Raises NotFound when there is none that can be read."""
@@ -201,9 +221,3 @@ def _checked(request: PredictionRequest) -> PredictionRequest:
     if not is_key_part(request.id):
         raise Refused(f"{request.id[:64]!a} cannot be the id of a prediction")
     return request
-
-
-async def _chunks(path: Path) -> AsyncIterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            yield chunk

@@ -42,11 +42,8 @@ def build_local(
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
     table = table if table is not None else ProcFs(uid=os.getuid())
     identity = identity if identity is not None else read_identity(root)
-    storage = LocalStorage(
-        root / "storage",
-        lambda: entropy.bytes(UPLOAD_NAME_BYTES).hex(),
-        storage_worker or Worker("local-storage"),
-    )
+    worker = storage_worker or Worker("local-storage")
+    storage = LocalStorage(root / "storage", lambda: entropy.bytes(UPLOAD_NAME_BYTES).hex(), worker)
     machines = Machines(settings, Registry(root), table, identity, clock)
     training = LocalTraining(
         settings, machines, ExitWatch(table), identity, storage, clock, training_worker or Worker("local-machines")
@@ -58,4 +55,4 @@ def build_local(
         memory_bytes=settings.prediction_memory_bytes,
         usd_per_second=settings.price_usd_per_second,
     )
-    return Provider(training, storage, LocalPrediction(terms, storage, InPlace(storage), runner, clock))
+    return Provider(training, storage, LocalPrediction(terms, storage, InPlace(storage), runner, clock, worker))

@@ -53,8 +53,9 @@ class PredictionHere(LocalPrediction):
         copies: NearCopies,
         runner: ProgramRunner,
         clock: ProviderClock,
+        worker: Worker,
     ) -> None:
-        super().__init__(terms, storage, copies, runner, clock)
+        super().__init__(terms, storage, copies, runner, clock, worker)
         self._copies = copies
 
     async def close(self) -> None:
@@ -97,7 +98,7 @@ def build_runpod(settings: RunPodProviderSettings, outside: Outside, *, near_wor
         memory_bytes=settings.prediction_memory_bytes,
         usd_per_second=settings.prediction_usd_per_second,
     )
-    prediction = PredictionHere(terms, storage, copies, outside.runner, outside.clock)
+    prediction = PredictionHere(terms, storage, copies, outside.runner, outside.clock, worker)
     training = build_runpod_training(settings, outside.clock, outside.transport)
     return Provider(training, storage, prediction, copies)
 

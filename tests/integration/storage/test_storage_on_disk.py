@@ -152,10 +152,11 @@ async def disk(tmp_path: Path) -> AsyncIterator[Disk]:
     names = count()
     clock, entropy = SystemClock(), SystemEntropy()
     journal = SqliteJournal.memory(clock=clock, entropy=entropy.bytes, projections=standard())
-    store = LocalStorage(tmp_path / "storage", lambda: f".upload-{next(names)}", Worker("storage"))
+    worker = Worker("storage")
+    store = LocalStorage(tmp_path / "storage", lambda: f".upload-{next(names)}", worker)
     terms = PredictionTerms(tmp_path / "predictions", sys.executable, 1, None, Decimal(0))
     programs = Programs()
-    prediction = LocalPrediction(terms, store, InPlace(store), programs, clock)
+    prediction = LocalPrediction(terms, store, InPlace(store), programs, clock, worker)
 
     async def nobody(dataset: DatasetId) -> dict[JobId, bool]:
         return {}

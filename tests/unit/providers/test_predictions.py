@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import pytest
 
@@ -17,10 +18,14 @@ from providers.interface import NotFound, PredictionReply, PredictionRequest, Re
 from providers.local.prediction import LocalPrediction, PredictionTerms, parse_reply
 from providers.near import NearCopies
 from providers.predictions import PredictionQueue
+from providers.worker import Worker
 from tests.contract.test_prediction import prepared
 from tests.support.providers.clocks import ManualClock, settle
 from tests.support.providers.subjects import LocalSubject, Ran, chunks
 from tests.unit.storage.kit import MemoryStore
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def request(number: int) -> PredictionRequest:
@@ -32,6 +37,21 @@ async def local(tmp_path: Path) -> AsyncIterator[LocalSubject]:
     subject = LocalSubject(tmp_path / "root")
     yield subject
     await subject.close()
+
+
+class Recording(Worker):
+    """Notes in which threads its work was done."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.threads: list[int] = []
+
+    async def call(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        def noted() -> R:
+            self.threads.append(threading.get_ident())
+            return work(*args, **kwargs)
+
+        return await super().call(noted)
 
 
 async def test_no_more_run_at_once_than_allowed() -> None:
@@ -189,16 +209,22 @@ async def test_a_model_whose_copy_was_damaged_here_is_brought_anew_once(
 
     terms = PredictionTerms(tmp_path / "predictions", "python", 1, None, Decimal(0))
     runner = SimpleNamespace(run=run)
-    prediction = LocalPrediction(terms, store, NearCopies(store, disk, clock), runner, clock)
+    worker = Recording("predictions")
+    prediction = LocalPrediction(terms, store, NearCopies(store, disk, clock), runner, clock, worker)
     await store.write("m/manifest.json", b'{"artifacts": [{"name": "model.skops", "sha256": "00"}]}')
     await store.write("m/model.skops", in_store)
     await store.write("i", b"x\n1\n")
     await disk.write("m/model.skops", b"evil")
+    await disk.write("i", b"x\n1\n")
+    await store.delete("i")
     await prediction.ensure_endpoint()
     reply = await prediction.invoke(request(1).model_copy(update={"model_key": "m"}))
     assert (reply.code, reply.ok) == (code, code is None)
     assert limits == [10, 8]
+    assert bool(worker.threads) is reply.ok
+    assert threading.get_ident() not in worker.threads, "a result is not read in the event loop"
     await prediction.close()
+    await worker.close()
 
 
 async def test_an_id_that_could_become_a_path_is_refused(local: LocalSubject) -> None:

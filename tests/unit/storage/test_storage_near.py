@@ -7,7 +7,16 @@ from dataclasses import replace
 import pytest
 
 from actors.storage.services import StorageServices
-from messages.admin import BeginUpload, CheckTraining, CommitUpload, RemoveDataset, RemoveModel, TrainOrder
+from messages.admin import (
+    BeginPrediction,
+    BeginUpload,
+    CheckTraining,
+    CommitUpload,
+    MakePrediction,
+    RemoveDataset,
+    RemoveModel,
+    TrainOrder,
+)
 from messages.errors import Refusal
 from messages.ids import DatasetId, JobId
 from messages.storage import DatasetInfo
@@ -108,3 +117,19 @@ async def test_what_is_removed_leaves_no_copy_here(rented: Rented) -> None:
     await rented.house.ask(RemoveModel(command_id=rented.house.command(), requester=ANN, ref=model.id))
     assert rented.disk.objects == {}
     assert not [key for key in rented.house.store.objects if not key.startswith("jobs/")]
+
+
+@pytest.mark.parametrize("reads_near", [True, False])
+async def test_rows_are_sent_to_the_store_only_for_a_prediction_that_is_made_there(
+    rented: Rented, reads_near: bool
+) -> None:
+    house = rented.house
+    house.predictor.reads_near = reads_near  # type: ignore[misc]
+    await house.model()
+    command = house.command()
+    grant = await house.ask(BeginPrediction(command_id=command, requester=ANN, model="@last", name="rows.csv"))
+    await rented.disk.write(grant.key, CSV)
+    house.store.calls.clear()
+    await house.ask(MakePrediction(command_id=command, requester=ANN, model="@last", grant=grant))
+    assert (("put", grant.key) in house.store.calls) is not reads_near
+    assert grant.key not in {*rented.disk.objects, *house.store.objects}
