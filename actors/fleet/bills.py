@@ -87,6 +87,9 @@ class BillReader:
     def _forget(self, expected: Sequence[OpenBill]) -> None:
         """Keep nothing of jobs whose bill is final."""
         wanted = frozenset(one.job_id for one in expected)
+        for job_id in self._machines:
+            if job_id not in wanted:
+                self._orphans.pop(job_id, None)
         self._machines = {job_id: ids for job_id, ids in self._machines.items() if job_id in wanted}
 
     async def _began(self, open_now: Sequence[OpenBill]) -> dict[JobId, datetime]:

@@ -48,6 +48,7 @@ class Office(Desk):
         training: Any = self
         async with self.open():
             reader = BillReader(training, self.journal, self.clock, self.ledger, lambda e, **_: self.logged.append(e))
+            self.reader = reader
             task = asyncio.ensure_future(reader.run())
             try:
                 yield
@@ -180,6 +181,33 @@ async def test_a_machine_found_late_is_on_the_bill_of_its_job() -> None:
         [billed] = await office.of("ledger", ev.Billed)
         assert (billed.billed_usd, billed.difference_usd) == (Decimal("1.5"), Decimal("0.25"))
         assert billed.machines == ("late", "m1")
+
+
+@virtual
+async def test_nothing_is_kept_of_a_job_whose_bill_is_final() -> None:
+    office = Office()
+    async with office.reading():
+        await office.job(JOB, "m1")
+        office.bill("m1")
+        proof = {"account": ACCOUNT, "at": START, "absent_since": START, "listing_began": START, "evidence": ()}
+        late = ev.OrphanGone.model_validate(
+            {
+                "machine": machine("n", "x"),
+                "reason": "r",
+                "proof": proof,
+                "cost_usd": "0.25",
+                "at": START,
+                "job_id": JOB,
+            }
+        )
+        await office.tell("fleet", late)
+        kept = []
+        for _ in range(10):
+            await office.clock.sleep(READ_EVERY_S)
+            kept += list(office.reader._orphans)
+        assert JOB in kept
+        await office.clock.sleep(33 * DAY_S)
+        assert office.reader._orphans == {}
 
 
 @virtual
