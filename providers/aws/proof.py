@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime
+from typing import Final
 
 from messages.machines import Alive, Gone, Listing, Machine, MachineState, Proof, Unknown
 from providers.aws import instances
@@ -17,6 +18,9 @@ from providers.aws.client import Client
 from providers.aws.codec import Instance
 from providers.aws.listing import Lister
 from providers.interface import NotFound, ProviderError, Refused
+
+ENDING_WAIT_S: Final = 60.0
+"""How long a proof waits for an instance that is shutting down, which takes EC2 some 20 to 60 s."""
 
 
 class Prover:
@@ -40,6 +44,9 @@ class Prover:
         if machine.account != account:
             return Unknown(detail=f"it was launched under {machine.account}, this is {account}")
         first, seen = await self._look(machine)
+        if seen is not None and seen.state is MachineState.ENDING:
+            await self._await_end(machine)
+            first, seen = await self._look(machine)
         if seen is not None and seen.state is not MachineState.GONE:
             return Alive(detail=f"AWS says {seen.said or 'nothing of its state'}")
         evidence = [_said(first, machine, seen)]
@@ -69,6 +76,17 @@ class Prover:
             await clock.sleep(min(timings.absence_gap_s, self._young_s(machine)))
             first, seen = clock.now(), await self._get(machine)
         return first, seen
+
+    async def _await_end(self, machine: Machine) -> None:
+        """Wait a while for what is shutting down, by the lists that are made anyway."""
+        clock, interval_s = self._client.clock, self._client.settings.timings.list_interval_s
+        until = clock.monotonic() + ENDING_WAIT_S
+        while clock.monotonic() < until:
+            due = clock.monotonic()
+            await clock.sleep(interval_s)
+            listing = await self._lister.begun_since(due)
+            if not any(m.id == machine.id and m.state is MachineState.ENDING for m in listing.machines):
+                return
 
     async def _left_over(self, machine: Machine) -> Alive | None:
         """Return what still exists of a machine without an instance, and have it removed."""

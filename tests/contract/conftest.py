@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.providers.aws_subject import AwsSubject
 from tests.support.providers.runpod_subject import RunPodSubject
 from tests.support.providers.subjects import FakeSubject, LocalSubject, Subject
 
@@ -14,6 +15,7 @@ SUBJECTS: Mapping[str, Callable[[Path], Subject]] = {
     "fake": lambda _: FakeSubject(),
     "local": LocalSubject,
     "runpod": RunPodSubject,
+    "aws": AwsSubject,
 }
 
 

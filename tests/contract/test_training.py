@@ -91,7 +91,8 @@ async def test_describing_what_never_was_finds_nothing(provider_under_test: Subj
 
 async def test_another_providers_offer_is_refused_and_makes_nothing(provider_under_test: Subject) -> None:
     request = await provider_under_test.request(1)
-    wrong = request.model_copy(update={"offer": request.offer.model_copy(update={"provider": "aws"})})
+    other = next(kind for kind in ("aws", "local") if kind != provider_under_test.provider.training.kind)
+    wrong = request.model_copy(update={"offer": request.offer.model_copy(update={"provider": other})})
     with pytest.raises(Refused):
         await provider_under_test.provider.training.launch(wrong)
     assert provider_under_test.living(request.name) == 0

@@ -5,6 +5,8 @@ Answers come as late, cut or lost as the core says. They can also be lost on the
 
 from __future__ import annotations
 
+import hashlib
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -13,10 +15,12 @@ from pydantic import SecretStr
 from providers.aws.client import Client
 from providers.aws.settings import AwsSettings, Keys
 from providers.interface import ProviderClock
+from providers.s3.sign import Credentials, Scope, sign
 from providers.transport import HttpRequest
 from tests.emulators.aws.core import Ec2Core
 from tests.emulators.aws.settings import ACCOUNT, MAIN_KEY, MAIN_SECRET, OTHER_KEY, OTHER_SECRET
-from tests.emulators.aws.wire import Request
+from tests.emulators.aws.wire import Request, Response
+from tests.support.aws_bucket import AwsBucket
 from tests.support.runpod_sim import SimTransport
 
 REGION: Final = "us-east-1"
@@ -29,8 +33,10 @@ FINGERPRINT: Final = f"aws:{ACCOUNT}:{REGION}"
 class AwsTransport(SimTransport):
     """Carries requests to one core; time passes on ``clock`` only."""
 
-    def __init__(self, core: Ec2Core, clock: ProviderClock, *, latency_s: float = 0.0) -> None:
-        platform: Any = core  # it is asked by the same words as the other platform
+    def __init__(
+        self, core: Ec2Core, clock: ProviderClock, *, latency_s: float = 0.0, bucket: AwsBucket | None = None
+    ) -> None:
+        platform: Any = _Front(core, bucket)  # it is asked by the same words as the other platform
         super().__init__(platform, clock, latency_s=latency_s)
         self.core = core
 
@@ -45,6 +51,32 @@ class AwsTransport(SimTransport):
         data = b"".join([bytes(p) async for p in body()]) if callable(body) else bytes(body or b"")
         headers = {name.lower(): value for name, value in request.headers.items()}
         return Request(request.method, parts.path, parts.query, {"host": parts.netloc, **headers}, data)
+
+
+class _Front:
+    """Sends each request to its service by the host it is for."""
+
+    def __init__(self, core: Ec2Core, bucket: AwsBucket | None) -> None:
+        self._core = core
+        self._bucket = bucket
+
+    def handle(self, request: Request, now: float) -> Response:
+        host = request.headers.get("host", "")
+        if self._bucket is None or not host.startswith(("s3.", f"{BUCKET}.s3.")):
+            return self._core.handle(request, now)
+        headers = dict(request.headers)
+        return self._bucket.handle_aws(request.method, request.path, request.query, headers, request.body, now)
+
+
+def signed(body: bytes, now: datetime) -> Request:
+    """Return a request to EC2 as the main account sends it."""
+    host = f"ec2.{REGION}.amazonaws.com"
+    headers = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
+    digest = hashlib.sha256(body).hexdigest()
+    made = sign(
+        Credentials(MAIN_KEY, MAIN_SECRET), Scope(REGION, "ec2"), "POST", f"https://{host}/", headers, digest, now
+    )
+    return Request("POST", "/", "", made, body)
 
 
 def settings(**changes: object) -> AwsSettings:

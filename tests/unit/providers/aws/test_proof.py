@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from messages.machines import Alive, Gone, Machine, Proof, Unknown
@@ -21,13 +23,13 @@ async def ended(cloud: Cloud) -> Machine:
     return made
 
 
-async def test_only_terminated_is_gone() -> None:
+async def test_only_terminated_is_gone_and_a_proof_waits_for_what_is_shutting_down() -> None:
     cloud = Cloud()
     made = await ended(cloud)
-    assert isinstance(await proven(cloud, made), Alive)
-    await cloud.clock.advance(30)
+    shutting_down = cloud.clock.now() + timedelta(seconds=cloud.core.settings.shutting_down_s)
     proof = await proven(cloud, made)
     assert isinstance(proof, Gone)
+    assert proof.absent_since >= shutting_down
     assert any("terminated: it was ended on request" in line for line in proof.evidence)
 
 
