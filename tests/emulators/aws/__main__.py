@@ -10,14 +10,16 @@ import random
 import signal
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.emulators.aws.core import Ec2Core
-from tests.emulators.aws.moto_side import MotoSide
 from tests.emulators.aws.processes import ProcessRunner
 from tests.emulators.aws.runner import InstanceRunner, NoProgram
 from tests.emulators.aws.server import Server
 from tests.emulators.aws.settings import from_json
+
+if TYPE_CHECKING:
+    from tests.emulators.aws.moto_side import MotoSide
 
 
 def options() -> argparse.Namespace:
@@ -49,7 +51,11 @@ def build(chosen: argparse.Namespace) -> tuple[Ec2Core, MotoSide | None]:
     seed = int.from_bytes(os.urandom(8), "big") if chosen.seed is None else chosen.seed
     core = Ec2Core(settings, runner, random.Random(seed), now=now)
     core.faults.arm_json(json.loads(chosen.faults), now)
-    return core, None if chosen.no_moto else MotoSide(settings)
+    if chosen.no_moto:
+        return core, None
+    from tests.emulators.aws.moto_side import MotoSide  # half a second that not every test needs
+
+    return core, MotoSide(settings)
 
 
 async def serve(chosen: argparse.Namespace) -> None:

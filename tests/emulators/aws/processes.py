@@ -40,8 +40,12 @@ PRIVATE = (
     "lib/systemd",
 )
 """Folders of a machine's own: user-data that names them gets those on the machine's disk."""
-_FOLDER = re.compile(rf"(?<![\w$}}/.~:-])/({'|'.join(PRIVATE)})(?=[/\s\"';:)&|>]|$)", re.MULTILINE)
-_COMMAND = re.compile(rf"(?<![\w$}}/.~:-])/(?:usr/)?s?bin/({'|'.join((*POWER, *UNITS, 'docker'))})(?![\w.-])")
+_PATH = re.compile(
+    rf"(?<![\w$}}/.~:-])/(?:(?:usr/)?s?bin/(?P<command>{'|'.join((*POWER, *UNITS, 'docker'))})(?![\w.-])"
+    rf"|(?P<folder>{'|'.join(PRIVATE)})(?=[/\s\"';:)&|>]|$))",
+    re.MULTILINE,
+)
+"""Both in one pass: what one puts in is not looked at by the other."""
 READ_ONLY = re.compile(r"/etc/(os-release|passwd|hosts|resolv\.conf|ssl)")
 """What user-data may read of the computer itself."""
 MARK = "EC2_INSTANCE"
@@ -297,6 +301,10 @@ def private(script: bytes, disk: Path, commands: Path) -> bytes:
     """Return a script in which the machine's own folders and commands stand for the computer's."""
     text = script.decode("utf-8", "surrogateescape")
     first, newline, rest = text.partition("\n")
-    rest = _COMMAND.sub(lambda found: str(commands / found[1]), rest)
-    rest = _FOLDER.sub(lambda found: found[0] if READ_ONLY.match(rest, found.start()) else f"{disk}/{found[1]}", rest)
-    return os.fsencode(first + newline + rest)
+
+    def own(found: re.Match[str]) -> str:
+        if found["command"]:
+            return str(commands / found["command"])
+        return found[0] if READ_ONLY.match(rest, found.start()) else f"{disk}/{found['folder']}"
+
+    return os.fsencode(first + newline + _PATH.sub(own, rest))

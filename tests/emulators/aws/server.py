@@ -7,16 +7,19 @@ import contextlib
 import json
 import time
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from tests.emulators.aws import control
 from tests.emulators.aws.core import Ec2Core
-from tests.emulators.aws.moto_side import MotoSide
 from tests.emulators.aws.processes import ProcessRunner
 from tests.emulators.aws.signature import signed
 from tests.emulators.aws.wire import Request, Response
 from tests.emulators.common.deliver import deliver
+
+if TYPE_CHECKING:
+    from tests.emulators.aws.moto_side import MotoSide
 
 HOST = "127.0.0.1"
 TICK_S = 0.05

@@ -24,7 +24,7 @@ def scripts(folder: Path) -> None:
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         if os.access(path, os.X_OK):
             try:
-                code = subprocess.run([str(path)], cwd="/", stdin=subprocess.DEVNULL, check=False).returncode
+                code = subprocess.run([str(path)], cwd=units.DISK, stdin=subprocess.DEVNULL, check=False).returncode
             except OSError as error:
                 say(f"cloud-init: {path.name}: {error.strerror}")
                 continue

@@ -85,9 +85,9 @@ def command(line: str, env: dict[str, str]) -> tuple[list[str], bool]:
     while line and line[0] in "-@+!:":
         ignored = ignored or line[0] == "-"
         line = line[1:]
-    words = [re.sub(r"\$\{(\w+)\}", lambda m: env.get(m[1], ""), word) for word in shlex.split(line)]
-    words = [env.get(word[1:], "") if re.fullmatch(r"\$\w+", word) else word for word in words]
-    return [word.replace("$$", "$").replace("%%", "%") for word in words], ignored
+    words = [env.get(word[1:], "") if re.fullmatch(r"\$\w+", word) else word for word in shlex.split(line)]
+    words = [re.sub(r"\$\$|\$\{(\w+)\}", lambda m: env.get(m[1], "") if m[1] else "$", word) for word in words]
+    return [word.replace("%%", "%") for word in words], ignored
 
 
 def alive(name: str) -> int | None:
@@ -142,7 +142,7 @@ def start(name: str, wait: bool = True) -> int:
         background(name, command(main[-1], env)[0], env, folder)
         return 0
     if not wait:
-        background(name, [*SYSTEMCTL, "start", name], dict(os.environ))
+        background(f"{name}.job", [*SYSTEMCTL, "start", name], dict(os.environ))
         return 0
     for line in [*before, *(main if kind == "oneshot" else [])]:
         words, ignored = command(line, env)
