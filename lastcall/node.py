@@ -66,6 +66,8 @@ class Node:
         self.supervisors: dict[JobId, Ref[Input]] = {}
         self._housekeeping: list[asyncio.Task[None]] = []
         self._clock_jumped = False
+        self._clocks_off: dict[ProviderKind, bool] = {}
+        """Whether a provider's time was far from ours at the last look."""
         self._broken: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._noted: set[asyncio.Task[None]] = set()
         hooks = Hooks(self._spawn, self._deliver, self._drive, self._suspect, self._closed)
@@ -151,6 +153,7 @@ class Node:
             self._slots.granted,
             self._may_launch,
             self.parts.log,
+            self.fleets.certainty(job_id).sure,
         )
 
     def _supervise(self, job_id: JobId, provider: ProviderKind) -> Ref[Input]:
@@ -250,6 +253,13 @@ class Node:
             detail = f"The computer's clock was set by {jump_s:+.0f} s; Lastcall goes on by its own until they agree."
             self._note(ev.AlarmRaised(alarm="clock_jump", detail=detail, at=self.world.clock.now()))
         self._clock_jumped = jump_s is not None
+        for kind, certainty in self.fleets.certainties.items():
+            off_s = certainty.off_s()
+            if off_s is not None and not self._clocks_off.get(kind):
+                waits = "" if certainty.sure() else "; no deadline ends a machine until they agree"
+                detail = f"{kind}'s clock is {off_s:+.0f} s from this computer's{waits}. Set the right one."
+                self._note(ev.AlarmRaised(alarm="clock_off", detail=detail, at=self.world.clock.now()))
+            self._clocks_off[kind] = off_s is not None
 
     async def until_broken(self) -> str:
         """Wait until an actor that every job needs has failed for good, and say which. The daemon leaves then."""

@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from actors.fleet.certainty import Certainty
 from actors.journal import install as installs
 from actors.journal.interface import JournalRefused
 from actors.journal.lock import StateLock, StateLocked
@@ -73,8 +74,14 @@ def judged(listing: Listing, install: installs.Install, now: datetime) -> tuple[
 async def reap(
     training: CloudTrainingProvider, install: installs.Install, clock: Clock, *, dry_run: bool
 ) -> ReapDocument:
-    """List, end what is overdue, prove it. Raises ProviderError while the provider gives no listing at all."""
+    """List, end what is overdue, prove it. Raises ProviderError while the provider gives no listing at all.
+
+    Raises Refusal E-CLOCK where the provider's time says that this computer's clock cannot judge a deadline.
+    """
     listing = await _listing(training, clock)
+    off_s = Certainty(training, clock).off_s()
+    if off_s is not None:
+        raise Refusal("E-CLOCK", f"{training.kind}'s clock is {off_s:+.0f} s from this computer's; nothing was ended.")
     overdue, running = judged(listing, install, clock.now())
     places = asyncio.Semaphore(ENDS_AT_ONCE)
 
@@ -193,7 +200,7 @@ def main(
 ) -> tuple[int, dict[str, Any]]:
     """Reap once and return the exit status with the document.
 
-    Raises Refusal (``E-NOINSTALL``, ``E-CONFIG``, ``E-LISTING``, ``E-LOCKED``) and OSError.
+    Raises Refusal (``E-NOINSTALL``, ``E-CONFIG``, ``E-CLOCK``, ``E-LISTING``, ``E-LOCKED``) and OSError.
     """
     places = paths.find(os.environ, Path.cwd(), state_dir=state_dir, config=config)
     install = read_install(places.state_dir)

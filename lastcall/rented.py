@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from actors.fleet.actor import Delivery, FleetWatch, Kept
 from actors.fleet.bills import BillReader
+from actors.fleet.certainty import Certainty
 from actors.fleet.judging import Account
 from actors.fleet.messages import Adopt
 from actors.runtime.actor import Actor, Ref
@@ -50,9 +51,11 @@ class Fleets:
         """Open jobs that are supervised or handed over, and whose account they are on."""
         self.kept: dict[ProviderKind, Kept] = {}
         self._rules: dict[ProviderKind, Rules] = {}
+        self.certainties: dict[ProviderKind, Certainty] = {}
         self.refs: dict[ProviderKind, Ref[Any]] = {}
         for kind, provider in parts.rented.items():
             self.kept[kind] = Kept()
+            self.certainties[kind] = Certainty(provider.training, world.clock)
             self._rules[kind] = Rules(parts.naming, provider.training.timings, world.run, parts.layout(kind))
 
     def start(self) -> None:
@@ -74,6 +77,7 @@ class Fleets:
             hooks.suspect,
             hooks.closed,
             self._parts.log,
+            self.certainties[kind].sure,
         )
 
     # ------------------------------------------------------------------------------------------- jobs
@@ -93,6 +97,10 @@ class Fleets:
     def of(self, job_id: JobId) -> Ref[Any]:
         """Return the FleetWatch of a job's account."""
         return self.refs[self._jobs[job_id]]
+
+    def certainty(self, job_id: JobId) -> Certainty:
+        """Return whether our clock may judge a job's deadlines. Raises KeyError for one that is not supervised."""
+        return self.certainties[self._jobs[job_id]]
 
     def hand_over(self, job_id: JobId) -> None:
         """Give a job whose supervisor is parked to its FleetWatch."""

@@ -400,6 +400,14 @@ _ALL = (
         status=503,
     ),
     ErrorCode(
+        "E-CLOCK",
+        "This computer's clock is not the provider's, so no deadline can be judged by it",
+        "Set the clock (date -u shows it) and ask again",
+        retry=True,
+        exit=EXIT_TEMPORARY,
+        status=503,
+    ),
+    ErrorCode(
         "E-NOINSTALL",
         "This state directory has no install.json, so no machine can be told to be ours",
         "Name the daemon's state directory: --state-dir DIR",

@@ -92,8 +92,10 @@ class FleetWatch(Actor[FleetMessage]):
         suspect: Callable[[str], None],
         over: Callable[[Job], None],
         log: Callable[..., Any],
+        clock_sure: Callable[[], bool] = lambda: True,
     ) -> None:
         self._provider = provider
+        self._clock_sure = clock_sure
         self._bound = account
         self._journal = journal
         self._naming = naming
@@ -317,10 +319,10 @@ class FleetWatch(Actor[FleetMessage]):
 
     async def _reap_orphans(self, listing: Listing) -> None:
         names = {watched.name for watched in self._watched.values()}
-        now = self.ctx.clock.now()
+        now = self.ctx.clock.now() if self._clock_sure() else None
         for machine in listing.machines:
             name = parse(machine, self._naming)
-            if name is None or (machine.name in names and now < name.hard_deadline):
+            if name is None or (machine.name in names and (now is None or now < name.hard_deadline)):
                 continue
             try:
                 recorded = await self._journal.read(f"job/{name.job_id}")
@@ -367,7 +369,7 @@ class FleetWatch(Actor[FleetMessage]):
 
     def _start_is_late(self, watched: fm.Watched) -> bool:
         """Tell whether a look that begins now should find a start: missing data is no evidence, an empty folder is."""
-        if watched.phase is not JobState.STARTING or watched.made_at is None:
+        if watched.phase is not JobState.STARTING or watched.made_at is None or not self._clock_sure():
             return False
         waited_s = (self.ctx.clock.now() - watched.made_at).total_seconds()
         return waited_s >= self._provider.training.timings.start_allowance_s

@@ -41,14 +41,17 @@ def parse(machine: Machine, naming: Naming) -> MachineName | None:
     return name if name is not None and name.install == naming.install else None
 
 
-def claim(machine: Machine, listing: Listing, naming: Naming, job: Job | None, now: datetime) -> Claim:
-    """Judge one machine of ``listing``; ``job`` is the fold of the job its name points to, if there is one."""
+def claim(machine: Machine, listing: Listing, naming: Naming, job: Job | None, now: datetime | None) -> Claim:
+    """Judge one machine of ``listing``; ``job`` is the fold of the job its name points to, if there is one.
+
+    Without ``now``, because nobody knows the time for certain, no deadline has passed.
+    """
     name = parse(machine, naming)
     if name is None:
         return Claim(Whose.FOREIGN)
     if machine.state is MachineState.GONE:
         return Claim(Whose.OURS, name=name)
-    if now >= name.hard_deadline:
+    if now is not None and now >= name.hard_deadline:
         return Claim(Whose.ORPHAN, f"its hard deadline was {name.hard_deadline:%Y-%m-%d %H:%M:%S} UTC", name)
     attempt = _attempt(job, machine)
     if attempt is not None:

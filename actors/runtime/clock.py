@@ -103,6 +103,17 @@ class SteadyClock:
         self._anchor = reading
         return reading.wall
 
+    def heard(self, off_s: float) -> bool:
+        """Take by how many seconds another clock is ahead of ours; return whether the wall clock is followed now.
+
+        A jump that brings the computer's wall clock to that other clock was a correction: ours was the wrong one.
+        """
+        self.now()
+        if self.jump_s is None or abs(off_s - self.jump_s) > WALL_JUMP_S:
+            return False
+        self._anchor, self.jump_s = Reading(self._clock.now(), self._clock.monotonic()), None
+        return True
+
     def monotonic(self) -> float:
         """Return seconds that only go forward, suspended time included."""
         return self._clock.monotonic()

@@ -14,6 +14,9 @@ from actors.supervisor.state import Job
 DISK_RETRY_S = 1.0
 """How soon a decision that the disk did not take is tried again."""
 
+CLOCK_LOOK_S = 5.0
+"""Between two looks whether a clock that could not be trusted can be."""
+
 
 class Watcher(Protocol):
     """FleetWatch, as far as a supervisor knows it."""
@@ -48,7 +51,9 @@ class PodSupervisor(Actor[Input]):
         self._watcher.watch(job)
         if self._driver.waits_for_disk:
             self.ctx.after(DISK_RETRY_S, Woke(), key="disk")
-        elif (wake := self._driver.next_wake()) is not None:
+        elif (wake := self._driver.next_wake()) is not None and self._driver.waits_for_clock():
+            self.ctx.after(CLOCK_LOOK_S, Woke(), key="wake")
+        elif wake is not None:
             self.ctx.at(wake, Woke(), key="wake")
         if job.closed:
             self._closed(job)

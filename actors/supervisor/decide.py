@@ -143,7 +143,7 @@ def _absent(attempt: Attempt, seen: Sighted, now: datetime, rules: Rules) -> lis
     if attempt.machine or attempt.never_seen or attempt.ambiguous is None or attempt.request is None:
         return []
     quiet_ends = attempt.ambiguous.call_ended + seconds(rules.timings.quiet_s)
-    if not seen.complete or seen.began < quiet_ends:
+    if not seen.complete or seen.began < quiet_ends or not _timed(attempt, rules):
         return []
     if attempt.started:
         machine = _from_folder(attempt.request, seen.account, attempt.started)
@@ -259,6 +259,8 @@ def _running(
         return _end(attempt, StopReason.STOP, f"asked for by {job.stop.by}", now)
     if wrong is not None:
         return _end(attempt, StopReason.CHECK_FAILED, wrong, now)
+    if not _timed(attempt, rules):
+        return None
     if now >= paid_for:
         detail = f"Its price rose to ${attempt.rate_usd_per_hour}/h, and what was held is used up."
         return _end(attempt, StopReason.BUDGET, detail, now)
@@ -266,6 +268,14 @@ def _running(
         money = attempt.intent is not None and attempt.intent.bound == "money"
         return _end(attempt, StopReason.BUDGET if money else StopReason.DEADLINE, "", now)
     return None
+
+
+def _timed(attempt: Attempt, rules: Rules) -> bool:
+    """Tell whether our clock can judge an attempt's times: it set them itself in this run, or it is known to be right.
+
+    A computer that starts with its clock a day ahead sees all of them passed.
+    """
+    return rules.clock_sure or (attempt.intent is not None and attempt.intent.run == rules.run)
 
 
 def _end(attempt: Attempt, reason: StopReason, detail: str, now: datetime) -> ev.EndDecided:

@@ -43,7 +43,9 @@ class JobDriver:
         granted: Callable[[JobId], bool],
         may_launch: Callable[[], bool],
         log: Callable[..., Any],
+        clock_sure: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._clock_sure = clock_sure
         self._journal = journal
         self._clock = clock
         self._rules = rules
@@ -114,7 +116,8 @@ class JobDriver:
         raise Contended(f"{self.job_id}: the stream moved on {CONFLICTS_MAX} times in a row")
 
     def _decide(self, heard: Input) -> list[ev.Event]:
-        return decide(self.job, heard, self._clock.now(), self._rules._replace(may_launch=self._may_launch()))
+        rules = self._rules._replace(may_launch=self._may_launch(), clock_sure=self._clock_sure())
+        return decide(self.job, heard, self._clock.now(), rules)
 
     async def _append(self, events: list[ev.Event], cause: str | None) -> None:
         appended = await self._journal.append(
@@ -134,6 +137,10 @@ class JobDriver:
     def next_wake(self) -> datetime | None:
         """Return when the job must be looked at again although nothing happened."""
         return next_wake(self.job, self._rules)
+
+    def waits_for_clock(self) -> bool:
+        """Tell whether no instant can be waited for: the clock may still be set; look again soon instead."""
+        return not self._clock_sure()
 
 
 WOKE = Woke()

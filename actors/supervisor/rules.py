@@ -45,6 +45,8 @@ class Rules(NamedTuple):
     run: str
     layout: Layout = Layout()
     """Where job folders lie in the store."""
+    clock_sure: bool = True
+    """False while nobody knows that our clock is right: what an earlier run rented keeps no deadline by it then."""
     may_launch: bool = True
     """False in safe mode, while draining, and without a journal: no new intent then."""
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import Final, NamedTuple
@@ -95,6 +97,8 @@ class Client:
         self.settings = settings
         self.quota = Quota(settings.shares)
         self._transport = transport
+        self._dated: tuple[datetime, float] | None = None
+        """The ``Date`` of the last answer, and when it came, monotonic."""
         self._breakers = {surface: Breaker() for surface in Surface}
         self._quotas = {
             Surface.REST: self.quota,
@@ -106,6 +110,13 @@ class Client:
             Surface.GRAPHQL: settings.graphql_url,
             Surface.SERVERLESS: settings.serverless_url,
         }
+
+    def clock_off_s(self) -> float | None:
+        """Return by how many seconds RunPod's clock is ahead of ours by its last ``Date``; ``None`` before one."""
+        if self._dated is None:
+            return None
+        said, at_s = self._dated
+        return (said - self.clock.now()).total_seconds() + self.clock.monotonic() - at_s
 
     async def exchange(self, call: Call) -> Reply:
         """Make one call and return the answer, whatever its status. Raises NotAdmitted, NotSent or NoReply."""
@@ -217,11 +228,22 @@ class Client:
 
     def _answered(self, call: Call, status: int, headers: Mapping[str, str]) -> None:
         now = self.clock.monotonic()
+        if (said := _date_of(headers)) is not None:
+            self._dated = (said, now)
         quota = self._quotas[call.surface]
         self._breakers[call.surface].succeeded()
         quota.answered(headers, now)
         if status == 429:
             quota.refused(call.priority, retry_after_s(headers), now)
+
+
+def _date_of(headers: Mapping[str, str]) -> datetime | None:
+    """Return the time an answer was made, to the middle of its second; ``None`` where it does not say."""
+    try:
+        said = parsedate_to_datetime(headers.get("date", ""))
+    except ValueError:
+        return None
+    return (said if said.tzinfo else said.replace(tzinfo=UTC)) + timedelta(seconds=0.5)
 
 
 def encode(body: object) -> bytes:

@@ -59,6 +59,10 @@ class RunPodTraining(CloudTrainingProvider):
         """Return the account by its volume, asked now. Raises Unavailable, or Refused with what to check."""
         return await self.account.confirm()
 
+    def clock_off_s(self) -> float | None:
+        """Return by how many seconds RunPod's clock is ahead of ours; ``None`` before its first answer."""
+        return self.client.clock_off_s()
+
     def select_compute_type(self, size_mb: float, model_type: str) -> str:
         """Return the GPU type for a size and a kind of model (R6.1)."""
         return select_gpu(size_mb, model_type, self.client.settings.default_gpu_type)

@@ -80,6 +80,8 @@ class RunPodHouse(NodeKit):
     # --- the cloud
 
     def make_provider(self, timings: Timings) -> Provider:
+        self.true_clock = self.clock
+        """The platform's, whatever this computer's is set to."""
         now = self.clock.now().timestamp()
         keys = S3Keys([S3Key(ACCESS, SECRET, ACCOUNT)])
 
@@ -95,7 +97,7 @@ class RunPodHouse(NodeKit):
 
     def _connect(self) -> Provider:
         """Open the provider anew, as a new process does."""
-        self.transport = SimTransport(self.platform, self.clock, latency_s=self.latency_s)
+        self.transport = SimTransport(self.platform, self.true_clock, latency_s=self.latency_s)
         training = build_runpod_training(self.provider_settings, self.clock, self.transport)
         storage = build_runpod_storage(self.provider_settings, self.clock, self.transport)
         prediction = FakePrediction(FakeCloud(FakeSettings(), self.clock))

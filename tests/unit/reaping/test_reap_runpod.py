@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
+
+import pytest
 
 from actors.journal import install as installs
 from lastcall import reaping
+from messages.errors import Refusal
 from messages.machines import MachineName
+from providers.runpod.training import RunPodTraining
+from tests.support.providers.clocks import ManualClock
 from tests.support.providers.runpod_subject import RunPodSubject
 
 KEY = b"k" * 32
@@ -34,3 +40,27 @@ async def test_overdue_pods_are_ended_and_proven_and_nothing_else_is_touched(tmp
         "somebody-elses": 1,
     }
     assert (found.left, found.running, reaping.exit_code(found)) == (0, 1, 0)
+
+
+class DayAhead:
+    """A clock that was set wrongly before the process began."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self._clock = clock
+        self.monotonic, self.sleep = clock.monotonic, clock.sleep
+
+    def now(self) -> datetime:
+        return self._clock.now() + timedelta(days=1)
+
+
+async def test_a_computer_whose_clock_is_a_day_ahead_ends_nothing_and_says_why(tmp_path: Path) -> None:
+    subject = RunPodSubject(tmp_path)
+    name = MachineName("instal", "gene", "yyyyyyyyyy", 1, subject.now() + timedelta(hours=2)).text(KEY)
+    subject.plant(name)
+    await subject.advance(300)
+    client = cast(RunPodTraining, subject.provider.training).client
+    client.clock = DayAhead(subject.clock)
+    with pytest.raises(Refusal, match="runpod's clock is -86") as no:
+        await subject.run(reaping.reap(subject.provider.training, OURS, client.clock, dry_run=False))
+    assert no.value.code == "E-CLOCK"
+    assert subject.living(name) == 1

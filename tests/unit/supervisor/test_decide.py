@@ -598,3 +598,21 @@ def test_an_end_that_was_acknowledged_and_ignored_is_billed_until_the_one_that_h
     story.after(3600).observe(ev.GoneProved(attempt=1, machine_id="m1", accepted_at=story.now, proof=gone(story.now)))
     story.collected()
     assert story.closed.cost_usd == Decimal("0.54")
+
+
+@pytest.mark.parametrize(("run", "sure", "ends"), [("run-1", False, 1), ("run-2", False, 0), ("run-2", True, 1)])
+def test_a_deadline_that_an_earlier_run_set_waits_until_the_clock_is_certain(run: str, sure: bool, ends: int) -> None:
+    story = Story().running()
+    wake = next_wake(story.job, RULES)
+    assert wake is not None
+    day_ahead = wake + timedelta(days=1)
+    assert len(decide(story.job, Woke(), day_ahead, RULES._replace(run=run, clock_sure=sure))) == ends
+
+
+def test_a_quiet_time_that_an_earlier_run_began_is_not_over_by_a_clock_that_may_be_wrong() -> None:
+    story = Story().reserved().ambiguous()
+    later = story.now + timedelta(days=1)
+    seen = Sighted(name=story.name, account=ACCOUNT, complete=True, began=later, machines=(), folder_empty=True)
+    restarted = RULES._replace(run="run-2")
+    assert decide(story.job, seen, later, restarted._replace(clock_sure=False)) == []
+    assert "job.never_seen" in [e.kind for e in decide(story.job, seen, later, restarted)]
