@@ -12,6 +12,7 @@ from actors.runtime.world import World
 from containers.job.build import build as build_wrapper
 from lastcall import __version__
 from lastcall.config.settings import OWN_IMAGE, Settings
+from providers.aws.settings import SERVICES, AwsProviderSettings, AwsSettings, Keys
 from providers.factory import CloudProviderFactory
 from providers.interface import Provider, Refused
 from providers.local.settings import LocalSettings
@@ -95,6 +96,53 @@ def runpod_settings(settings: Settings) -> RunPodSettings:
     )
 
 
+async def _aws(settings: Settings, state_dir: Path, _: Outside) -> BaseModel:
+    return AwsProviderSettings.model_validate(
+        {
+            **aws_settings(settings).model_dump(),
+            "near": state_dir / NEAR_FOLDER / "aws",
+            "prediction_memory_bytes": prediction_memory_bytes(),
+            "prediction_usd_per_second": settings.local.price_usd_per_second,
+        }
+    )
+
+
+def aws_settings(settings: Settings) -> AwsSettings:
+    """Return what the configuration says of AWS, as the provider takes it. Raises Refused without region or bucket."""
+    told = settings.aws
+    if told.region is None or told.bucket is None:
+        raise Refused("AWS needs aws.region and aws.bucket")
+    fixed = None
+    if told.access_key_id is not None and told.secret_access_key is not None:
+        fixed = Keys(
+            access_key=told.access_key_id.get_secret_value(),
+            secret_key=told.secret_access_key,
+            session_token=told.session_token,
+        )
+    named = {service: getattr(told, f"{service}_endpoint") for service in SERVICES} | {"*": told.endpoint_url}
+    return AwsSettings(
+        region=told.region,
+        bucket=told.bucket,
+        keys=fixed,
+        profile=told.profile,
+        endpoints={service: address for service, address in named.items() if address is not None},
+        kms_key=told.kms_key,
+        instance_type=told.instance_type,
+        spot=told.spot,
+        spot_max_price_factor=told.spot_max_price_factor,
+        spot_max_usd_per_hour=told.spot_max_usd_per_hour,
+        disk_gb=told.disk_gb,
+        ami=told.ami,
+        image=told.image,
+        instance_profile=told.instance_profile,
+        security_group=told.security_group,
+        subnet=told.subnet,
+        key_name=told.key_name,
+        log_group=told.log_group,
+        package_index=told.package_index,
+    )
+
+
 def _image(name: str, registry: str | None) -> str:
     return f"{registry}/lastcall-training:{__version__}" if name == OWN_IMAGE else name
 
@@ -102,6 +150,7 @@ def _image(name: str, registry: str | None) -> str:
 _SETTINGS: Mapping[str, Callable[[Settings, Path, Outside], Awaitable[BaseModel]]] = {
     "local": _local,
     "runpod": _runpod,
+    "aws": _aws,
 }
 """How the configuration tells each provider what it needs."""
 

@@ -65,9 +65,18 @@ class Client:
         self.services = Services()
         self.keys = keys or key_source(settings.keys, settings.profile)
         self._transport = transport
+        self._dated: tuple[datetime, float] | None = None
+        """The ``Date`` of the last answer, and when it came, monotonic."""
         self._paces: dict[str, Pace] = {}
         self._breakers: dict[str, Breaker] = {}
         self._endpoints: dict[str, Endpoint] = {}
+
+    def clock_off_s(self) -> float | None:
+        """Return by how many seconds AWS's clock is ahead of ours by its last ``Date``; ``None`` before one."""
+        if self._dated is None:
+            return None
+        said, at_s = self._dated
+        return (said - self.clock.now()).total_seconds() + self.clock.monotonic() - at_s
 
     async def exchange(self, call: Call) -> Answer:
         """Make one call and return what came. Raises NotAdmitted, NotSent or NoReply."""
@@ -152,6 +161,8 @@ class Client:
 
     def _read(self, call: Call, reply: HttpReply) -> Answer:
         service = self.services[call.service]
+        if (said := _date_of(reply.headers)) is not None:
+            self._dated = (said, self.clock.monotonic())
         request_id = plain(reply.headers.get("x-amzn-requestid", ""))[:64]
         problem = Problem(call.service, call.operation, reply.status, "", "", request_id)
         if 200 <= reply.status < 300:
@@ -162,7 +173,7 @@ class Client:
         fault = service.fault(reply.status, reply.headers, reply.body)
         if fault is None:
             return Answer(None, problem)
-        skewed = _skew_s(reply.headers, self.clock.now()) > SKEW_MAX_S
+        skewed = abs(self.clock_off_s() or 0.0) > SKEW_MAX_S
         return Answer(None, problem._replace(code=plain(fault.code), detail=plain(fault.message), skewed=skewed))
 
     def _pace(self, service: str) -> Pace:
@@ -172,10 +183,10 @@ class Client:
         return self._breakers.setdefault(service, Breaker())
 
 
-def _skew_s(headers: Mapping[str, str], now: datetime) -> float:
-    """Return how far our clock is from the answer's; 0 where it does not say."""
+def _date_of(headers: Mapping[str, str]) -> datetime | None:
+    """Return an answer's ``Date``; one without a zone, or that is none, counts as not said."""
     try:
-        theirs = parsedate_to_datetime(headers.get("date", ""))
-        return abs((theirs - now).total_seconds())
+        said = parsedate_to_datetime(headers.get("date", ""))
     except (ValueError, TypeError, OverflowError):
-        return 0.0
+        return None
+    return said if said.tzinfo is not None else None

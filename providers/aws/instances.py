@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from providers.aws.client import Call, Client
+from providers.aws.client import Call, Client, NotAdmitted
 from providers.aws.codec import (
     NAME_TAG,
     Instance,
@@ -19,8 +19,8 @@ from providers.aws.codec import (
 )
 from providers.aws.pace import Priority
 from providers.aws.problems import create_error
-from providers.interface import Ambiguous, NotFound, ProviderError, Refused, Unavailable
-from providers.transport import TransportError
+from providers.interface import Ambiguous, HeldBack, NotFound, ProviderError, Refused, Unavailable
+from providers.transport import NotSent, TransportError
 
 CREATE_S: Final = 30.0
 CREATE_PATIENCE_S: Final = 5.0
@@ -30,16 +30,20 @@ _WHAT: Final = "for an instance"
 
 
 async def create(client: Client, parameters: Mapping[str, object]) -> Instance:
-    """Send one create and return the instance. Raises NoCapacity, Refused, or Ambiguous on anything but a clean answer.
+    """Send one create and return the instance. Raises NoCapacity, Refused, HeldBack, or Ambiguous.
 
-    A throttled create, and one that never left this computer, are Ambiguous too although nothing was made: the same
-    request is then repeated, which its token makes safe (ADR 0012).
+    A throttled create is Ambiguous too although nothing was made: the same request is then repeated, which its token
+    makes safe (ADR 0013). HeldBack never left this computer.
     """
     call = Call(
         "ec2", "RunInstances", parameters, total_s=CREATE_S, patience_s=CREATE_PATIENCE_S, priority=Priority.PROOF
     )
     try:
         answer = await client.exchange(call)
+    except NotAdmitted as held:
+        raise HeldBack(f"AWS was not asked for an instance yet: {held}", held.wait_s) from None
+    except NotSent as error:
+        raise HeldBack(f"AWS was not asked for an instance yet: {error}") from error
     except TransportError as error:
         raise Ambiguous(f"AWS did not answer the create: {error}") from error
     if answer.value is None:

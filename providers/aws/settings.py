@@ -26,7 +26,7 @@ AWS_TIMINGS: Final = Timings(
     expected_start_s=120,
 )
 """design.md 6, but for the quiet time: after a restart the stored request is not repeated, and what EC2 made may stay
-out of its lists for a while (ADR 0012)."""
+out of its lists for a while (ADR 0013)."""
 
 IPV4_USD_PER_HOUR: Final = Decimal("0.005")
 """A public address, in every region ("Amazon VPC pricing", since February 2024)."""

@@ -29,6 +29,7 @@ from providers.interface import (
     Ambiguous,
     BilledLine,
     CloudTrainingProvider,
+    HeldBack,
     KeptLine,
     LogChunk,
     Need,
@@ -60,6 +61,10 @@ class AwsTraining(CloudTrainingProvider):
         self._unanswered = Unanswered(client)
         self._lister = Lister(client, self.account, self._sights, self._unanswered)
         self._prover = Prover(client, self.account, self._lister)
+
+    def clock_off_s(self) -> float | None:
+        """Return by how many seconds AWS's clock is ahead of ours, as of its last answer."""
+        return self.client.clock_off_s()
 
     async def fingerprint(self) -> str:
         """Return account and region, asked now. Raises Unavailable, or Refused with what to check."""
@@ -96,8 +101,8 @@ class AwsTraining(CloudTrainingProvider):
         try:
             account = await self.account.known()
             image = await self.images.image(gpu=request.offer.gpu_count > 0)
-        except Unavailable as error:  # nothing was sent; tried again once the quiet time is over, as ADR 0009 has it
-            raise Ambiguous(f"the create was not sent: {error}") from error
+        except Unavailable as error:
+            raise HeldBack(f"AWS was not asked for an instance yet: {error}", error.retry_after_s) from error
         parameters = run_parameters(request, settings, image)
         began = self.client.clock.monotonic()
         try:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from providers.aws import instances
 from providers.aws.client import Client
 from providers.aws.codec import Instance
-from providers.interface import Ambiguous, ProviderError
+from providers.interface import Ambiguous, HeldBack, ProviderError
 
 REPEAT_S: Final = 60.0
 """From the first call on."""
@@ -59,7 +59,7 @@ class Unanswered:
     async def _again(self, name: str, one: _Open) -> None:
         try:
             made = await instances.create(self._client, one.parameters)
-        except Ambiguous:
+        except (Ambiguous, HeldBack):
             return
         except ProviderError:  # a clean refusal: nothing was made
             self._open.pop(name, None)

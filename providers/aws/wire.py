@@ -1,7 +1,7 @@
 """AWS's protocols: operations into HTTP requests and answers into values, by botocore's models. No I/O but its data.
 
 Only this module, ``keys`` and ``endpoints`` import botocore. They are loaded when the AWS provider is opened, never by
-the command line. Requests travel over our own transport (ADR 0012).
+the command line. Requests travel over our own transport (ADR 0013).
 """
 
 from __future__ import annotations

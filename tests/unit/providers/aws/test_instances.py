@@ -8,7 +8,7 @@ import pytest
 
 from messages.machines import MachineState
 from providers.aws.codec import NAME_TAG
-from providers.interface import Ambiguous, Denied, NoCapacity, NotFound, Refused, Unavailable
+from providers.interface import Ambiguous, Denied, HeldBack, NoCapacity, NotFound, Refused, Unavailable
 from tests.emulators.aws.state import State
 from tests.support.aws_cloud import Cloud
 from tests.support.aws_sim import FINGERPRINT
@@ -150,8 +150,20 @@ async def test_a_create_is_not_sent_while_nobody_knows_whose_account_it_is() -> 
     cloud = Cloud()
     request = await cloud.request()
     cloud.arm("outage", "503", on=("sts.*",))
-    with pytest.raises(Ambiguous, match="was not sent"):
+    with pytest.raises(HeldBack):
         await cloud.training.launch(request)
+    assert cloud.calls("RunInstances") == 0
+
+
+async def test_a_create_that_finds_no_connection_is_held_back_and_not_repeated_behind_the_callers_back() -> None:
+    cloud = Cloud()
+    request = await cloud.request()
+    await cloud.training.fingerprint()
+    cloud.transport.cut_off = True
+    with pytest.raises(HeldBack):
+        await cloud.training.launch(request)
+    cloud.transport.cut_off = False
+    assert (await cloud.training.list_machines()).machines == ()
     assert cloud.calls("RunInstances") == 0
 
 
