@@ -27,6 +27,7 @@ from tests.emulators.aws.offers import Offers
 from tests.emulators.aws.prices import Prices
 from tests.emulators.aws.problems import Problem
 from tests.emulators.aws.runner import InstanceRunner, NoProgram
+from tests.emulators.aws.scripts import ScriptRunner
 from tests.emulators.aws.settings import Settings
 from tests.emulators.aws.signature import Signed
 from tests.emulators.aws.state import Fate, Instance, Life, Order, State
@@ -104,6 +105,8 @@ class Ec2Core:
             **offers.calls,
             **self.network.calls,
         }
+        if isinstance(self.runner, ScriptRunner) and not self.runner.attached:
+            self.runner.attach(self.handle, self.imds)
 
     # Time.
 

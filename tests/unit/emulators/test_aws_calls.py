@@ -96,7 +96,11 @@ TAG: dict[str, Any] = {
     "Resource": "*",
     "Condition": {"StringEquals": {"ec2:CreateAction": "RunInstances"}},
 }
-PASS: dict[str, Any] = {"Effect": "Allow", "Action": "iam:PassRole", "Resource": f"arn:aws:iam::{ACCOUNT}:role/lastcall-*"}
+PASS: dict[str, Any] = {
+    "Effect": "Allow",
+    "Action": "iam:PassRole",
+    "Resource": f"arn:aws:iam::{ACCOUNT}:role/lastcall-*",
+}
 
 
 @pytest.mark.parametrize(("missing", "action"), [(0, "ec2:RunInstances"), (1, "ec2:CreateTags"), (2, "iam:PassRole")])
