@@ -1,4 +1,4 @@
-"""How fast the simulation runs, and what its seeds reach: ``python -m bench.simulation.bench [ARGS of ./dev simulate]``.
+"""How fast the simulation runs and what its seeds reach: ``python -m bench.simulation.bench [ARGS of simulate]``.
 
 Without arguments it runs what the tests run and writes nothing; ``--json bench/simulation/results.json`` keeps the
 figures. A seed does not depend on the machine; seeds a minute do.
