@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import boto3  # type: ignore[import-untyped]
 from botocore.config import Config
 
 from tests.emulators.aws.launch import Emulator
 from tests.emulators.aws.settings import MAIN_KEY, MAIN_SECRET
+
+boto3: Any = importlib.import_module("boto3")
+"""It has no types, and is here for tests only."""
 
 FAST: dict[str, Any] = {
     "pending_s": 0.05,

@@ -84,9 +84,11 @@ reboot
 
 def test_a_reboot_keeps_the_disk_runs_enabled_units_and_no_user_data(aws: Instances) -> None:
     instance_id = aws.start(UNIT)
-    console = aws.says(instance_id, "boot 2")
+    aws.says(instance_id, "boot 2")
     boots = aws.disk(instance_id) / "var/lib/boots"
     until(lambda: boots.exists() and len(boots.read_text().splitlines()) == 2, "two boots")
+    until(lambda: "finished" in aws.console(instance_id).partition("boot 2")[2], "the second boot is over")
+    console = aws.console(instance_id)
     assert console.count("user-data ran") == 1
     assert aws.state(instance_id) == "running"
     assert len(aws.emulator.control()["history"][0]["boots"]) == 2

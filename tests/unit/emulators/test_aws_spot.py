@@ -126,6 +126,8 @@ def test_cancelling_a_request_leaves_its_instance_running(aws: Client) -> None:
     assert gone["State"] == "cancelled"
     aws.wait(60)
     assert aws.state(instance_id) == "running"
+    aws.call("TerminateInstances", InstanceIds=[instance_id])
+    assert aws.call("DescribeSpotInstanceRequests")["SpotInstanceRequests"][0]["State"] == "cancelled"
     unknown = {"SpotInstanceRequestIds": ["sir-00000000"]}
     assert refused(aws, "CancelSpotInstanceRequests", **unknown) == "InvalidSpotInstanceRequestID.NotFound"
 
