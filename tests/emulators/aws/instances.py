@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from tests.emulators.aws import view
@@ -24,7 +23,7 @@ from tests.emulators.aws.auth import Keys
 from tests.emulators.aws.codec import instant
 from tests.emulators.aws.faults import END, LIST
 from tests.emulators.aws.hosts import Hosts
-from tests.emulators.aws.network import Network, check_tags, shown_tags
+from tests.emulators.aws.network import Network, check_tags, shown_tags, tags_of
 from tests.emulators.aws.problems import Problem
 from tests.emulators.aws.state import OVER, Instance, State, Volume
 from tests.emulators.common.switches import SwitchBox
@@ -35,11 +34,24 @@ _ID = re.compile(r"i-([0-9a-f]{8}|[0-9a-f]{17})")
 _VOLUME_ID = re.compile(r"vol-([0-9a-f]{8}|[0-9a-f]{17})")
 
 
-@dataclass(frozen=True)
-class _Tagged:
-    arn: str
-    kind: str
-    tags: dict[str, str]
+SINGLY = {
+    "TerminateInstances": ("InstanceIds",),
+    "StopInstances": ("InstanceIds",),
+    "StartInstances": ("InstanceIds",),
+    "RebootInstances": ("InstanceIds",),
+    "GetConsoleOutput": ("InstanceId",),
+    "DeleteVolume": ("VolumeId",),
+    "CreateTags": ("Resources",),
+    "DeleteTags": ("Resources",),
+    "CancelSpotInstanceRequests": ("SpotInstanceRequestIds",),
+    "DeleteSecurityGroup": ("GroupId",),
+    "AuthorizeSecurityGroupIngress": ("GroupId",),
+    "AuthorizeSecurityGroupEgress": ("GroupId",),
+    "RevokeSecurityGroupIngress": ("GroupId",),
+    "RevokeSecurityGroupEgress": ("GroupId",),
+}
+"""Action → the parameters with ids; their rights are judged resource by resource."""
+KINDS = {"i": "instance", "vol": "volume", "sir": "spot-instances-request", "sg": "security-group"}
 
 
 class Instances:
@@ -80,31 +92,38 @@ class Instances:
         return [one for one in found if one is not None]
 
     def authorise(self, asked: Asked) -> None:
-        """Check the rights of a call that names resources. Raises Problem."""
-        for one in self._named(asked):
-            context = {f"aws:ResourceTag/{key}": value for key, value in one.tags.items()}
-            context |= {f"ec2:ResourceTag/{key}": value for key, value in one.tags.items()}
-            context["aws:RequestedRegion"] = asked.region
-            self._keys.authorise(asked.caller, f"ec2:{asked.action}", [one.arn], context, asked.now)
+        """Check the rights of a call to everything it names; else to ``*``. Raises Problem.
 
-    def _named(self, asked: Asked) -> list[_Tagged]:
-        if asked.action in ("TerminateInstances", "StopInstances", "StartInstances", "RebootInstances"):
-            return [_Tagged(asked.arn("instance", one.id), "instance", one.tags) for one in self._present(asked)]
-        if asked.action == "GetConsoleOutput":
-            return [_Tagged(asked.arn("instance", asked.get("InstanceId")), "instance", self._tags_at(asked))]
-        if asked.action == "DeleteVolume":
-            volume = self._hosts.volumes.get(asked.get("VolumeId"))
-            tags = volume.tags if volume else {}
-            return [_Tagged(asked.arn("volume", asked.get("VolumeId")), "volume", tags)]
-        return [_Tagged("*", "", {})]
+        An instance that is not there is not judged: the call goes on to say that it does not know it.
+        """
+        made = tags_of(asked, ("security-group",)).get("security-group", {})
+        tags_given = made or {one["Key"]: one.get("Value", "") for one in asked.get("Tags", ())}
+        context = {"aws:RequestedRegion": asked.region, **{f"aws:RequestTag/{k}": v for k, v in tags_given.items()}}
+        context |= {"aws:TagKeys": ",".join(tags_given)} if tags_given else {}
+        if made:
+            tagging = context | {"ec2:CreateAction": asked.action}
+            self._keys.authorise(asked.caller, "ec2:CreateTags", [asked.arn("security-group", "*")], tagging, asked.now)
+        for arn, tags in self._named(asked):
+            own = {f"{prefix}:ResourceTag/{key}": value for prefix in ("aws", "ec2") for key, value in tags.items()}
+            self._keys.authorise(asked.caller, f"ec2:{asked.action}", [arn], context | own, asked.now)
 
-    def _tags_at(self, asked: Asked) -> dict[str, str]:
-        instance = self._visible(asked, asked.get("InstanceId"))
-        return instance.tags if instance else {}
-
-    def _present(self, asked: Asked) -> list[Instance]:
-        found = [self._visible(asked, one) for one in asked.get("InstanceIds", ())]
-        return [one for one in found if one is not None]
+    def _named(self, asked: Asked) -> list[tuple[str, dict[str, str]]]:
+        """Return the resource names a call changes or reads singly, with the tags they have."""
+        if asked.action == "CreateSecurityGroup":
+            return [(asked.arn("security-group", "*"), {}), (asked.arn("vpc", asked.get("VpcId", "*")), {})]
+        if asked.action not in SINGLY:
+            return [("*", {})]
+        ids = [one for name in SINGLY[asked.action] for one in _texts(asked.get(name))]
+        places = self._places(asked)
+        missing = KINDS[ids[0].partition("-")[0]] if ids and ids[0].partition("-")[0] in KINDS else "resource"
+        return [
+            (
+                asked.arn(*(places[one][0], one) if one in places else (missing, one)),
+                places[one][1] if one in places else {},
+            )
+            for one in ids
+            if one in places or missing != "instance"
+        ]
 
     def _visible(self, asked: Asked, instance_id: str) -> Instance | None:
         one = self._hosts.get(instance_id)
@@ -339,6 +358,10 @@ class Instances:
         )
         names = ("ResourceId", "ResourceType", "Key", "Value")
         return in_pages(asked, rows, "Tags", lambda row: dict(zip(names, row, strict=True)))
+
+
+def _texts(value: Any) -> list[str]:
+    return [] if value is None else [value] if isinstance(value, str) else list(value)
 
 
 def _change(one: Instance, before: State, after: State) -> Document:

@@ -104,6 +104,7 @@ class Launches:
         image = f"arn:aws:ec2:{asked.region}::image/{asked.get('ImageId', '')}"
         others = [image, asked.arn("subnet", asked.get("SubnetId", "*"))]
         others += [asked.arn("security-group", one) for one in asked.get("SecurityGroupIds", ["*"])]
+        others += [asked.arn("key-pair", asked.get("KeyName"))] if asked.get("KeyName") else []
         self._keys.authorise(asked.caller, "ec2:RunInstances", others, context, asked.now)
         if profile:
             role = self._profile(asked, _profile_name(profile))

@@ -122,6 +122,38 @@ def test_ending_can_be_allowed_for_tagged_instances_only() -> None:
     assert refused(aws, "TerminateInstances", InstanceIds=[bad]) == "UnauthorizedOperation"
 
 
+def test_rights_are_judged_resource_by_resource() -> None:
+    ours = {"StringLike": {"aws:ResourceTag/lastcall:name": "lc1*"}}
+    here = f"arn:aws:ec2:us-east-1:{ACCOUNT}"
+    statements: list[dict[str, Any]] = [
+        {"Effect": "Allow", "Action": "ec2:DescribeInstances", "Resource": "*"},
+        {
+            "Effect": "Allow",
+            "Action": "ec2:CancelSpotInstanceRequests",
+            "Resource": f"{here}:spot-instances-request/*",
+            "Condition": ours,
+        },
+        {"Effect": "Allow", "Action": "ec2:DeleteVolume", "Resource": f"{here}:volume/*", "Condition": ours},
+        {
+            "Effect": "Allow",
+            "Action": "ec2:RevokeSecurityGroupEgress",
+            "Resource": f"{here}:security-group/*",
+        },
+    ]
+    aws = limited([LAUNCH, TAG, *statements])
+    good, bad = aws.running("lc1", spot=True), aws.running("other", spot=True)
+    requests = [aws.instance(one)["SpotInstanceRequestId"] for one in (good, bad)]
+    volumes = [aws.instance(one)["BlockDeviceMappings"][0]["Ebs"]["VolumeId"] for one in (good, bad)]
+    aws.call("CancelSpotInstanceRequests", SpotInstanceRequestIds=requests[:1])
+    assert refused(aws, "CancelSpotInstanceRequests", SpotInstanceRequestIds=requests) == "UnauthorizedOperation"
+    assert [refused(aws, "DeleteVolume", VolumeId=one) for one in volumes] == ["VolumeInUse", "UnauthorizedOperation"]
+    tag = {"Resources": volumes[:1], "Tags": [{"Key": "lastcall:name", "Value": "lc1"}]}
+    assert refused(aws, "CreateTags", **tag) == "UnauthorizedOperation"
+    group = {"GroupId": "sg-00000000000000000", "IpPermissions": []}
+    assert refused(aws, "RevokeSecurityGroupEgress", **group) == "InvalidGroup.NotFound"
+    assert refused(aws, "AuthorizeSecurityGroupEgress", **group) == "UnauthorizedOperation"
+
+
 @pytest.mark.parametrize(
     ("statement", "action", "context", "expected"),
     [
