@@ -15,6 +15,7 @@ import pytest
 
 from lastcall import sandbox
 from lastcall.spawner import SANDBOX, SystemSpawner
+from tests.support import processes
 
 FAST_S = 20.0  # generous: the computer is shared
 
@@ -119,14 +120,13 @@ async def test_a_cancelled_run_leaves_no_process(tmp_path: Path) -> None:
 
 
 async def test_no_descriptor_and_no_zombie_stays() -> None:
-    spawner = SystemSpawner()
+    spawner, children = SystemSpawner(), processes.children()
     await spawner.run(python("pass"), timeout_s=FAST_S)
     before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(3):
         await spawner.run(python("pass"), timeout_s=FAST_S)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert processes.children() == children
 
 
 async def test_a_process_that_cannot_be_watched_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,11 +135,11 @@ async def test_a_process_that_cannot_be_watched_is_killed(monkeypatch: pytest.Mo
     def fail(_: int) -> int:
         raise OSError(24, "too many open files")
 
+    children = processes.children()
     monkeypatch.setattr(os, "pidfd_open", fail)
     with pytest.raises(OSError, match="too many"):
         await SystemSpawner().run(python("import time; time.sleep(600)"), timeout_s=FAST_S)
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert processes.children() == children
 
 
 async def test_a_program_that_is_not_there_is_an_exit_code() -> None:

@@ -34,6 +34,11 @@ def emulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulat
         yield running
 
 
+def unwrapped(text: str) -> str:
+    """Return the words of ``text`` on one line: how it wraps depends on how long a path is."""
+    return " ".join(text.split())
+
+
 def typed(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
 
@@ -48,11 +53,11 @@ def test_keys_are_read_from_a_pipe_and_kept_in_the_file_that_was_named(
     assert "✔ volume        ready-made (vol1), 10 GB in EU-RO-1" in shown.out
     assert "– self-ending   not tried" in shown.out
     assert "--yes agrees" in shown.err
-    assert f"✔ configuration written to {file}" in shown.out
+    assert f"✔ configuration written to {file}" in unwrapped(shown.out)
     assert SECRET not in shown.out + shown.err
     assert tomllib.loads(file.read_text())["runpod"]["api_key"] == MAIN_KEY
     assert main(["--config", str(file), "setup", "runpod"]) == 0
-    assert f"nothing to change in {file}" in capsys.readouterr().out
+    assert f"nothing to change in {file}" in unwrapped(capsys.readouterr().out)
     monkeypatch.setenv("CLOUD_PROVIDER", "runpod")
     assert main(["--config", str(file), "doctor"]) == 0
     assert "All works; 2 to look at." in capsys.readouterr().out
