@@ -11,7 +11,7 @@ import hashlib
 import os
 import stat
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, Callable, NamedTuple
 
 from containers.job.folder import ARTIFACT_FOLDER
 
@@ -29,6 +29,10 @@ BYTES_MAX = 50 << 30
 CHUNK_BYTES = 1 << 20
 
 
+Keep = Callable[[IO[bytes], str], "dict[str, Any]"]
+"""Stores one open file under a name and returns its entry in the marker."""
+
+
 class Collected(NamedTuple):
     """What was stored, as the marker states it, and what was left out and why."""
 
@@ -41,8 +45,8 @@ class Collected(NamedTuple):
         return {entry["name"] for entry in self.stored}
 
 
-def collect(out: Path, job_folder: Path, bytes_max: int = BYTES_MAX) -> Collected:
-    """Store every result. Raises OSError; ``is_full`` tells whether for lack of space."""
+def collect(out: Path, job_folder: Path, bytes_max: int = BYTES_MAX, keep: Keep | None = None) -> Collected:
+    """Store every result, as files of the job folder unless ``keep`` says how. Raises OSError; see ``is_full``."""
     found, left_out = _walk(out)
     collected = Collected([], left_out)
     total = 0
@@ -58,7 +62,9 @@ def collect(out: Path, job_folder: Path, bytes_max: int = BYTES_MAX) -> Collecte
                 left_out.append(f"{relative}: over the limit of {bytes_max} bytes for all results")
                 continue
             total += found_now.st_size
-            collected.stored.append(_store(file, out / relative, job_folder, f"{ARTIFACT_FOLDER}/{relative}"))
+            name = f"{ARTIFACT_FOLDER}/{relative}"
+            entry = keep(file, name) if keep else _store(file, out / relative, job_folder, name)
+            collected.stored.append(entry)
     return collected
 
 

@@ -24,7 +24,7 @@ from containers.job.main import main
 sys.exit(main(os.environ))
 """
 _PACKAGE = Path(__file__).parent
-_NOT_BUNDLED = frozenset({Path(__file__).name, "boot.py", "prepare.py"})
+_NOT_BUNDLED = frozenset({Path(__file__).name, "aws_boot.py", "boot.py", "prepare.py"})
 """Programs of their own, which the wrapper does not import."""
 
 

@@ -2,7 +2,7 @@
 
 A local machine ends by killing and reaping every process, removing the scratch directory and saying so in
 ``reaped``: as child subreaper the wrapper knows that nothing of it is left. A RunPod pod ends by a call, which waits
-for nothing: not for what cannot be killed, nor for a disk.
+for nothing: not for what cannot be killed, nor for a disk. An EC2 instance ends by powering off.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import subprocess
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,6 +31,10 @@ TRIES_MAX = 6
 
 RENTED_KILL_S = 2.0
 """On a rented machine killing goes before the end of the rent, but only for so long."""
+
+POWER_OFF = (("shutdown", "-h", "now"), ("systemctl", "poweroff"), ("poweroff",))
+POWER_OFF_S = 10.0
+"""For each of them."""
 
 KEY_BYTES_MAX = 4096
 
@@ -74,6 +79,26 @@ def end_runpod(machine: Machine, clock: Clock) -> bool:
     return True
 
 
+def power_off() -> None:
+    """Have the instance power itself off; its shutdown behaviour makes that its end. Tries whatever there is.
+
+    In a container there is nothing: whoever started that powers off behind it.
+    """
+    for line in POWER_OFF:
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, timeout=POWER_OFF_S, check=True)
+            return
+
+
+def end_aws(machine: Machine, clock: Clock) -> bool:
+    """Kill all, then power the instance off, which ends it. Returns: whoever started this process powers off too."""
+    killing = threading.Thread(target=_clear, args=(machine, clock), daemon=True)
+    killing.start()
+    killing.join(RENTED_KILL_S)
+    power_off()
+    return True
+
+
 def _clear(machine: Machine, clock: Clock) -> None:
     kill_everything(machine.name, clock, ignore_exit)
     scratch.remove(machine.directory / "scratch")
@@ -108,5 +133,5 @@ def _say_reaped(machine: Machine, clock: Clock) -> None:
     temporary.replace(machine.directory / REAPED)
 
 
-STRATEGIES: dict[str, Strategy] = {"local": end_local, "runpod": end_runpod}
+STRATEGIES: dict[str, Strategy] = {"local": end_local, "runpod": end_runpod, "aws": end_aws}
 """How a machine of each provider ends itself."""

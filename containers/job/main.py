@@ -17,9 +17,11 @@ from containers.job import artifacts, memory, outcome, scratch
 from containers.job import folder as names
 from containers.job.clock import Clock, instant
 from containers.job.courier import Courier
-from containers.job.ending import Machine, end_machine, take_pod
+from containers.job.ending import Machine, end_machine, power_off, take_pod
 from containers.job.folder import Folder, dump, parse_object, read_regular
 from containers.job.gpu import GpuProbe
+from containers.job.notice import NoticeWatch
+from containers.job.objects import Copies, ObjectFolder, Stopped, Stores, placed, stores_of
 from containers.job.opening import Opening, open_attempt
 from containers.job.outcome import Artifacts, Ended, Memory, is_error_code
 from containers.job.policy import Reason
@@ -46,8 +48,11 @@ def main(environ: Mapping[str, str]) -> int:
     """Run the machine's life and return the exit status; the machine has ended by then."""
     try:
         settings = read(environ)
+        stores = take_stores(environ) if settings.provider == "aws" else None
     except SettingsError as error:
         _complain(f"lastcall wrapper: {error}; nothing was run")
+        if environ.get("LASTCALL_PROVIDER") == "aws":
+            power_off()
         if environ.get("LASTCALL_PROVIDER") == "runpod":
             end_pod(take_pod(environ))
         return EXIT_CONFIG
@@ -60,6 +65,7 @@ def main(environ: Mapping[str, str]) -> int:
     if settings.provider == "runpod":
         with contextlib.suppress(OSError):
             hide()
+    if settings.provider != "local":
         with contextlib.suppress(OSError):
             settings.machine_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     if settings.lock_fd is not None:
@@ -67,7 +73,7 @@ def main(environ: Mapping[str, str]) -> int:
             os.set_inheritable(settings.lock_fd, False)  # the lock is the wrapper's: the work must not hold it
     signals = Signals()
     signals.install()
-    life = Life(settings, clock, timer, signals)
+    life = Life(settings, clock, timer, signals, stores)
     try:
         become_reaper()
         life.run()
@@ -80,6 +86,14 @@ def main(environ: Mapping[str, str]) -> int:
         timer.stop()
         signals.close()
     return 0 if ended else 1
+
+
+def take_stores(environ: Mapping[str, str]) -> Stores:
+    """Return what an instance reaches of AWS. Raises SettingsError naming the variable that is missing."""
+    try:
+        return stores_of(environ)
+    except KeyError as missing:
+        raise SettingsError(f"{missing.args[0]} is missing") from None
 
 
 def _end_now(machine: Machine, clock: Clock) -> None:
@@ -96,18 +110,27 @@ def _complain(text: str) -> None:
 class Life:
     """One attempt on one machine."""
 
-    def __init__(self, settings: Settings, clock: Clock, timer: Timer, signals: Signals) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock, timer: Timer, signals: Signals, stores: Stores | None = None
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._timer = timer
         self._signals = signals
         self._nonce = secrets.token_hex(NONCE_BYTES)
-        self._folder = Folder(settings.folder, self._nonce)
+        self._stores = stores
+        self._folder = self._open_folder()
         self._spool = Spool(settings.log_bytes_max)
         self._courier = Courier(settings, self._folder, self._nonce, clock, self._spool, signals.wake)
         self._opening = Opening()
         self._peak_bytes = 0
         self._stored: list[dict[str, Any]] = []
+
+    def _open_folder(self) -> Folder:
+        if self._stores is None:
+            return Folder(self._settings.folder, self._nonce)
+        prefix = self._settings.folder.relative_to(self._settings.storage_root).as_posix()
+        return ObjectFolder(self._settings.folder, self._nonce, self._stores.bucket, prefix, self._stores.log)
 
     def run(self) -> None:
         """Open, run what there is to run, leave the results and the marker."""
@@ -136,6 +159,16 @@ class Life:
         self.finish(ended)
 
     def _run_steps(self, spec: Spec) -> Ended:
+        if self._stores is not None:
+            notices = NoticeWatch(self._stores.metadata, self._signals.notice, self._say)
+            notices.start()
+            fetched = self._fetch(self._stores, spec)
+            if fetched is not None:
+                return fetched
+            spec = spec._replace(
+                prepare=placed(spec.prepare, self._settings.storage_root) if spec.prepare else None,
+                work=placed(spec.work, self._settings.storage_root),
+            )
         try:
             scratch.prepare(self._settings, spec)
         except scratch.InputMissing as error:
@@ -153,6 +186,33 @@ class Life:
                 return self._as_ended(end, watch, preparing=True)
         watch = Watch(tools, "running", memory.limit_bytes(self._settings.memory_limit_bytes))
         return self._as_ended(watch.run(spec.work, scratch.environment(self._settings, spec.work)), watch)
+
+    def _say(self, text: str) -> None:
+        self._spool.add("wrapper", text, self._clock.wall(), self._clock.boot())
+
+    def _fetch(self, stores: Stores, spec: Spec) -> Ended | None:
+        """Bring what the job reads to this machine's disk; return why not. A broken call is repeated for a while."""
+        copies = Copies(stores.bucket, self._settings.storage_root, self._is_stopped)
+        until = self._clock.boot() + self._settings.folder_wait_s
+        while True:
+            try:
+                if self._settings.bundle:
+                    copies.bring_bundle(self._settings.bundle)
+                for key in spec.inputs.values():
+                    copies.bring(key)
+                return None
+            except Stopped:
+                return Ended(reason=Reason.INTERRUPTED if self._signals.noticed else Reason.CANCELLED)
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                if self._clock.boot() >= until:
+                    full = isinstance(error, OSError) and artifacts.is_full(error)
+                    note = f"what the job reads could not be fetched: {type(error).__name__}: {error}"
+                    return Ended(reason=None if full else Reason.FOLDER, disk_full=full, preparing=True, note=note)
+            self._clock.sleep(RETRY_S)
+
+    def _is_stopped(self) -> bool:
+        control = self._courier.control
+        return self._signals.noticed or self._courier.fenced or (control is not None and control.stop_requested)
 
     def _as_ended(self, end: StepEnd, watch: Watch, preparing: bool = False) -> Ended:
         self._peak_bytes = max(self._peak_bytes, watch.peak_bytes)
@@ -188,9 +248,10 @@ class Life:
         """Store what the work left. The platform's notice leaves no time for it; a fenced attempt has no right to."""
         if ended.marker_exists or ended.reason in (Reason.INTERRUPTED, Reason.FENCED):
             return ended
+        keep = self._folder.keep if isinstance(self._folder, ObjectFolder) else None
         while True:
             try:
-                collected = artifacts.collect(self._settings.scratch / scratch.OUT, self._settings.folder)
+                collected = artifacts.collect(self._settings.scratch / scratch.OUT, self._settings.folder, keep=keep)
                 break
             except OSError as error:
                 if artifacts.is_full(error):

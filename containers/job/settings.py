@@ -13,7 +13,10 @@ EXIT_CONFIG = 78
 LOG_BYTES_MAX = 64 << 20
 """Bytes of log files of one attempt, unless ``LASTCALL_LOG_BYTES_MAX`` says otherwise."""
 
-PROVIDERS = ("local", "runpod")
+PROVIDERS = ("local", "runpod", "aws")
+
+MACHINE_ID = {"runpod": "RUNPOD_POD_ID", "aws": "LASTCALL_INSTANCE_ID"}
+"""Where each platform's machines know their own id from."""
 
 MACHINE_FOLDER = ".lastcall-machine"
 """Below the home of a rented machine: its own disk, where nobody chose another place."""
@@ -57,6 +60,8 @@ class Settings:
     path: str
     machine_id: str | None = None
     """The provider's own id of the machine, where the machine is told."""
+    bundle: str = ""
+    """Storage key of the job bundle's folder, where the machine must fetch it."""
     installer: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Variables of ``INSTALLER_NAMES``; an address may hold a password."""
 
@@ -97,7 +102,8 @@ def read(environ: Mapping[str, str]) -> Settings:
         log_bytes_max=_whole(environ, "LASTCALL_LOG_BYTES_MAX", LOG_BYTES_MAX),
         lock_fd=_whole(environ, "LASTCALL_LOCK_FD", 0) if environ.get("LASTCALL_LOCK_FD") else None,
         path=environ.get("PATH") or "/usr/local/bin:/usr/bin:/bin",
-        machine_id=environ.get("RUNPOD_POD_ID") or None if provider == "runpod" else None,
+        machine_id=environ.get(MACHINE_ID.get(provider, "")) or None,
+        bundle=environ.get("LASTCALL_BUNDLE", "") if provider == "aws" else "",
         installer={name: environ[name] for name in INSTALLER_NAMES if environ.get(name)},
     )
 

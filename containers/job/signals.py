@@ -25,6 +25,11 @@ class Signals:
             signal.signal(number, self._nothing)
         signal.set_wakeup_fd(self._in.fileno(), warn_on_full_buffer=False)
 
+    def notice(self) -> None:
+        """Say that the platform takes the machine, from any thread."""
+        self.noticed = True
+        self.wake()
+
     def fileno(self) -> int:
         """The descriptor that turns readable."""
         return self._out.fileno()

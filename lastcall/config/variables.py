@@ -77,6 +77,12 @@ MACHINE_NAMES = frozenset(
         "LASTCALL_OUT",
         "LASTCALL_PYTHON",
         "LASTCALL_KEY_FD",
+        "LASTCALL_BUCKET_URL",
+        "LASTCALL_REGION",
+        "LASTCALL_ENCRYPTION",
+        "LASTCALL_LOGS_URL",
+        "LASTCALL_LOG_GROUP",
+        "LASTCALL_INSTANCE_ID",
     }
 )
 """What a machine is told by its environment (``containers/job``); a daemon started inside a job ignores it."""

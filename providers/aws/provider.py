@@ -6,7 +6,7 @@ from typing import ClassVar, Final
 
 from messages.machines import ProviderKind
 from providers.aws.client import Client
-from providers.aws.settings import AwsProviderSettings, AwsSettings
+from providers.aws.settings import MACHINE_ROOT, STORE_FOLDER, AwsProviderSettings, AwsSettings
 from providers.aws.storage import AwsStorage, encryption
 from providers.aws.training import AwsTraining
 from providers.interface import Provider, ProviderClock
@@ -20,8 +20,6 @@ from providers.transport import Transport
 from providers.worker import Worker
 
 UPLOAD_NAME_BYTES: Final = 12
-STORE_FOLDER: Final = "store"
-"""Below Lastcall's directory on an instance: what of the bucket was brought there, under its keys."""
 
 
 class PredictionHere(LocalPrediction):
@@ -68,7 +66,7 @@ def build_aws_storage(settings: AwsSettings, client: Client, transport: Transpor
         write_headers=encryption(settings),
         has_conditions=True,
     )
-    return AwsStorage(S3Client(transport, client.clock, s3, client.keys.now), f"{settings.machine_root}/{STORE_FOLDER}")
+    return AwsStorage(S3Client(transport, client.clock, s3, client.keys.now), f"{MACHINE_ROOT}/{STORE_FOLDER}")
 
 
 def build_aws(settings: AwsProviderSettings, outside: Outside, *, near_worker: Worker | None = None) -> Provider:

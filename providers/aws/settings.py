@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from decimal import Decimal
-from pathlib import Path as LocalPath
+from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import Field, SecretStr, StringConstraints
@@ -32,6 +32,9 @@ IPV4_USD_PER_HOUR: Final = Decimal("0.005")
 """A public address, in every region ("Amazon VPC pricing", since February 2024)."""
 HOURS_PER_MONTH: Final = 730
 MACHINE_ROOT: Final = "/var/lib/lastcall"
+"""Lastcall's own directory on an instance."""
+STORE_FOLDER: Final = "store"
+"""Below it: what of the bucket was brought there, under its keys."""
 
 SERVICES: Final = ("ec2", "s3", "sts", "ssm", "logs", "pricing", "iam")
 """Those that Lastcall speaks to, by botocore's names."""
@@ -40,7 +43,6 @@ Url = Annotated[
     str, StringConstraints(pattern=r"^https?://[^/?#\s]+(/[A-Za-z0-9._/-]*[A-Za-z0-9._-])?$", max_length=300)
 ]
 Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
-Path = Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9._-]+)+$", max_length=200)]
 Sensible = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,300}$")]
 
 
@@ -79,8 +81,6 @@ class AwsSettings(Record):
     key_name: Sensible | None = None
     log_group: Sensible = "/lastcall/jobs"
     package_index: Url | None = None
-    machine_root: Path = MACHINE_ROOT
-    """Lastcall's own directory on an instance."""
     timings: Timings = AWS_TIMINGS
     self_ending: SelfEnding = "proven"
     """An instance powers off from inside, and *terminate* is its shutdown behaviour: no right and no key is needed."""
@@ -97,7 +97,7 @@ class AwsSettings(Record):
 class AwsProviderSettings(AwsSettings):
     """AWS, and what of it lies on this computer."""
 
-    near: LocalPath
+    near: Path
     """Absolute directory for uploads on their way and for copies of the bucket's objects."""
     near_bytes_max: int = Field(default=COPIES_BYTES_MAX, gt=0)
     python: str = Field(default_factory=lambda: sys.executable)

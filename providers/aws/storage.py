@@ -30,12 +30,12 @@ class AwsStorage(S3Store):
     async def presigned_get(self, key: str, limit_s: int) -> PresignedGet:
         """Return an address that reads one object for ``limit_s`` seconds, without a key."""
         split_key(key)
-        return await presign_get(self._client, key, limit_s)
+        return await presign_get(self.client, key, limit_s)
 
     async def presigned_post(self, key: str, limit_s: int, bytes_max: int) -> PresignedPost:
         """Return a form that uploads one object of at most ``bytes_max`` for ``limit_s`` seconds, without a key."""
         split_key(key)
-        return await presign_post(self._client, key, limit_s, bytes_max)
+        return await presign_post(self.client, key, limit_s, bytes_max)
 
 
 def encryption(settings: AwsSettings) -> dict[str, str]:

@@ -7,37 +7,16 @@ of a machine. It needs the volume for nothing but the wrapper and judges that by
 
 from __future__ import annotations
 
-import ast
 import json
-from pathlib import Path
+
+from providers.programs import bare_source
 
 BOOT_BYTES_MAX = 6 << 10
 """The most the boot program may have, held by a test: a create body takes 102,400 bytes in all (fact sheet 0)."""
 
-_PROGRAMS = Path(__file__).parents[2] / "containers" / "job"
 _PARTS = ("runpod.py", "boot.py")
-_ONLY_ONCE = "from __future__ import annotations"
 
-
-def boot_source(folder: Path = _PROGRAMS) -> str:
-    """Return the boot program: both parts without comments and docstrings. Raises OSError."""
-    lines = [line for part in _PARTS for line in _bare((folder / part).read_text("utf-8"))]
-    ours = (_ONLY_ONCE, "from containers.")
-    return "\n".join([_ONLY_ONCE, *(line for line in lines if not line.startswith(ours))]) + "\n"
-
-
-def _bare(text: str) -> list[str]:
-    """Return the lines that do something, with the smallest indents. Texts that are statements are documentation."""
-    idle: set[int] = set()
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-            idle.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
-    kept = [line for number, line in enumerate(text.splitlines(), 1) if number not in idle]
-    bare = [(line.lstrip(), (len(line) - len(line.lstrip())) // 4) for line in kept]
-    return [" " * depth + line for line, depth in bare if line and not line.startswith("#")]
-
-
-BOOT_SOURCE = boot_source()
+BOOT_SOURCE = bare_source(_PARTS)
 """For the variable ``LASTCALL_BOOT``."""
 
 _NO_PYTHON = "no Python 3.9 or newer in the image"

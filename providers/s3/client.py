@@ -127,6 +127,10 @@ class S3Client:
         query += [("continuation-token", token)] if token else []
         return await self._read("list", query, xml.read_page)
 
+    async def make_bucket(self, body: bytes = b"") -> None:
+        """Make the bucket; ``body`` says where, for stores that ask. Raises Conflict where there is one of the name."""
+        await self._ask(_Call("make bucket", "PUT", body=(body,), total_s=self.settings.call_s))
+
     async def create_upload(self, key: str) -> str:
         """Begin a multipart upload and return its id."""
         signed, total_s = self.settings.write_headers, self.settings.call_s

@@ -44,6 +44,8 @@ _BY_CODE: Mapping[str, tuple[Callable[[str], ProviderError], str]] = {
     "MethodNotAllowed": (NotOffered, "the store does not offer this call"),
     "ExpiredToken": (KeyWrong, "the credentials have expired"),
     "InvalidToken": (KeyWrong, "the credentials do not hold"),
+    "BucketAlreadyOwnedByYou": (Conflict, "the bucket exists"),
+    "BucketAlreadyExists": (Refused, "the bucket's name is taken by somebody else"),
     "PreconditionFailed": (Conflict, "the object exists"),
 }
 _BY_STATUS: Mapping[int, tuple[Callable[[str], ProviderError], str]] = {

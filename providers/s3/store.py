@@ -34,7 +34,7 @@ class S3Store(CloudStorageProvider):
 
     def __init__(self, client: S3Client, mount_path: str) -> None:
         """The client's transport is closed by whoever opened it."""
-        self._client = client
+        self.client = client
         self._mount = "/" + mount_path.strip("/")
 
     async def put(self, key: str, chunks: AsyncIterator[bytes], *, exclusive: bool = False) -> ObjectInfo:
@@ -46,12 +46,12 @@ class S3Store(CloudStorageProvider):
         machine and the daemon may both write is decided by files on the volume itself (design 7).
         """
         split_key(key)
-        return await upload(self._client, key, chunks, exclusive=exclusive)
+        return await upload(self.client, key, chunks, exclusive=exclusive)
 
     async def get(self, key: str, *, offset: int = 0) -> AsyncIterator[bytes]:
         """Stream one object; one that is replaced meanwhile ends in Unavailable."""
         split_key(key)
-        pieces = download(self._client, key, offset)
+        pieces = download(self.client, key, offset)
         try:
             async for piece in pieces:
                 yield piece
@@ -61,22 +61,22 @@ class S3Store(CloudStorageProvider):
     async def stat(self, key: str) -> ObjectInfo:
         """Return size and time of one object."""
         split_key(key)
-        found = await self._client.head(key)
+        found = await self.client.head(key)
         return ObjectInfo(key=key, size_bytes=found.size_bytes, modified=found.modified or self._now())
 
     async def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
         """Stream what is under ``prefix``. The store may not know of what was written just now: prefer known keys."""
         if prefix:
             split_key(prefix.removesuffix("/"))
-        for number, entry in enumerate(await listing(self._client, prefix), 1):
+        for number, entry in enumerate(await listing(self.client, prefix), 1):
             if number % LIST_BATCH == 0:
-                await self._client.clock.sleep(0)
+                await self.client.clock.sleep(0)
             yield ObjectInfo(key=entry.key, size_bytes=entry.size_bytes, modified=entry.modified or self._now())
 
     async def folders(self, prefix: str) -> Sequence[str]:
         """Return the names of the folders right below ``prefix``, which ends in a slash. Raises Unavailable."""
         split_key(prefix.removesuffix("/"))
-        return await folders(self._client, prefix)
+        return await folders(self.client, prefix)
 
     async def copy(self, source: str, target: str) -> ObjectInfo:
         """Copy in the store and read the copy, for its digest; through this computer where the store does not do it.
@@ -86,9 +86,9 @@ class S3Store(CloudStorageProvider):
         """
         split_key(source)
         split_key(target)
-        found = await self._client.head(source)
+        found = await self.client.head(source)
         try:
-            await self._client.copy(source, target, found.size_bytes)
+            await self.client.copy(source, target, found.size_bytes)
         except (NotFound, StorageFull):
             raise
         except (Refused, Unavailable):
@@ -107,11 +107,11 @@ class S3Store(CloudStorageProvider):
         """Delete one object. A call that was not answered counts as done once the object is gone (fault 41)."""
         split_key(key)
         try:
-            await self._client.delete(key)
+            await self.client.delete(key)
         except NotFound:
             return
         except Unavailable:
-            if await find(self._client, key) is not None:
+            if await find(self.client, key) is not None:
                 raise
 
     def machine_path(self, key: str) -> str:
@@ -127,11 +127,11 @@ class S3Store(CloudStorageProvider):
         before = self._now() - older_than
         dropped, marks = 0, ("", "")
         for _ in range(SWEEP_PAGES_MAX):
-            page = await self._client.list_uploads(*marks)
+            page = await self.client.list_uploads(*marks)
             for one in page.uploads:
                 ours = one.key.startswith(tuple(prefixes))
                 if ours and one.began is not None and one.began <= before and one.upload_id:
-                    await self._client.abort(one.key, one.upload_id)
+                    await self.client.abort(one.key, one.upload_id)
                     dropped += 1
             last, marks = marks, (page.key_marker, page.id_marker)
             if not page.truncated or marks == last:
@@ -144,9 +144,9 @@ class S3Store(CloudStorageProvider):
         Raises StorageFull, ClockWrong, RegionWrong, KeyWrong (``providers.s3.errors``), Refused or Unavailable.
         """
         key = f".lastcall-probe-{self._now():%Y%m%dT%H%M%S%f}"
-        await self._client.put(key, [PROBE])
+        await self.client.put(key, [PROBE])
         try:
-            found = b"".join([piece async for piece in download(self._client, key)])
+            found = b"".join([piece async for piece in download(self.client, key)])
         finally:
             await finish(self._forget(key))
         if found != PROBE:
@@ -154,7 +154,7 @@ class S3Store(CloudStorageProvider):
 
     async def _forget(self, key: str) -> None:
         with suppress(ProviderError):
-            await self._client.delete(key)
+            await self.client.delete(key)
 
     def _now(self) -> datetime:
-        return self._client.clock.now()
+        return self.client.clock.now()

@@ -1,0 +1,102 @@
+"""A job on an emulated instance that really runs: user-data, wrapper, S3 job folder, its own end (design.md 7)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from providers.interface import NotFound
+from tests.integration.aws.kit import House
+from tests.support.providers.subjects import chunks
+
+FOREVER = "echo working; sleep 600"
+
+
+async def running(house: House, request: Any) -> None:
+    """Wait until the work runs."""
+
+    async def look() -> bool | None:
+        try:
+            beat = json.loads(await house.read(f"{request.folder}/heartbeat.json"))
+        except NotFound:
+            return None
+        return True if beat["stage"] == "running" else None
+
+    await house.until(look, "work")
+
+
+async def test_a_job_runs_leaves_its_result_and_the_instance_ends_itself(house: House) -> None:
+    await house.storage.put("datasets/d1", chunks(b"a,b\n1,2\n"))
+    request = await house.order("cat data.csv; cp data.csv out/copy.csv; echo done", inputs={"data.csv": "datasets/d1"})
+    machine = await house.training.launch(request)
+    result = await house.result(request)
+    assert result["outcome"] == "succeeded", json.dumps(result)
+    assert [entry["name"] for entry in result["artifacts"]] == ["artifacts/copy.csv"]
+    assert await house.read(f"{request.folder}/artifacts/copy.csv") == b"a,b\n1,2\n"
+    started = json.loads(await house.read(f"{request.folder}/started.json"))
+    assert started["machine_id"] == machine.id
+    await house.ended_by_itself(machine)
+    await house.gone(machine)
+    said = [line.text async for line in house.training.kept_lines(request.name)]
+    assert [text for text in said if "done" in text] == ["stdout: done"]
+
+
+async def test_an_attempt_that_was_started_before_runs_nothing_and_says_so(house: House) -> None:
+    request = await house.order(FOREVER)
+    started = {"attempt": 1, "nonce": "another", "started_at": "2026-11-23T14:00:00Z", "machine": request.name}
+    await house.storage.put(f"{request.folder}/started.json", chunks(json.dumps(started).encode()))
+    machine = await house.training.launch(request)
+    assert (await house.result(request))["code"] == "E-RESTARTED"
+    await house.ended_by_itself(machine)
+
+
+async def test_spot_notice_stops_the_work_leaves_the_marker_and_ends_the_instance(house: House) -> None:
+    """Fault 24."""
+    request = await house.order(FOREVER)
+    assert request.offer.spot
+    machine = await house.training.launch(request)
+    await running(house, request)
+    house.emulator.control({"faults": {"spot.kill": "notice"}})
+    result = await house.result(request)
+    assert (result["outcome"], result["code"]) == ("interrupted", "E-INTERRUPTED"), json.dumps(result)
+    await house.ended_by_itself(machine)
+
+
+async def test_a_stop_is_read_from_the_bucket(house: House) -> None:
+    request = await house.order(FOREVER)
+    machine = await house.training.launch(request)
+    await running(house, request)
+    soft = request.soft_deadline.isoformat()
+    control = {"seq": 1001, "soft_deadline": soft, "stop_requested": True}
+    await house.storage.put(f"{request.folder}/control.json", chunks(json.dumps(control).encode()))
+    assert (await house.result(request))["outcome"] == "cancelled"
+    await house.ended_by_itself(machine)
+
+
+@pytest.mark.parametrize("emulator", [{"minute_s": 0.4}], indirect=True)
+async def test_the_hard_deadline_ends_an_instance_whose_wrapper_never_came(house: House) -> None:
+    """The timer stands before anything is fetched, and no daemon is asked. Its minutes are short here."""
+    request = await house.order(FOREVER)
+    wrong = {**request.environment, "LASTCALL_WRAPPER_SHA256": "0" * 64}
+    machine = await house.training.launch(request.model_copy(update={"environment": wrong}))
+    await house.ended_by_itself(machine)
+    await house.gone(machine)
+
+
+async def test_an_instance_that_boots_again_powers_itself_off(house: House) -> None:
+    request = await house.order(FOREVER)
+    machine = await house.training.launch(request)
+    await running(house, request)
+    house.emulator.control({"faults": {"instance.reboot": True}})
+    await house.ended_by_itself(machine)
+
+
+async def test_an_input_that_is_not_there_is_said(house: House) -> None:
+    request = await house.order("true", inputs={"data.csv": "datasets/missing"})
+    request = request.model_copy(update={"environment": {**request.environment, "LASTCALL_FOLDER_WAIT_S": "1"}})
+    machine = await house.training.launch(request)
+    result = await house.result(request)
+    assert (result["code"], "datasets/missing" in result["detail"]) == ("E-FOLDER", True), json.dumps(result)
+    await house.ended_by_itself(machine)
