@@ -23,11 +23,12 @@ from actors.runtime.world import Clock
 from lastcall import __version__, logs, paths
 from lastcall.config.load import load
 from lastcall.config.settings import Settings
-from lastcall.renting import close_provider, runpod_settings
+from lastcall.renting import aws_settings, close_provider, runpod_settings
 from lastcall.spawner import SystemSpawner
 from messages.errors import EXIT_FAILED, EXIT_OK, EXIT_TEMPORARY, Refusal
 from messages.machines import Gone, Listing, Machine, MachineName, MachineState
 from messages.upkeep import ReapDocument, ReapRow
+from providers.factory import aws_library
 from providers.http import AiohttpTransport
 from providers.interface import CloudTrainingProvider, ProviderError, Refused
 from providers.local.provider import build_local
@@ -188,7 +189,24 @@ async def _runpod(settings: Settings, _: Path, clock: Clock) -> AsyncIterator[Cl
         await transport.close()
 
 
-OPENERS: Mapping[str, Opened] = {"local": _local, "runpod": _runpod}
+@asynccontextmanager
+async def _aws(settings: Settings, _: Path, clock: Clock) -> AsyncIterator[CloudTrainingProvider]:
+    """Open EC2's instances alone: the bucket is not needed."""
+    with aws_library():
+        from providers.aws.provider import build_aws_training
+
+    transport = AiohttpTransport(f"lastcall/{__version__}")
+    try:
+        training = build_aws_training(aws_settings(settings), clock, transport)
+        try:
+            yield training
+        finally:
+            await training.close()
+    finally:
+        await transport.close()
+
+
+OPENERS: Mapping[str, Opened] = {"local": _local, "runpod": _runpod, "aws": _aws}
 """How each provider's machines are reached without a daemon."""
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel
@@ -81,11 +82,20 @@ class CloudProviderFactory:
 
 
 def _build_aws(settings: AwsProviderSettings, outside: Outside) -> Provider:
-    """AWS's models come in a package of their own and take a moment to load: only who rents there has them."""
-    try:
+    with aws_library():
         from providers.aws.provider import build_aws
+    return build_aws(settings, outside)
+
+
+@contextmanager
+def aws_library() -> Iterator[None]:
+    """Say what is missing where an import of AWS's parts fails. Raises Refused.
+
+    AWS's models come in a package of their own and take a moment to load: only who rents there has them.
+    """
+    try:
+        yield
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "botocore":
             raise
         raise Refused("AWS needs the package botocore: run: pip install 'lastcall[aws]'") from error
-    return build_aws(settings, outside)

@@ -21,7 +21,7 @@ from lastcall.config.settings import OWN_IMAGE, PROVIDERS, Settings
 from lastcall.config.variables import names_of, read_environment
 from lastcall.config.words import say
 
-AVAILABLE_PROVIDERS = ("local", "runpod")
+AVAILABLE_PROVIDERS = ("local", "runpod", "aws")
 """Providers that this build can rent from."""
 
 REQUIRED: Mapping[str, tuple[str, ...]] = {

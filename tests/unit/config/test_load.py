@@ -138,9 +138,8 @@ WRONG = [
     ("[limits]\nmax_machine = 3", "unknown setting limits.max_machine; did you mean limits.max_machines?"),
     ("colour = 'blue'", "unknown setting colour"),
     ("[limit]\nmax_machines = 3", "unknown section limit; did you mean limits?"),
-    ("provider = 'gcp'", "provider 'gcp' is not known; known here: local, runpod"),
-    ("provider = 'locale'", "provider 'locale' is not known; known here: local, runpod; did you mean local?"),
-    ("provider = 'aws'", "provider 'aws' is not part of this build; known here: local, runpod"),
+    ("provider = 'gcp'", "provider 'gcp' is not known; known here: aws, local, runpod"),
+    ("provider = 'locale'", "provider 'locale' is not known; known here: aws, local, runpod; did you mean local?"),
     (
         "[runpod]\napi_url = 'ftp://x'",
         "runpod.api_url must be a URL such as https://api.runpod.io/v2",
@@ -236,6 +235,11 @@ def test_a_provider_with_all_its_keys_is_accepted(loaded: Loader) -> None:
     assert loaded(environ, available=ALL).settings.secrets() == ("rpa_1", "a", "s")
 
 
+def test_a_provider_that_is_not_built_is_said_with_those_that_are(loaded: Loader) -> None:
+    (line,) = lines(loaded, {"CLOUD_PROVIDER": "aws"}, available=("local",))
+    assert line == "CLOUD_PROVIDER: provider 'aws' is not part of this build; known here: local"
+
+
 def test_half_an_aws_key_is_refused(loaded: Loader) -> None:
     environ = {"CLOUD_PROVIDER": "aws", "AWS_REGION": "eu-west-1", "LASTCALL_AWS_BUCKET": "abc"}
     assert loaded(environ, available=ALL)
@@ -288,8 +292,8 @@ def test_a_relative_state_directory_is_seen_from_where_it_is_written(loaded: Loa
     assert loaded({"LASTCALL_STATE_DIR": "~/there"}).settings.state_dir == home / "there"
 
 
-def test_this_build_rents_from_this_computer_and_from_runpod() -> None:
-    assert AVAILABLE_PROVIDERS == ("local", "runpod")
+def test_this_build_rents_from_this_computer_from_runpod_and_from_aws() -> None:
+    assert AVAILABLE_PROVIDERS == ("local", "runpod", "aws")
 
 
 def test_community_machines_are_refused_because_they_have_no_volumes(loaded: Loader) -> None:
