@@ -54,7 +54,7 @@ class Prover:
         if left is not None:
             return left
         looks = 1 if seen is not None else 2
-        listing = await self._lister.begun_since(clock.monotonic())
+        listing = await self._lister.anew()
         for number in range(looks):
             if number:
                 due = clock.monotonic() + self._client.settings.timings.absence_gap_s
@@ -82,9 +82,8 @@ class Prover:
         clock, interval_s = self._client.clock, self._client.settings.timings.list_interval_s
         until = clock.monotonic() + ENDING_WAIT_S
         while clock.monotonic() < until:
-            due = clock.monotonic()
             await clock.sleep(interval_s)
-            listing = await self._lister.begun_since(due)
+            listing = await self._lister.begun_since(clock.monotonic() - interval_s / 2)
             if not any(m.id == machine.id and m.state is MachineState.ENDING for m in listing.machines):
                 return
 
