@@ -14,6 +14,7 @@ from providers.aws.account import OTHER, Account
 from providers.aws.client import Call, Client
 from providers.aws.codec import Instance, next_token, read_instances
 from providers.aws.instances import blind
+from providers.aws.leftovers import Leftovers
 from providers.aws.pace import Priority
 from providers.aws.unanswered import Unanswered
 from providers.interface import ProviderError, Refused, Unavailable
@@ -38,6 +39,7 @@ class Lister:
         self._account = account
         self._sights = sights
         self._unanswered = unanswered
+        self._leftovers = Leftovers(client)
         self._lists = Shared(client.clock, self._list, "aws listing")
         self._known: frozenset[str] = frozenset()
         """Ids of the last complete listing: an empty one stands once its account was read after it."""
@@ -73,6 +75,8 @@ class Lister:
         if any(self._account.named(one.owner) != account for one in found if one.owner):
             account, confirmed = OTHER, False
         found += self._unanswered.missing(frozenset(one.id for one in found))
+        if confirmed and complete:
+            found += await self._leftovers.of(frozenset(one.name for one in found))
         alive = [one for one in found if one.state is not MachineState.GONE]
         machines = tuple(one.machine(account, self._sights.first_seen(one.id)) for one in alive)
         whole = complete and confirmed

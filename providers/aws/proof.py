@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from messages.machines import Alive, Gone, Listing, Machine, MachineState, Proof, Unknown
-from providers.aws import instances
+from providers.aws import instances, leftovers
 from providers.aws.account import Account
 from providers.aws.client import Client
 from providers.aws.codec import Instance
@@ -130,7 +130,7 @@ class Prover:
 
     async def _get(self, machine: Machine) -> Instance | None:
         try:
-            return await instances.describe(self._client, machine.id)
+            return await leftovers.describe(self._client, machine.id)
         except NotFound:
             return None
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import ClassVar, Final
 
 from messages.machines import LaunchRequest, Listing, Machine, Offer, Proof, ProviderKind
-from providers.aws import instances
+from providers.aws import instances, leftovers
 from providers.aws.account import Account
 from providers.aws.billing import billed
 from providers.aws.catalogue import Catalogue
@@ -119,7 +119,7 @@ class AwsTraining(CloudTrainingProvider):
 
     async def describe(self, machine_id: str) -> Machine:
         """Return one instance as it is now."""
-        found = await instances.describe(self.client, machine_id)
+        found = await leftovers.describe(self.client, machine_id)
         try:
             account = self.account.named(found.owner) if found.owner else await self.account.known()
         except Refused as error:
@@ -128,7 +128,7 @@ class AwsTraining(CloudTrainingProvider):
 
     async def terminate(self, machine_id: str) -> None:
         """Ask for the end of an instance; its one-time spot request ends with it, and the proof looks at that."""
-        await instances.terminate(self.client, machine_id)
+        await leftovers.terminate(self.client, machine_id)
 
     async def prove_gone(self, machine: Machine) -> Proof:
         """Terminated or forgotten, no spot request, no disk, not listed, under the account it was launched in."""

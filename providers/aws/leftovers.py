@@ -1,0 +1,125 @@
+"""What an instance may leave behind and AWS bills or fills again: disks, and spot requests that are still open.
+
+They are found by their tag, once a minute, and listed as machines of their instance's name: whoever ends and proves
+machines then ends and proves them too, also after the journal was lost (fault 19). What goes by itself shortly after
+its instance is not listed: only what is still there at a second look.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from messages.machines import MachineState
+from providers.aws import instances
+from providers.aws.client import Call, Client
+from providers.aws.codec import NAME_TAG, Instance, SpotRequest, Volume, read_spot_requests, read_volumes
+from providers.aws.pace import Priority
+from providers.interface import NotFound, ProviderError, Refused, Unavailable
+
+LOOK_S: Final = 60.0
+SHOWN_MAX: Final = 200
+VOLUME: Final = "vol-"
+REQUEST: Final = "sir-"
+OPEN: Final = ("open", "active")
+_TAGGED: Final = {"Name": "tag-key", "Values": [NAME_TAG]}
+
+
+class Leftovers:
+    """Looks for them now and then."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._next = client.clock.monotonic() + LOOK_S
+        self._before: frozenset[str] = frozenset()
+        self._shown: list[Instance] = []
+
+    async def of(self, names: frozenset[str]) -> list[Instance]:
+        """Return what is left of instances whose names are not among those that exist. Never raises.
+
+        Where nothing can be said, what was known stays.
+        """
+        now = self._client.clock.monotonic()
+        if now >= self._next:
+            self._next = now + LOOK_S
+            try:
+                found = await self._look()
+            except ProviderError:
+                found = self._shown
+            else:
+                found, self._before = (
+                    [one for one in found if one.id in self._before],
+                    frozenset(one.id for one in found if one.name not in names),
+                )
+            self._shown = found
+        return [one for one in self._shown if one.name not in names][:SHOWN_MAX]
+
+    async def _look(self) -> list[Instance]:
+        free = {"Name": "status", "Values": ["available"]}
+        call = Call("ec2", "DescribeVolumes", {"Filters": [_TAGGED, free]}, Priority.PROOF)
+        volumes = read_volumes(await self._client.read(call, "for disks"))
+        still = {"Name": "state", "Values": list(OPEN)}
+        call = Call("ec2", "DescribeSpotInstanceRequests", {"Filters": [_TAGGED, still]}, Priority.PROOF)
+        requests = read_spot_requests(await self._client.read(call, "for spot requests"))
+        if volumes is None or requests is None:
+            raise Unavailable("AWS's answer about what is left could not be read")
+        return [*(of_volume(one) for one in volumes), *(of_request(one) for one in requests)]
+
+
+async def describe(client: Client, machine_id: str) -> Instance:
+    """Return an instance, or what is left of one. Raises NotFound or Unavailable."""
+    if not machine_id.startswith((VOLUME, REQUEST)):
+        return await instances.describe(client, machine_id)
+    try:
+        if machine_id.startswith(VOLUME):
+            call = Call("ec2", "DescribeVolumes", {"VolumeIds": [machine_id]}, Priority.PROOF)
+            volumes = read_volumes(await client.read(call, "about a disk"))
+            found = [of_volume(one) for one in volumes or () if one.state not in ("deleting", "deleted")]
+        else:
+            asked = {"SpotInstanceRequestIds": [machine_id]}
+            call = Call("ec2", "DescribeSpotInstanceRequests", asked, Priority.PROOF)
+            requests = read_spot_requests(await client.read(call, "about a spot request"))
+            found = [of_request(one) for one in requests or () if one.state in OPEN]
+    except Refused as error:
+        raise Unavailable(str(error)) from error
+    if not found:
+        raise NotFound(f"AWS has no open {machine_id}")
+    return found[0]
+
+
+async def terminate(client: Client, machine_id: str) -> None:
+    """End an instance, or what is left of one; gone already is success. Raises Unavailable or Refused."""
+    if machine_id.startswith(VOLUME):
+        await instances.delete_volume(client, machine_id)
+    elif machine_id.startswith(REQUEST):
+        await instances.cancel_spot_request(client, machine_id)
+    else:
+        await instances.terminate(client, machine_id)
+
+
+def of_volume(volume: Volume) -> Instance:
+    """Return a disk as the machine it is left of."""
+    return _left(volume.id, volume.name, f"a disk that its instance left behind, {volume.state}")
+
+
+def of_request(request: SpotRequest) -> Instance:
+    """Return a spot request as the machine it is left of."""
+    return _left(request.id, request.name, f"a spot request that is {request.state} without its instance")
+
+
+def _left(identity: str, name: str, said: str) -> Instance:
+    return Instance(
+        id=identity,
+        owner="",
+        name=name,
+        status=said,
+        state=MachineState.STOPPED_BILLING,
+        reason="",
+        machine_type=None,
+        place=None,
+        launched_at=None,
+        ended_at=None,
+        spot_request=None,
+        rate_usd_per_hour=None,
+        disk_usd_per_hour=None,
+        gpu_count=None,
+    )
