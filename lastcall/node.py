@@ -280,7 +280,10 @@ class Node:
         await self.runner.close()
         await self.system.shutdown(DRAIN_S)
         if self._noted:
-            await asyncio.wait(self._noted)
+            _, late = await asyncio.wait(self._noted, timeout=DRAIN_S)
+            for task in late:  # the disk does not answer: a stop does not wait for it
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
 
 def boot(world: World, parts: Parts) -> Node:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from messages.jobs import JobState, Outcome
+from tests.simulation.test_crashes import Mortal
 from tests.support.node import NodeKit, virtually
 
 
@@ -33,5 +34,18 @@ def test_a_stop_in_mid_training_ends_the_machine_and_proves_it() -> None:
         assert job.closed is not None
         assert job.closed.outcome is Outcome.CANCELLED
         assert house.billing() == 0
+
+    virtually(story)
+
+
+def test_a_stop_does_not_wait_for_a_disk_that_never_answers() -> None:
+    async def story(house: NodeKit) -> None:
+        await house.restart(wrap=lambda inner: Mortal(inner, 1, after=False))
+        house.wall.set_wall(7200)
+        await house.clock.sleep(5)  # the alarm about the clock waits for the disk
+        began = house.clock.monotonic()
+        await house.stop()
+        assert house.clock.monotonic() - began < 30
+        await house.start()
 
     virtually(story)
