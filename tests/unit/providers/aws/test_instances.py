@@ -8,6 +8,7 @@ import pytest
 
 from messages.machines import MachineState
 from providers.aws.codec import NAME_TAG
+from providers.breaker import FAILURES_MAX
 from providers.interface import Ambiguous, Denied, HeldBack, NoCapacity, NotFound, Refused, Unavailable
 from tests.emulators.aws.state import State
 from tests.support.aws_cloud import Cloud
@@ -199,6 +200,17 @@ async def test_terminates_go_out_while_everything_else_is_throttled() -> None:
 
 async def _wait(task: asyncio.Task[object]) -> object:
     return await task
+
+
+async def test_terminates_go_out_although_ec2_has_not_answered_for_a_while() -> None:
+    cloud = Cloud()
+    made = await cloud.training.launch(await cloud.request())
+    cloud.transport.lose_calls("DescribeInstances", FAILURES_MAX)
+    for _ in range(FAILURES_MAX + 1):
+        with pytest.raises(Unavailable):
+            await cloud.training.list_machines()
+    await cloud.training.terminate(made.id)
+    assert cloud.calls("TerminateInstances") == 1
 
 
 async def test_why_an_instance_ended_is_said_in_words() -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 import pytest
 
 from messages.machines import MachineState
+from providers.aws.codec import NAME_TAG
 from providers.interface import Unavailable
+from tests.emulators.aws.catalogue import IMAGES, image_id
 from tests.support.aws_cloud import Cloud
+from tests.support.aws_sim import REGION, signed
 
 
 async def test_one_call_serves_all_jobs() -> None:
@@ -25,6 +30,29 @@ async def test_instances_of_others_are_listed_under_their_own_names() -> None:
     listing = await cloud.training.list_machines()
     assert listing.complete
     assert sorted(m.name for m in listing.machines) == ["someone-elses-0", "someone-elses-1"]
+
+
+async def test_a_copy_that_somebody_launched_with_our_tags_is_not_ours() -> None:
+    """Fault 17: who launches more like this copies the tags, never the token."""
+    cloud = Cloud()
+    made = await cloud.training.launch(await cloud.request())
+    order = {
+        "Action": "RunInstances",
+        "Version": "2016-11-15",
+        "ImageId": image_id(IMAGES[0], REGION),
+        "InstanceType": "m5.large",
+        "MinCount": "1",
+        "MaxCount": "1",
+        "ClientToken": "a-console-s-own",
+        "TagSpecification.1.ResourceType": "instance",
+        "TagSpecification.1.Tag.1.Key": NAME_TAG,
+        "TagSpecification.1.Tag.1.Value": made.name,
+    }
+    copied = cloud.core.handle(signed(urlencode(order).encode(), cloud.clock.now()), cloud.seconds())
+    assert copied.status == 200
+    listing = await cloud.training.list_machines()
+    assert [m.id for m in listing.named(made.name)] == [made.id]
+    assert len(listing.machines) == 2
 
 
 @pytest.mark.parametrize("fault", ["list.mid_500", "body.html", "body.cut"])
