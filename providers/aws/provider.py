@@ -2,47 +2,26 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from messages.machines import ProviderKind
 from providers.aws.client import Client
 from providers.aws.settings import MACHINE_ROOT, STORE_FOLDER, AwsProviderSettings, AwsSettings
 from providers.aws.storage import AwsStorage, encryption
 from providers.aws.training import AwsTraining
+from providers.here import PredictionHere, build_here
 from providers.interface import Provider, ProviderClock
-from providers.local.prediction import LocalPrediction, PredictionTerms
-from providers.local.storage import LocalStorage
-from providers.near import NearCopies
 from providers.s3.client import S3Client
 from providers.s3.settings import S3Settings
-from providers.seams import Outside, ProgramRunner
+from providers.seams import Outside
 from providers.transport import Transport
 from providers.worker import Worker
 
-UPLOAD_NAME_BYTES: Final = 12
 
-
-class PredictionHere(LocalPrediction):
+class AwsPrediction(PredictionHere):
     """Answers predictions with models of the bucket on this computer, until there is a function for them."""
 
     kind: ClassVar[ProviderKind] = "aws"
-
-    def __init__(
-        self,
-        terms: PredictionTerms,
-        storage: AwsStorage,
-        copies: NearCopies,
-        runner: ProgramRunner,
-        clock: ProviderClock,
-        worker: Worker,
-    ) -> None:
-        super().__init__(terms, storage, copies, runner, clock, worker)
-        self._copies = copies
-
-    async def close(self) -> None:
-        """End what runs, and let go of the copies they read."""
-        await super().close()
-        await self._copies.close()
 
 
 def build_aws_training(settings: AwsSettings, clock: ProviderClock, transport: Transport) -> AwsTraining:
@@ -73,17 +52,5 @@ def build_aws(settings: AwsProviderSettings, outside: Outside, *, near_worker: W
     """Open the provider; nothing is asked yet. Raises Refused for a region that AWS does not have, OSError."""
     training = build_aws_training(settings, outside.clock, outside.transport)
     storage = build_aws_storage(settings, training.client, outside.transport)
-    near = settings.near.absolute()
-    near.mkdir(parents=True, exist_ok=True, mode=0o700)
-    worker = near_worker or Worker("aws-near")
-    disk = LocalStorage(near / "objects", lambda: outside.entropy.bytes(UPLOAD_NAME_BYTES).hex(), worker)
-    copies = NearCopies(storage, disk, outside.clock, settings.near_bytes_max)
-    terms = PredictionTerms(
-        folder=near / "predictions",
-        python=settings.python,
-        workers_max=settings.prediction_workers_max,
-        memory_bytes=settings.prediction_memory_bytes,
-        usd_per_second=settings.prediction_usd_per_second,
-    )
-    prediction = PredictionHere(terms, storage, copies, outside.runner, outside.clock, worker)
-    return Provider(training, storage, prediction, copies)
+    prediction = build_here(AwsPrediction, settings, storage, outside, near_worker or Worker("aws-near"))
+    return Provider(training, storage, prediction, prediction.copies)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from decimal import Decimal
-from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import Field, SecretStr, StringConstraints
@@ -12,7 +10,7 @@ from pydantic import Field, SecretStr, StringConstraints
 from messages.base import Record
 from messages.machines import SelfEnding, Timings
 from messages.money import UsdPerHour
-from providers.near import COPIES_BYTES_MAX
+from providers.here import HereSettings
 
 AWS_TIMINGS: Final = Timings(
     list_interval_s=5,
@@ -94,15 +92,5 @@ class AwsSettings(Record):
         return (usd_per_gb_month * gb / HOURS_PER_MONTH + IPV4_USD_PER_HOUR).quantize(Decimal("1e-9"))
 
 
-class AwsProviderSettings(AwsSettings):
+class AwsProviderSettings(AwsSettings, HereSettings):
     """AWS, and what of it lies on this computer."""
-
-    near: Path
-    """Absolute directory for uploads on their way and for copies of the bucket's objects."""
-    near_bytes_max: int = Field(default=COPIES_BYTES_MAX, gt=0)
-    python: str = Field(default_factory=lambda: sys.executable)
-    """Interpreter of the prediction program."""
-    prediction_workers_max: int = Field(default=1, ge=0)
-    prediction_memory_bytes: int | None = None
-    prediction_usd_per_second: Decimal = Field(default=Decimal(0), ge=0, le=Decimal(100))
-    """What this computer is said to cost while a prediction runs on it."""

@@ -2,66 +2,30 @@
 
 from __future__ import annotations
 
-import sys
-from decimal import Decimal
-from pathlib import Path
 from typing import ClassVar
 
-from pydantic import Field
-
 from messages.machines import ProviderKind
+from providers.here import HereSettings, PredictionHere, build_here
 from providers.interface import Provider, ProviderClock, Refused
-from providers.local.prediction import LocalPrediction, PredictionTerms
-from providers.local.storage import LocalStorage
-from providers.near import COPIES_BYTES_MAX, NearCopies
 from providers.runpod.account import Account
 from providers.runpod.client import Client
 from providers.runpod.settings import RunPodSettings
 from providers.runpod.storage import RunPodStorage, volume_settings
 from providers.runpod.training import RunPodTraining
 from providers.s3.client import S3Client
-from providers.seams import Outside, ProgramRunner
+from providers.seams import Outside
 from providers.transport import Transport
 from providers.worker import Worker
 
-UPLOAD_NAME_BYTES = 12
 
-
-class RunPodProviderSettings(RunPodSettings):
+class RunPodProviderSettings(RunPodSettings, HereSettings):
     """RunPod, and what of it lies on this computer."""
 
-    near: Path
-    """Absolute directory for uploads on their way and for copies of the volume's objects."""
-    near_bytes_max: int = Field(default=COPIES_BYTES_MAX, gt=0)
-    python: str = Field(default_factory=lambda: sys.executable)
-    """Interpreter of the prediction program."""
-    prediction_workers_max: int = Field(default=1, ge=0)
-    prediction_memory_bytes: int | None = None
-    prediction_usd_per_second: Decimal = Field(default=Decimal(0), ge=0, le=Decimal(100))
-    """What this computer is said to cost while a prediction runs on it."""
 
-
-class PredictionHere(LocalPrediction):
+class RunPodPrediction(PredictionHere):
     """Answers predictions with models of the volume on this computer, until there is an endpoint for them."""
 
     kind: ClassVar[ProviderKind] = "runpod"
-
-    def __init__(
-        self,
-        terms: PredictionTerms,
-        storage: RunPodStorage,
-        copies: NearCopies,
-        runner: ProgramRunner,
-        clock: ProviderClock,
-        worker: Worker,
-    ) -> None:
-        super().__init__(terms, storage, copies, runner, clock, worker)
-        self._copies = copies
-
-    async def close(self) -> None:
-        """End what runs, and let go of the copies they read."""
-        await super().close()
-        await self._copies.close()
 
 
 def build_runpod_training(settings: RunPodSettings, clock: ProviderClock, transport: Transport) -> RunPodTraining:
@@ -86,21 +50,9 @@ def build_runpod_storage(settings: RunPodSettings, clock: ProviderClock, transpo
 def build_runpod(settings: RunPodProviderSettings, outside: Outside, *, near_worker: Worker | None = None) -> Provider:
     """Open the provider; nothing is asked yet. Raises Refused without data centre or storage keys, OSError."""
     storage = build_runpod_storage(settings, outside.clock, outside.transport)
-    near = settings.near.absolute()
-    near.mkdir(parents=True, exist_ok=True, mode=0o700)
-    worker = near_worker or Worker("runpod-near")
-    disk = LocalStorage(near / "objects", lambda: outside.entropy.bytes(UPLOAD_NAME_BYTES).hex(), worker)
-    copies = NearCopies(storage, disk, outside.clock, settings.near_bytes_max)
-    terms = PredictionTerms(
-        folder=near / "predictions",
-        python=settings.python,
-        workers_max=settings.prediction_workers_max,
-        memory_bytes=settings.prediction_memory_bytes,
-        usd_per_second=settings.prediction_usd_per_second,
-    )
-    prediction = PredictionHere(terms, storage, copies, outside.runner, outside.clock, worker)
+    prediction = build_here(RunPodPrediction, settings, storage, outside, near_worker or Worker("runpod-near"))
     training = build_runpod_training(settings, outside.clock, outside.transport)
-    return Provider(training, storage, prediction, copies)
+    return Provider(training, storage, prediction, prediction.copies)
 
 
 async def place_of(settings: RunPodSettings, clock: ProviderClock, transport: Transport) -> str:
