@@ -19,7 +19,7 @@ from providers.aws.codec import (
 )
 from providers.aws.pace import Priority
 from providers.aws.problems import create_error
-from providers.interface import Ambiguous, HeldBack, NotFound, ProviderError, Refused, Unavailable
+from providers.interface import Ambiguous, HeldBack, NotFound, Refused, Unavailable
 from providers.transport import NotSent, TransportError
 
 CREATE_S: Final = 30.0
@@ -115,8 +115,3 @@ async def _end(client: Client, call: Call, what: str) -> None:
 
 def _named(name: str) -> dict[str, object]:
     return {"Name": f"tag:{NAME_TAG}", "Values": [name]}
-
-
-def blind(error: ProviderError) -> Unavailable:
-    """Return what a listing that could not be had is: blindness, whatever its reason (interface.py)."""
-    return error if isinstance(error, Unavailable) else Unavailable(str(error))

@@ -27,7 +27,7 @@ from providers.interface import Ambiguous
 from providers.runpod import pods
 from providers.runpod.account import Account
 from providers.runpod.client import Client
-from providers.runpod.codec import Pod, Volume, read_pod
+from providers.runpod.codec import Pod, Volume
 from providers.runpod.listing import Lister
 from providers.runpod.proof import Prover
 from providers.runpod.training import RunPodTraining
@@ -105,8 +105,7 @@ def first_page_only() -> AbstractContextManager[Any]:
     """The list is what its first page holds."""
 
     async def walk(self: Lister) -> tuple[list[Pod], bool]:
-        page = await self._page(None)
-        return [pod for pod in map(read_pod, page.items) if pod is not None], True
+        return list((await self._page(None, 1)).items), True
 
     return patch.object(Lister, "_walk", walk)
 

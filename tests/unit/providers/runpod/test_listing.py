@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from providers.interface import Need, Refused, Unavailable
+from providers.listing import PAGES_MAX
 from providers.runpod.account import FRESH_S, OTHER
-from providers.runpod.listing import PAGES_MAX
 from providers.runpod.training import RunPodTraining
 from providers.transport import HttpReply, HttpRequest, NoReply
 from tests.support.providers.clocks import ManualClock
