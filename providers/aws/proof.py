@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from messages.machines import Alive, Gone, Listing, Machine, MachineState, Proof, Unknown
+from providers import proof
 from providers.aws import instances, leftovers
 from providers.aws.account import Account
 from providers.aws.client import Client
@@ -23,23 +24,17 @@ ENDING_WAIT_S: Final = 60.0
 """How long a proof waits for an instance that is shutting down, which takes EC2 some 20 to 60 s."""
 
 
-class Prover:
+class Prover(proof.Prover[Instance]):
     """Proves instances gone."""
 
     def __init__(self, client: Client, account: Account, lister: Lister) -> None:
+        super().__init__(client.clock, client.settings.timings)
         self._client = client
         self._account = account
         self._lister = lister
 
-    async def prove(self, machine: Machine) -> Proof:
-        """Look as often as a proof needs. Never raises."""
-        try:
-            return await self._prove(machine)
-        except ProviderError as error:
-            return Unknown(detail=f"no answer: {error}")
-
     async def _prove(self, machine: Machine) -> Proof:
-        clock = self._client.clock
+        clock = self._clock
         account = await self._account.fresh()
         if machine.account != account:
             return Unknown(detail=f"it was launched under {machine.account}, this is {account}")
@@ -57,8 +52,8 @@ class Prover:
         listing = await self._lister.anew()
         for number in range(looks):
             if number:
-                due = clock.monotonic() + self._client.settings.timings.absence_gap_s
-                await clock.sleep(due - clock.monotonic() + self._client.settings.timings.list_interval_s)
+                due = clock.monotonic() + self._timings.absence_gap_s
+                await clock.sleep(self._timings.absence_gap_s + self._timings.list_interval_s)
                 listing = await self._lister.begun_since(due)
             verdict = _verdict(listing, machine)
             if verdict is not None:
@@ -68,18 +63,9 @@ class Prover:
             )
         return await self._confirmed(machine, first, listing, evidence)
 
-    async def _look(self, machine: Machine) -> tuple[datetime, Instance | None]:
-        """Return what EC2 says of it, once "not found" counts, and when it was asked."""
-        clock, timings = self._client.clock, self._client.settings.timings
-        first, seen = clock.now(), await self._get(machine)
-        while seen is None and self._young_s(machine) > 0:
-            await clock.sleep(min(timings.absence_gap_s, self._young_s(machine)))
-            first, seen = clock.now(), await self._get(machine)
-        return first, seen
-
     async def _await_end(self, machine: Machine) -> None:
         """Wait a while for what is shutting down, by the lists that are made anyway."""
-        clock, interval_s = self._client.clock, self._client.settings.timings.list_interval_s
+        clock, interval_s = self._clock, self._timings.list_interval_s
         until = clock.monotonic() + ENDING_WAIT_S
         while clock.monotonic() < until:
             await clock.sleep(interval_s)
@@ -104,7 +90,7 @@ class Prover:
 
     async def _confirmed(self, machine: Machine, first: datetime, listing: Listing, evidence: list[str]) -> Proof:
         """Read whose account answered: after an empty listing anew, else within the minute."""
-        clock = self._client.clock
+        clock = self._clock
         try:
             account = await (self._account.fresh() if listing.machines else self._account.confirm())
         except Refused as error:
@@ -122,11 +108,6 @@ class Prover:
                 f"{clock.now():%H:%M:%S} the account was confirmed as {account}",
             ),
         )
-
-    def _young_s(self, machine: Machine) -> float:
-        """Return for how long absence does not count yet."""
-        age_s = (self._client.clock.now() - machine.first_seen).total_seconds()
-        return self._client.settings.timings.min_age_s - age_s
 
     async def _get(self, machine: Machine) -> Instance | None:
         try:

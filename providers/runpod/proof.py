@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Final
 
 from messages.machines import Alive, Gone, Listing, Machine, MachineState, Proof, Unknown
-from providers.interface import NotFound, ProviderError, Refused, Unavailable
+from providers import proof
+from providers.interface import NotFound, Refused, Unavailable
 from providers.runpod.account import Account
 from providers.runpod.client import Client
 from providers.runpod.listing import Lister
@@ -22,29 +23,20 @@ PATIENCE_S: Final = 90.0
 spent the calls of its first looks for nothing."""
 
 
-class Prover:
+class Prover(proof.Prover[str]):
     """Proves pods gone."""
 
     def __init__(self, client: Client, account: Account, lister: Lister) -> None:
+        super().__init__(client.clock, client.settings.timings)
         self._client = client
         self._account = account
         self._lister = lister
 
-    async def prove(self, machine: Machine) -> Proof:
-        """Look as often as a proof needs. Never raises."""
-        try:
-            return await self._prove(machine)
-        except ProviderError as error:
-            return Unknown(detail=f"no answer: {error}")
-
     async def _prove(self, machine: Machine) -> Proof:
-        clock, timings = self._client.clock, self._client.settings.timings
+        clock, timings = self._clock, self._timings
         if machine.account != self._account.fingerprint:
             return Unknown(detail=f"it was launched under {machine.account}, this is {self._account.fingerprint}")
-        first, seen = clock.now(), await self._get(machine)
-        while seen is None and self._young_s(machine) > 0:
-            await clock.sleep(min(timings.absence_gap_s, self._young_s(machine)))
-            first, seen = clock.now(), await self._get(machine)
+        first, seen = await self._look(machine)
         if seen is not None:
             return Alive(detail=f"RunPod still knows it as {seen or 'a pod without a status'}")
         due = clock.monotonic() + timings.absence_gap_s
@@ -63,7 +55,7 @@ class Prover:
         self, machine: Machine, first: datetime, listed: datetime, second: datetime, *, empty: bool
     ) -> Proof:
         """Read whose account answered: after an empty listing anew, else within the minute."""
-        clock = self._client.clock
+        clock = self._clock
         try:
             account = await (self._account.confirm() if empty else self._account.fresh())
         except Refused as error:
@@ -83,7 +75,7 @@ class Prover:
 
     async def _listed(self, due: float) -> Listing:
         """Return a listing begun at ``due`` or later, asked for as often as patience allows. Raises Unavailable."""
-        clock = self._client.clock
+        clock = self._clock
         give_up = clock.monotonic() + PATIENCE_S
         while True:
             try:
@@ -92,11 +84,6 @@ class Prover:
                 if clock.monotonic() + error.retry_after_s > give_up:
                     raise
                 await clock.sleep(error.retry_after_s)
-
-    def _young_s(self, machine: Machine) -> float:
-        """Return for how long absence does not count yet."""
-        age_s = (self._client.clock.now() - machine.first_seen).total_seconds()
-        return self._client.settings.timings.min_age_s - age_s
 
     async def _get(self, machine: Machine) -> str | None:
         """Return the status RunPod tells of it, or ``None`` for "not found". Raises ProviderError."""
