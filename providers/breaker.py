@@ -1,7 +1,6 @@
 """A circuit breaker: after a row of failures nothing is tried for a while, then one call at a time. Pure.
 
-It keeps a dead surface from holding every caller for its whole deadline. Terminates do not ask it, and their
-failures do not count: they go out however often, and would keep it shut for everybody else.
+It keeps a dead surface from holding every caller for its whole deadline; who need not ask it says ``providers.gate``.
 """
 
 from __future__ import annotations

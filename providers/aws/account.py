@@ -6,7 +6,7 @@ import re
 from typing import Final, NamedTuple
 
 from providers.aws.client import Call, Client
-from providers.aws.pace import Priority
+from providers.gate import Priority
 from providers.interface import Unavailable
 from providers.shared import Shared
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple
 
 from providers.aws.endpoints import Endpoint, resolve
 from providers.aws.keys import KeySource, key_source
-from providers.aws.pace import Pace, Priority
+from providers.aws.pace import Pace
 from providers.aws.problems import Class, Problem, error_of, plain
 from providers.aws.settings import AwsSettings
 from providers.aws.wire import Services, Unreadable
-from providers.breaker import Breaker
+from providers.dated import Dated
+from providers.gate import Gate, NotAdmitted, Priority
 from providers.interface import ProviderClock, ProviderError, Unavailable
 from providers.s3.sign import Scope, sign
 from providers.transport import REPLY_BYTES_MAX, HttpReply, HttpRequest, Transport, TransportError
@@ -25,14 +24,6 @@ PATIENCE_S: Final = 20.0
 SKEW_MAX_S: Final = 240.0
 """AWS takes no signature that is older than five minutes by its own clock ("Signature Version 4 signing process")."""
 USER_AGENT: Final = "Lastcall/1"
-
-
-class NotAdmitted(TransportError):
-    """The call was not sent: throttling, a breaker, or no key. Nothing left this computer."""
-
-    def __init__(self, detail: str, wait_s: float) -> None:
-        super().__init__(detail)
-        self.wait_s = wait_s
 
 
 class Call(NamedTuple):
@@ -65,18 +56,14 @@ class Client:
         self.services = Services()
         self.keys = keys or key_source(settings.keys, settings.profile)
         self._transport = transport
-        self._dated: tuple[datetime, float] | None = None
-        """The ``Date`` of the last answer, and when it came, monotonic."""
+        self._dated = Dated(clock)
         self._paces: dict[str, Pace] = {}
-        self._breakers: dict[str, Breaker] = {}
+        self._gates: dict[str, Gate] = {}
         self._endpoints: dict[str, Endpoint] = {}
 
     def clock_off_s(self) -> float | None:
         """Return by how many seconds AWS's clock is ahead of ours by its last ``Date``; ``None`` before one."""
-        if self._dated is None:
-            return None
-        said, at_s = self._dated
-        return (said - self.clock.now()).total_seconds() + self.clock.monotonic() - at_s
+        return self._dated.off_s()
 
     async def exchange(self, call: Call) -> Answer:
         """Make one call and return what came. Raises NotAdmitted, NotSent or NoReply."""
@@ -85,9 +72,9 @@ class Client:
         try:
             reply = await self._transport.request(request)
         except TransportError:
-            self._breaker(call.service).failed(self.clock.monotonic())
+            self._gate(call.service).failed(call.priority)
             raise
-        self._breaker(call.service).succeeded()
+        self._gate(call.service).succeeded()
         answer = self._read(call, reply)
         if answer.problem.kind is Class.BUSY:
             self._pace(call.service).throttled(call.priority, sent_at, self.clock.monotonic())
@@ -123,20 +110,10 @@ class Client:
 
     async def _admitted(self, call: Call) -> HttpRequest:
         """Wait for the call's turn and return it signed: a signature holds from when it is made."""
-        give_up = self.clock.monotonic() + call.patience_s
-        while call.priority is not Priority.TERMINATE:
-            now = self.clock.monotonic()
-            held_s = self._breaker(call.service).wait_s(now)
-            if held_s > 0:
-                raise NotAdmitted("it has not answered for a while", held_s)
-            wait_s = self._pace(call.service).wait_s(call.priority, now)
-            if wait_s <= 0:
-                break
-            if now + wait_s > give_up:
-                raise NotAdmitted("it is throttling", wait_s)
-            await self.clock.sleep(wait_s)
+        gate = self._gate(call.service)
+        await gate.admitted(call.priority, call.patience_s)
         request = await self._signed(call)
-        self._breaker(call.service).sending(self.clock.monotonic())
+        gate.sending(call.priority)
         return request
 
     async def _signed(self, call: Call) -> HttpRequest:
@@ -157,12 +134,12 @@ class Client:
             self.clock.now(),
         )
         headers = {**signed, "content-length": encoded.headers["content-length"], "user-agent": USER_AGENT}
-        return HttpRequest("POST", url, headers, encoded.body, call.total_s, call.total_s, call.reply_bytes_max)
+        urgent = call.priority is Priority.TERMINATE
+        return HttpRequest("POST", url, headers, encoded.body, call.total_s, call.total_s, call.reply_bytes_max, urgent)
 
     def _read(self, call: Call, reply: HttpReply) -> Answer:
         service = self.services[call.service]
-        if (said := _date_of(reply.headers)) is not None:
-            self._dated = (said, self.clock.monotonic())
+        self._dated.heard(reply.headers)
         request_id = plain(reply.headers.get("x-amzn-requestid", ""))[:64]
         problem = Problem(call.service, call.operation, reply.status, "", "", request_id)
         if 200 <= reply.status < 300:
@@ -179,14 +156,5 @@ class Client:
     def _pace(self, service: str) -> Pace:
         return self._paces.setdefault(service, Pace())
 
-    def _breaker(self, service: str) -> Breaker:
-        return self._breakers.setdefault(service, Breaker())
-
-
-def _date_of(headers: Mapping[str, str]) -> datetime | None:
-    """Return an answer's ``Date``; one without a zone, or that is none, counts as not said."""
-    try:
-        said = parsedate_to_datetime(headers.get("date", ""))
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return said if said.tzinfo is not None else None
+    def _gate(self, service: str) -> Gate:
+        return self._gates.setdefault(service, Gate(self.clock, self._pace(service), "it is throttling"))

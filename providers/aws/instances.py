@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from providers.aws.client import Call, Client, NotAdmitted
+from providers.aws.client import Call, Client
 from providers.aws.codec import (
     NAME_TAG,
     Instance,
@@ -17,8 +17,8 @@ from providers.aws.codec import (
     read_volumes,
     text,
 )
-from providers.aws.pace import Priority
 from providers.aws.problems import create_error
+from providers.gate import NotAdmitted, Priority
 from providers.interface import Ambiguous, HeldBack, NotFound, Refused, Unavailable
 from providers.transport import NotSent, TransportError
 

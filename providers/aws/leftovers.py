@@ -13,7 +13,7 @@ from messages.machines import MachineState
 from providers.aws import instances
 from providers.aws.client import Call, Client
 from providers.aws.codec import NAME_TAG, Instance, SpotRequest, Volume, read_spot_requests, read_volumes
-from providers.aws.pace import Priority
+from providers.gate import Priority
 from providers.interface import NotFound, ProviderError, Refused, Unavailable
 
 LOOK_S: Final = 60.0

@@ -10,8 +10,8 @@ from providers.aws.account import OTHER, Account
 from providers.aws.client import Call, Client
 from providers.aws.codec import Instance, next_token, read_instances
 from providers.aws.leftovers import Leftovers
-from providers.aws.pace import Priority
 from providers.aws.unanswered import Unanswered
+from providers.gate import Priority
 from providers.interface import ProviderError, Refused, Unavailable
 from providers.listing import Lists, Page
 from providers.sights import Sights

@@ -6,19 +6,10 @@ EC2 API"). So a throttled call holds back its own priority and those below it, l
 
 from __future__ import annotations
 
-from enum import IntEnum
+from providers.gate import Priority
 
 FIRST_S = 1.0
 LONGEST_S = 30.0
-
-
-class Priority(IntEnum):
-    """What a call is for; lower goes first."""
-
-    TERMINATE = 0
-    LIST = 1
-    PROOF = 2
-    REST = 3
 
 
 class Pace:

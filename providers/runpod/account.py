@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from providers.gate import Priority
 from providers.interface import NotFound, ProviderError, Refused, Unavailable
 from providers.runpod.client import Call, Client, path_of
 from providers.runpod.codec import Volume, read_volume
-from providers.runpod.quota import Priority
 from providers.shared import Shared
 
 FRESH_S: Final = 60.0

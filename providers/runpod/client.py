@@ -9,17 +9,16 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import Final, NamedTuple
 from urllib.parse import quote, urlencode
 
-from providers.breaker import Breaker
+from providers.dated import Dated
+from providers.gate import Gate, NotAdmitted, Priority
 from providers.interface import ProviderClock, Unavailable
 from providers.runpod.problems import Problem, Unreadable, error_of, parse_json, read_problem
-from providers.runpod.quota import Priority, Quota, retry_after_s
+from providers.runpod.quota import Quota, retry_after_s
 from providers.runpod.settings import RunPodSettings
 from providers.transport import REPLY_BYTES_MAX, HttpReply, HttpRequest, HttpStream, Transport, TransportError
 
@@ -37,14 +36,6 @@ class Surface(StrEnum):
     REST = "rest"
     GRAPHQL = "graphql"
     SERVERLESS = "serverless"
-
-
-class NotAdmitted(TransportError):
-    """The call was not sent: the quota or a breaker holds it back. Nothing left this computer."""
-
-    def __init__(self, detail: str, wait_s: float) -> None:
-        super().__init__(detail)
-        self.wait_s = wait_s
 
 
 class Call(NamedTuple):
@@ -97,13 +88,10 @@ class Client:
         self.settings = settings
         self.quota = Quota(settings.shares)
         self._transport = transport
-        self._dated: tuple[datetime, float] | None = None
-        """The ``Date`` of the last answer, and when it came, monotonic."""
-        self._breakers = {surface: Breaker() for surface in Surface}
-        self._quotas = {
-            Surface.REST: self.quota,
-            Surface.GRAPHQL: Quota(settings.shares),
-            Surface.SERVERLESS: Quota(settings.shares),
+        self._dated = Dated(clock)
+        self._quotas = {surface: Quota(settings.shares) for surface in Surface} | {Surface.REST: self.quota}
+        self._gates = {
+            surface: Gate(clock, quota, "the call quota is used up") for surface, quota in self._quotas.items()
         }
         self._bases = {
             Surface.REST: settings.api_url,
@@ -113,10 +101,7 @@ class Client:
 
     def clock_off_s(self) -> float | None:
         """Return by how many seconds RunPod's clock is ahead of ours by its last ``Date``; ``None`` before one."""
-        if self._dated is None:
-            return None
-        said, at_s = self._dated
-        return (said - self.clock.now()).total_seconds() + self.clock.monotonic() - at_s
+        return self._dated.off_s()
 
     async def exchange(self, call: Call) -> Reply:
         """Make one call and return the answer, whatever its status. Raises NotAdmitted, NotSent or NoReply."""
@@ -125,7 +110,7 @@ class Client:
         try:
             reply = await self._transport.request(request)
         except TransportError:
-            self._unanswered(call)
+            self._gates[call.surface].failed(call.priority)
             raise
         self._answered(call, reply.status, reply.headers)
         return Reply(reply, self._secrets)
@@ -175,7 +160,7 @@ class Client:
             opened = self._transport.stream(request)
             answer = await opened.__aenter__()
         except TransportError:
-            self._unanswered(call)
+            self._gates[call.surface].failed(call.priority)
             raise
         self._answered(call, answer.status, answer.headers)
         try:
@@ -204,46 +189,20 @@ class Client:
         return HttpRequest(call.method, url, headers, body, call.total_s, read_s, call.reply_bytes_max, urgent)
 
     async def _admitted(self, call: Call) -> None:
-        """Wait for the call's turn. Terminates wait for nothing."""
-        quota, breaker, clock = self._quotas[call.surface], self._breakers[call.surface], self.clock
-        give_up = clock.monotonic() + call.patience_s
-        while call.priority is not Priority.TERMINATE:
-            now = clock.monotonic()
-            held_s = breaker.wait_s(now)
-            if held_s > 0:
-                raise NotAdmitted("it has not answered for a while", held_s)
-            wait_s = quota.wait_s(call.priority, now)
-            if wait_s <= 0:
-                break
-            if now + wait_s > give_up:
-                raise NotAdmitted("the call quota is used up", wait_s)
-            await clock.sleep(wait_s)
-        if call.priority is not Priority.TERMINATE:
-            breaker.sending(clock.monotonic())
-        quota.sent(clock.monotonic())
-
-    def _unanswered(self, call: Call) -> None:
-        if call.priority is not Priority.TERMINATE:
-            self._breakers[call.surface].failed(self.clock.monotonic())
+        """Wait for the call's turn, and count it."""
+        gate = self._gates[call.surface]
+        await gate.admitted(call.priority, call.patience_s)
+        gate.sending(call.priority)
+        self._quotas[call.surface].sent(self.clock.monotonic())
 
     def _answered(self, call: Call, status: int, headers: Mapping[str, str]) -> None:
         now = self.clock.monotonic()
-        if (said := _date_of(headers)) is not None:
-            self._dated = (said, now)
+        self._dated.heard(headers)
         quota = self._quotas[call.surface]
-        self._breakers[call.surface].succeeded()
+        self._gates[call.surface].succeeded()
         quota.answered(headers, now)
         if status == 429:
             quota.refused(call.priority, retry_after_s(headers), now)
-
-
-def _date_of(headers: Mapping[str, str]) -> datetime | None:
-    """Return the time an answer was made, to the middle of its second; ``None`` where it does not say."""
-    try:
-        said = parsedate_to_datetime(headers.get("date", ""))
-    except ValueError:
-        return None
-    return (said if said.tzinfo else said.replace(tzinfo=UTC)) + timedelta(seconds=0.5)
 
 
 def encode(body: object) -> bytes:

@@ -6,12 +6,12 @@ from collections.abc import Awaitable
 from typing import Final
 
 from messages.machines import Listing, Machine, MachineState
+from providers.gate import Priority
 from providers.interface import ProviderError, Refused, Unavailable
 from providers.listing import Lists, Page
 from providers.runpod.account import OTHER, Account
 from providers.runpod.client import Call, Client
 from providers.runpod.codec import Pod, read_page, read_pod
-from providers.runpod.quota import Priority
 from providers.sights import Sights
 
 PAGE_ITEMS: Final = 1000

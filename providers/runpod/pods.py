@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from messages.machines import LaunchRequest
+from providers.gate import NotAdmitted, Priority
 from providers.interface import (
     Ambiguous,
     Denied,
@@ -14,11 +15,10 @@ from providers.interface import (
     Refused,
     Unavailable,
 )
-from providers.runpod.client import PATIENCE_S, Call, Client, NotAdmitted, Reply, path_of
+from providers.runpod.client import PATIENCE_S, Call, Client, Reply, path_of
 from providers.runpod.codec import Pod, read_pod
 from providers.runpod.creating import create_body
 from providers.runpod.problems import Unreadable, error_of
-from providers.runpod.quota import Priority
 from providers.transport import NotSent, TransportError
 
 CREATE_S: Final = 60.0

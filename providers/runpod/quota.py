@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import IntEnum
 
+from providers.gate import Priority
 from providers.runpod.settings import QuotaShares
 
 WINDOWS_MAX = 8
@@ -23,15 +23,6 @@ PROBE_S = 60.0
 
 _POLICY = re.compile(r'"(?P<name>[^"]{1,32})"\s*;\s*q=(?P<q>[0-9]{1,12})\s*;\s*w=(?P<w>[0-9]{1,9})')
 _LEFT = re.compile(r'"(?P<name>[^"]{1,32})"\s*;\s*r=(?P<r>[0-9]{1,12})\s*;\s*t=(?P<t>[0-9]{1,9})')
-
-
-class Priority(IntEnum):
-    """What a call is for; lower goes first."""
-
-    TERMINATE = 0
-    LIST = 1
-    PROOF = 2
-    REST = 3
 
 
 @dataclass(slots=True)

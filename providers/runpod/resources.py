@@ -6,11 +6,11 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Final, NamedTuple, TypeVar
 
+from providers.gate import Priority
 from providers.interface import Ambiguous, NoCapacity, Refused, Unavailable
 from providers.runpod.client import Call, Client, path_of
 from providers.runpod.codec import Volume, decimal, is_object, place, read_page, read_volume, text
 from providers.runpod.problems import Unreadable
-from providers.runpod.quota import Priority
 from providers.transport import TransportError
 
 T = TypeVar("T")

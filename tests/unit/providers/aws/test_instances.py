@@ -10,6 +10,7 @@ from messages.machines import MachineState
 from providers.aws.codec import NAME_TAG
 from providers.breaker import FAILURES_MAX
 from providers.interface import Ambiguous, Denied, HeldBack, NoCapacity, NotFound, Refused, Unavailable
+from providers.transport import HttpReply, HttpRequest
 from tests.emulators.aws.state import State
 from tests.support.aws_cloud import Cloud
 from tests.support.aws_sim import FINGERPRINT
@@ -228,3 +229,30 @@ async def test_what_never_was_is_not_found() -> None:
         with pytest.raises(NotFound):
             await cloud.training.describe(name)
         await cloud.training.terminate(name)
+
+
+async def test_ends_that_fail_hold_nobody_else_back() -> None:
+    cloud = Cloud()
+    made = await cloud.training.launch(await cloud.request())
+    cloud.transport.lose_calls("TerminateInstances", FAILURES_MAX * 3)
+    for _ in range(FAILURES_MAX * 3):
+        with pytest.raises(Unavailable):
+            await cloud.training.terminate(made.id)
+    assert (await cloud.training.list_machines()).complete
+
+
+async def test_ends_are_urgent_on_the_wire_and_nothing_else_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud = Cloud()
+    made = await cloud.training.launch(await cloud.request())
+    urgent: list[bool] = []
+    ask = cloud.transport.request
+
+    async def noting(request: HttpRequest) -> HttpReply:
+        urgent.append(request.urgent)
+        return await ask(request)
+
+    monkeypatch.setattr(cloud.transport, "request", noting)
+    await cloud.training.describe(made.id)
+    await cloud.training.terminate(made.id)
+    await cloud.training.describe(made.id)
+    assert urgent == [False, True, False]

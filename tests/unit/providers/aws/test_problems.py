@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from providers.aws.pace import FIRST_S, LONGEST_S, Pace, Priority
+from providers.aws.pace import FIRST_S, LONGEST_S, Pace
 from providers.aws.policies import policy, policy_text, statement_that_allows
 from providers.aws.problems import Problem, create_error, error_of
+from providers.gate import Priority
 from providers.interface import Denied, NoCapacity, NotFound, Refused, Unavailable
 
 

@@ -8,10 +8,10 @@ import pytest
 from pydantic import SecretStr
 
 from providers.breaker import FAILURES_MAX
+from providers.gate import NotAdmitted, Priority
 from providers.interface import NotFound, Refused, Unavailable
-from providers.runpod.client import Call, Client, NotAdmitted, Surface, path_of
+from providers.runpod.client import Call, Client, Surface, path_of
 from providers.runpod.problems import read_problem
-from providers.runpod.quota import Priority
 from providers.transport import HttpReply, NoReply, NotSent
 from tests.support.providers.clocks import ManualClock
 from tests.support.runpod_wire import KEY, SETTINGS, Wire, account, empty, page, problem, reply

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from providers.runpod.quota import PROBE_S, RETRY_AFTER_DEFAULT_S, Priority, Quota, retry_after_s
+from providers.gate import Priority
+from providers.runpod.quota import PROBE_S, RETRY_AFTER_DEFAULT_S, Quota, retry_after_s
 
 POLICY = '"minute";q=60;w=60, "hour";q=3000;w=3600, "day";q=50000;w=86400'
 
