@@ -138,7 +138,7 @@ class Ec2Core:
         """End every machine."""
         self.runner.close()
 
-    def arm(self, given: Mapping[str, Switch], now: float) -> None:
+    def arm(self, given: Mapping[str, Switch[Any]], now: float) -> None:
         """Switch faults on."""
         for name, switch in given.items():
             self.faults.arm(name, switch, now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.emulators.aws.catalogue import REGIONS
 from tests.emulators.aws.state import State
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.emulators.aws.core import Ec2Core
 
 
-def happen(name: str, switch: Switch, core: Ec2Core, now: float) -> None:
+def happen(name: str, switch: Switch[Any], core: Ec2Core, now: float) -> None:
     """Let one fault strike every instance whose name fits."""
     hosts = core.hosts
     if name == "foreign_instances":

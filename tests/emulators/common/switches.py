@@ -10,14 +10,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, cast
+from typing import Any, Generic, TypeVar, cast
+
+T = TypeVar("T")
+_ON: Any = True
 
 
 @dataclass(frozen=True)
-class Switch:
+class Switch(Generic[T]):
     """One fault that is on."""
 
-    value: Any = True
+    value: T = _ON
     calls: int | None = None
     """For the next so many calls it concerns; ``None``: for all."""
     skip: int = 0
@@ -84,7 +87,7 @@ _SWITCH = ("value", "calls", "skip", "after_s", "for_s", "on", "names")
 
 @dataclass
 class _Armed:
-    switch: Switch
+    switch: Switch[Any]
     since: float
     on: tuple[str, ...]
     passed: int = 0
@@ -109,7 +112,7 @@ class SwitchBox:
         self.hits: Counter[str] = Counter()
         """Fault → calls or moments it changed."""
 
-    def arm(self, name: str, switch: Switch, now: float) -> None:
+    def arm(self, name: str, switch: Switch[Any], now: float) -> None:
         """Switch one on. Raises ValueError on an unknown fault or an unfit value."""
         rule = self._rules.get(name)
         if rule is None:
@@ -128,7 +131,7 @@ class SwitchBox:
             else:
                 self.arm(name, switch, now)
 
-    def parse(self, name: str, document: Any) -> Switch | None:
+    def parse(self, name: str, document: Any) -> Switch[Any] | None:
         """Return one fault from its JSON form. Raises ValueError."""
         rule = self._rules.get(name)
         if rule is None:
@@ -169,7 +172,7 @@ class SwitchBox:
         self.hits[name] += 1
         return armed.switch.value
 
-    def happens(self, now: float) -> Iterator[tuple[str, Switch]]:
+    def happens(self, now: float) -> Iterator[tuple[str, Switch[Any]]]:
         """Yield the faults whose moment has come, each once."""
         for name in self._once:
             armed = self._armed.get(name)

@@ -19,7 +19,7 @@ from tests.emulators.runpod.auth import Caller, Keys, check
 from tests.emulators.runpod.billing import BillingApi
 from tests.emulators.runpod.catalogue import Catalogue
 from tests.emulators.runpod.endpoints import Endpoints
-from tests.emulators.runpod.faults import FaultBox, Faults
+from tests.emulators.runpod.faults import FaultBox, Faults, switched_on
 from tests.emulators.runpod.graphql import GraphQl, faulty, read
 from tests.emulators.runpod.graphql_query import SyntaxProblem
 from tests.emulators.runpod.hosts import Hosts
@@ -188,7 +188,8 @@ class Platform:
 
     def arm(self, faults: Faults, now: float) -> None:
         """Switch faults on."""
-        self.faults.arm(faults, now)
+        for name, switch in switched_on(faults):
+            self.faults.arm(name, switch, now)
         self.tick(now)
 
     def add_volume(

@@ -18,7 +18,7 @@ FOREIGN_PRICE = Decimal("0.25")
 
 def happen(name: str, switch: Switch[Any], hosts: Hosts, ledger: Ledger, main: str, now: float) -> None:
     """Let one fault strike; ``main`` is the account that somebody else also uses."""
-    struck = [pod for pod in hosts.pods() if fnmatchcase(pod.config.name, switch.pods)]
+    struck = [pod for pod in hosts.pods() if fnmatchcase(pod.config.name, switch.names)]
     if name == "balance.zero":
         for account in dict.fromkeys([main, *(pod.account for pod in hosts.pods())]):
             ledger.set_balance(account, Decimal(0), now)

@@ -357,7 +357,7 @@ async def test_a_create_without_an_answer_leaves_nothing(bench: Bench) -> None:
 
 
 async def test_deletes_that_are_acknowledged_and_ignored_do_not_count_as_an_end(bench: Bench) -> None:
-    bench.arm(delete_ack_ignored=Switch(True, on=("pods.delete",), pods="lc1-*"))
+    bench.arm(delete_ack_ignored=Switch(True, on=("pods.delete",), names="lc1-*"))
     report = await bench.set_up()
     assert states(report)["self-ending"] in ("done", "failed")
     assert bench.alive() == []

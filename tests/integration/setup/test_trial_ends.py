@@ -94,7 +94,7 @@ async def test_without_machines_for_the_money_nothing_is_rented(bench: Bench, mo
 
 
 async def test_a_pod_that_comes_back_is_no_proof_and_is_ended(bench: Bench) -> None:
-    bench.arm(pod_resurrect=Switch(8.0, calls=1, pods="lc1-*"))
+    bench.arm(pod_resurrect=Switch(8.0, calls=1, names="lc1-*"))
     report = await bench.set_up()
     assert step(report, "self-ending").state == "failed"
     assert "self_ending_proven_for" not in bench.file.read_text()

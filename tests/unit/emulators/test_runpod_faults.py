@@ -477,7 +477,7 @@ def spot(client: Client) -> None:
     told: list[float] = []
     swapped(client, lambda now: TimedScript(now, [], lambda at, box: told.append(at)))
     pod_id = client.running()
-    client.fault(spot__kill={"value": True, "pods": "pod-*"})
+    client.fault(spot__kill={"value": True, "names": "pod-*"})
     assert told == [client.now]
     assert client.pod(pod_id)["status"] == "EXITED"
     assert client.platform.history()[0].stopped[0][1:] == ("platform", "spot")
@@ -666,7 +666,7 @@ def test_a_fault_that_begins_later_may_be_given_by_its_time() -> None:
 
 def test_a_fault_can_be_kept_to_pods_by_name() -> None:
     client = Client()
-    client.fault(create__fail={"value": 500, "pods": "lc1-*-a001-*"})
+    client.fault(create__fail={"value": 500, "names": "lc1-*-a001-*"})
     assert create(client, "lc1-x-a001-y").status == 500
     assert create(client, "lc1-x-a002-y").status == 201
 
