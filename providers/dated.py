@@ -1,4 +1,4 @@
-"""What a service's answers say of the time (fault 15): our clock may be off, or theirs."""
+"""What a service's answers say of the time (fault 15): our clock may be off, or theirs.."""
 
 from __future__ import annotations
 
@@ -12,23 +12,22 @@ from providers.interface import ProviderClock
 class Dated:
     """The clock of a service by the ``Date`` of its last answer."""
 
-    def __init__(self, clock: ProviderClock) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._last: tuple[datetime, float] | None = None
         """What it said, and when it came, monotonic."""
 
-    def heard(self, headers: Mapping[str, str]) -> None:
+    def heard(self, headers: Mapping[str, str], clock: ProviderClock) -> None:
         """Take an answer's headers (names in lower case); one that does not tell the time changes nothing."""
         said = _date_of(headers)
         if said is not None:
-            self._last = (said, self._clock.monotonic())
+            self._last = (said, clock.monotonic())
 
-    def off_s(self) -> float | None:
+    def off_s(self, clock: ProviderClock) -> float | None:
         """Return by how many seconds the service's clock is ahead of ours; ``None`` before its first ``Date``."""
         if self._last is None:
             return None
         said, at_s = self._last
-        return (said - self._clock.now()).total_seconds() + self._clock.monotonic() - at_s
+        return (said - clock.now()).total_seconds() + clock.monotonic() - at_s
 
 
 def _date_of(headers: Mapping[str, str]) -> datetime | None:

@@ -56,14 +56,14 @@ class Client:
         self.services = Services()
         self.keys = keys or key_source(settings.keys, settings.profile)
         self._transport = transport
-        self._dated = Dated(clock)
+        self._dated = Dated()
         self._paces: dict[str, Pace] = {}
         self._gates: dict[str, Gate] = {}
         self._endpoints: dict[str, Endpoint] = {}
 
     def clock_off_s(self) -> float | None:
         """Return by how many seconds AWS's clock is ahead of ours by its last ``Date``; ``None`` before one."""
-        return self._dated.off_s()
+        return self._dated.off_s(self.clock)
 
     async def exchange(self, call: Call) -> Answer:
         """Make one call and return what came. Raises NotAdmitted, NotSent or NoReply."""
@@ -139,7 +139,7 @@ class Client:
 
     def _read(self, call: Call, reply: HttpReply) -> Answer:
         service = self.services[call.service]
-        self._dated.heard(reply.headers)
+        self._dated.heard(reply.headers, self.clock)
         request_id = plain(reply.headers.get("x-amzn-requestid", ""))[:64]
         problem = Problem(call.service, call.operation, reply.status, "", "", request_id)
         if 200 <= reply.status < 300:

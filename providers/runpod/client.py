@@ -88,7 +88,7 @@ class Client:
         self.settings = settings
         self.quota = Quota(settings.shares)
         self._transport = transport
-        self._dated = Dated(clock)
+        self._dated = Dated()
         self._quotas = {surface: Quota(settings.shares) for surface in Surface} | {Surface.REST: self.quota}
         self._gates = {
             surface: Gate(clock, quota, "the call quota is used up") for surface, quota in self._quotas.items()
@@ -101,7 +101,7 @@ class Client:
 
     def clock_off_s(self) -> float | None:
         """Return by how many seconds RunPod's clock is ahead of ours by its last ``Date``; ``None`` before one."""
-        return self._dated.off_s()
+        return self._dated.off_s(self.clock)
 
     async def exchange(self, call: Call) -> Reply:
         """Make one call and return the answer, whatever its status. Raises NotAdmitted, NotSent or NoReply."""
@@ -197,7 +197,7 @@ class Client:
 
     def _answered(self, call: Call, status: int, headers: Mapping[str, str]) -> None:
         now = self.clock.monotonic()
-        self._dated.heard(headers)
+        self._dated.heard(headers, self.clock)
         quota = self._quotas[call.surface]
         self._gates[call.surface].succeeded()
         quota.answered(headers, now)
