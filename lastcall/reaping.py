@@ -34,6 +34,7 @@ from providers.interface import CloudTrainingProvider, ProviderError, Refused
 from providers.local.provider import build_local
 from providers.local.settings import LocalSettings
 from providers.runpod.provider import build_runpod_training
+from providers.transport import Transport
 
 LISTINGS_MAX = 5
 """Listings until one is complete."""
@@ -176,11 +177,12 @@ async def _local(settings: Settings, state_dir: Path, clock: Clock) -> AsyncIter
 
 
 @asynccontextmanager
-async def _runpod(settings: Settings, _: Path, clock: Clock) -> AsyncIterator[CloudTrainingProvider]:
-    """Open RunPod's pods alone: the volume's storage is not needed, and neither are its keys."""
+async def _over_http(
+    build: Callable[[Transport], CloudTrainingProvider],
+) -> AsyncIterator[CloudTrainingProvider]:
     transport = AiohttpTransport(f"lastcall/{__version__}")
     try:
-        training = build_runpod_training(runpod_settings(settings), clock, transport)
+        training = build(transport)
         try:
             yield training
         finally:
@@ -189,21 +191,17 @@ async def _runpod(settings: Settings, _: Path, clock: Clock) -> AsyncIterator[Cl
         await transport.close()
 
 
-@asynccontextmanager
-async def _aws(settings: Settings, _: Path, clock: Clock) -> AsyncIterator[CloudTrainingProvider]:
+def _runpod(settings: Settings, _: Path, clock: Clock) -> AbstractAsyncContextManager[CloudTrainingProvider]:
+    """Open RunPod's pods alone: the volume's storage is not needed, and neither are its keys."""
+    return _over_http(lambda transport: build_runpod_training(runpod_settings(settings), clock, transport))
+
+
+def _aws(settings: Settings, _: Path, clock: Clock) -> AbstractAsyncContextManager[CloudTrainingProvider]:
     """Open EC2's instances alone: the bucket is not needed."""
     with aws_library():
         from providers.aws.provider import build_aws_training
 
-    transport = AiohttpTransport(f"lastcall/{__version__}")
-    try:
-        training = build_aws_training(aws_settings(settings), clock, transport)
-        try:
-            yield training
-        finally:
-            await training.close()
-    finally:
-        await transport.close()
+    return _over_http(lambda transport: build_aws_training(aws_settings(settings), clock, transport))
 
 
 OPENERS: Mapping[str, Opened] = {"local": _local, "runpod": _runpod, "aws": _aws}

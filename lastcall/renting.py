@@ -55,14 +55,18 @@ async def _local(settings: Settings, state_dir: Path, _: Outside) -> BaseModel:
     )
 
 
+def _here(settings: Settings, state_dir: Path, kind: str) -> dict[str, object]:
+    """Return what a cloud's provider is told of this computer (``providers.here``)."""
+    return {
+        "near": state_dir / NEAR_FOLDER / kind,
+        "prediction_memory_bytes": prediction_memory_bytes(),
+        "prediction_usd_per_second": settings.local.price_usd_per_second,
+    }
+
+
 async def _runpod(settings: Settings, state_dir: Path, outside: Outside) -> BaseModel:
     found = RunPodProviderSettings.model_validate(
-        {
-            **runpod_settings(settings).model_dump(),
-            "near": state_dir / NEAR_FOLDER / "runpod",
-            "prediction_memory_bytes": prediction_memory_bytes(),
-            "prediction_usd_per_second": settings.local.price_usd_per_second,
-        }
+        {**runpod_settings(settings).model_dump(), **_here(settings, state_dir, "runpod")}
     )
     if found.data_center is not None:
         return found
@@ -98,12 +102,7 @@ def runpod_settings(settings: Settings) -> RunPodSettings:
 
 async def _aws(settings: Settings, state_dir: Path, _: Outside) -> BaseModel:
     return AwsProviderSettings.model_validate(
-        {
-            **aws_settings(settings).model_dump(),
-            "near": state_dir / NEAR_FOLDER / "aws",
-            "prediction_memory_bytes": prediction_memory_bytes(),
-            "prediction_usd_per_second": settings.local.price_usd_per_second,
-        }
+        {**aws_settings(settings).model_dump(), **_here(settings, state_dir, "aws")}
     )
 
 
