@@ -25,7 +25,8 @@ class Left(Exception):
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("LASTCALL_MACHINE_DIR", "LASTCALL_BUNDLE", "LASTCALL_WRAPPER_SHA256"):
-        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(name, "")  # what was set is put back, what was not set goes: the program sets some
+        monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     return tmp_path
 
