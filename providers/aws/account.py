@@ -46,8 +46,7 @@ class Account:
 
     async def fresh(self) -> str:
         """Return the fingerprint, read within the last minute. Raises like ``confirm``."""
-        found = await self._looks.begun_since(self._client.clock.monotonic() - FRESH_S)
-        return self.named(found.account)
+        return self.named((await self.who()).account)
 
     async def known(self) -> str:
         """Return the fingerprint, asked for only where it never was. Raises like ``confirm``."""

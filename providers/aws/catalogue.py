@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from providers.aws.client import Call, Client
-from providers.aws.codec import text
 from providers.aws.types import TYPES, InstanceType
+from providers.fields import text
 from providers.interface import Unavailable
 
 _TYPE = re.compile(r"[a-z0-9-]{1,20}\.[a-z0-9-]{1,20}")

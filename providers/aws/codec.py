@@ -16,6 +16,7 @@ from messages.base import Instant
 from messages.machines import Machine, MachineState
 from messages.money import MICRO
 from providers.aws.reasons import words
+from providers.fields import TEXT_CHARS_MAX, text
 from providers.sights import OURS
 
 NAME_TAG: Final = "lastcall:name"
@@ -23,7 +24,6 @@ RATE_TAG: Final = "lastcall:rate"
 """Compute price in US dollars an hour, as offered: EC2 itself does not say what an instance costs."""
 DISK_RATE_TAG: Final = "lastcall:disk-rate"
 GPUS_TAG: Final = "lastcall:gpus"
-TEXT_CHARS_MAX: Final = 500
 RATE_MAX: Final = Decimal(1_000_000)
 
 _STATES: Final = {
@@ -197,13 +197,6 @@ def read_tags(value: object) -> dict[str, str]:
         for tag in tags
         if isinstance(tag, dict) and isinstance(tag.get("Key"), str) and isinstance(tag.get("Value"), str)
     }
-
-
-def text(value: object) -> str | None:
-    """Return a string that is not empty, bounded and free of what no journal takes; else ``None``."""
-    if not isinstance(value, str) or not value:
-        return None
-    return value[:TEXT_CHARS_MAX].encode("utf-8", "replace").decode()
 
 
 def moment(value: object) -> datetime | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from providers.aws.client import Call, Client
-from providers.aws.codec import text
+from providers.fields import text
 from providers.interface import NotFound, Refused, Unavailable
 
 UBUNTU: Final = "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id"

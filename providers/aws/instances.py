@@ -15,9 +15,9 @@ from providers.aws.codec import (
     read_instances,
     read_spot_requests,
     read_volumes,
-    text,
 )
 from providers.aws.problems import create_error
+from providers.fields import text
 from providers.gate import NotAdmitted, Priority
 from providers.interface import Ambiguous, HeldBack, NotFound, Refused, Unavailable
 from providers.transport import NotSent, TransportError

@@ -10,8 +10,9 @@ from typing import Final, NamedTuple
 
 from messages.money import MICRO
 from providers.aws.client import Call, Client
-from providers.aws.codec import decimal, moment, next_token, text
+from providers.aws.codec import decimal, moment, next_token
 from providers.aws.prices import AS_OF, usual_rate
+from providers.fields import text
 from providers.interface import ProviderError, Refused, Unavailable
 
 LIST_FRESH_S: Final = 86_400.0

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, StringConstraints
 from messages.base import Record
 from messages.machines import SelfEnding, Timings
 from messages.money import UsdPerHour
+from providers.fields import HOURS_PER_MONTH, Url
 from providers.here import HereSettings
 
 AWS_TIMINGS: Final = Timings(
@@ -28,7 +29,6 @@ out of its lists for a while (ADR 0013)."""
 
 IPV4_USD_PER_HOUR: Final = Decimal("0.005")
 """A public address, in every region ("Amazon VPC pricing", since February 2024)."""
-HOURS_PER_MONTH: Final = 730
 MACHINE_ROOT: Final = "/var/lib/lastcall"
 """Lastcall's own directory on an instance."""
 STORE_FOLDER: Final = "store"
@@ -37,9 +37,6 @@ STORE_FOLDER: Final = "store"
 SERVICES: Final = ("ec2", "s3", "sts", "ssm", "logs", "pricing", "iam")
 """Those that Lastcall speaks to, by botocore's names."""
 
-Url = Annotated[
-    str, StringConstraints(pattern=r"^https?://[^/?#\s]+(/[A-Za-z0-9._/-]*[A-Za-z0-9._-])?$", max_length=300)
-]
 Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
 Sensible = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,300}$")]
 

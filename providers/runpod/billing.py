@@ -8,9 +8,10 @@ from decimal import Decimal
 from typing import Final
 
 from messages.money import MICRO
+from providers.fields import text
 from providers.interface import BilledLine, Unavailable
 from providers.runpod.client import Call, Client
-from providers.runpod.codec import decimal, is_object, moment, text
+from providers.runpod.codec import decimal, is_object, moment
 
 RECORDS_MAX: Final = 200_000
 """In one answer."""

@@ -11,7 +11,8 @@ from decimal import Decimal
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-from providers.runpod.codec import count, decimal, is_object, money, place, text
+from providers.fields import text
+from providers.runpod.codec import count, decimal, is_object, money, place
 
 TYPES_MAX: Final = 500
 """Types read of one list; RunPod has some fifty."""

@@ -14,8 +14,8 @@ from typing import Final, NamedTuple, TypeGuard
 from messages.base import Instant
 from messages.machines import Machine, MachineState
 from messages.money import MICRO
+from providers.fields import text
 
-TEXT_CHARS_MAX: Final = 500
 RATE_MAX: Final = Decimal(1_000_000)
 COUNT_MAX: Final = 1_000_000_000
 NUMBER_MAX: Final = Decimal(10**15)
@@ -132,13 +132,6 @@ def read_volume(value: object) -> Volume | None:
     if identity is None:
         return None
     return Volume(identity, text(value.get("name")) or "", count(value.get("size")), place(value.get("dataCenter")))
-
-
-def text(value: object) -> str | None:
-    """Return a string that is not empty, bounded and free of what no journal takes; else ``None``."""
-    if not isinstance(value, str) or not value:
-        return None
-    return value[:TEXT_CHARS_MAX].encode("utf-8", "replace").decode()
 
 
 def place(value: object) -> str | None:

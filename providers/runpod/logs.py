@@ -11,10 +11,11 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
+from providers.fields import text
 from providers.gate import Priority
 from providers.interface import LogChunk, Unavailable
 from providers.runpod.client import Call, Client, path_of
-from providers.runpod.codec import is_object, text
+from providers.runpod.codec import is_object
 from providers.runpod.problems import Unreadable, parse_json
 from providers.transport import HttpStream, NoReply, TransportError
 

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Final, NamedTuple, TypeVar
 
+from providers.fields import text
 from providers.gate import Priority
 from providers.interface import Ambiguous, NoCapacity, Refused, Unavailable
 from providers.runpod.client import Call, Client, path_of
-from providers.runpod.codec import Volume, decimal, is_object, place, read_page, read_volume, text
+from providers.runpod.codec import Volume, decimal, is_object, place, read_page, read_volume
 from providers.runpod.problems import Unreadable
 from providers.transport import TransportError
 

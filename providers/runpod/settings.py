@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, StringConstraints
 from messages.base import Record
 from messages.machines import SelfEnding, Timings
 from messages.money import UsdPerHour
+from providers.fields import HOURS_PER_MONTH, Url
 
 RUNPOD_TIMINGS: Final = Timings(
     list_interval_s=5,
@@ -27,11 +28,7 @@ RUNPOD_TIMINGS: Final = Timings(
 
 CONTAINER_DISK_USD_PER_GB_MONTH: Final = Decimal("0.10")
 """While the pod runs (fact sheet 6.3)."""
-HOURS_PER_MONTH: Final = 730
 
-Url = Annotated[
-    str, StringConstraints(pattern=r"^https?://[^/?#\s]+(/[A-Za-z0-9._/-]*[A-Za-z0-9._-])?$", max_length=300)
-]
 PlaceId = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,8}(-[A-Z0-9]{1,8})*$", to_upper=True)]
 """Data centres are upper case; lower-case ids are taken and go wrong later (fact sheet 1.3)."""
 VolumeId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
