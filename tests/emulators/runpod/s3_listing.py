@@ -12,7 +12,7 @@ from tests.emulators.runpod.s3_answers import S3Error, document, iso, tag, text
 from tests.emulators.runpod.s3_faults import S3Faults
 from tests.emulators.runpod.s3_index import Index, Shown
 from tests.emulators.runpod.s3_route import Call, Operation
-from tests.emulators.runpod.volume import UPLOADS
+from tests.emulators.runpod.volume import UPLOADS, Files, Stat
 from tests.emulators.runpod.wire import Response
 
 PAGE_KEYS_MAX = 1000
@@ -99,13 +99,13 @@ class Listings:
             if call.now - oldest < empty.number and empty.take(call.occasion):
                 page.shown, page.folders, page.cut = [], [], False
         if page.count and self._faults.list_duplicates.take(call.occasion):
-            stat = call.volume.files.stat(after) if after and not after.endswith("/") else None
+            stat = _at(call.volume.files, after) if after and not after.endswith("/") else None
             if stat is not None:
                 page.shown.insert(0, self._index.look(call.volume, after, stat))
             elif page.shown:
                 page.shown.insert(0, page.shown[0])
         if prefix.endswith("/") and not page.count and prefix != "/":
-            stat = call.volume.files.stat(prefix[:-1])
+            stat = _at(call.volume.files, prefix[:-1])
             if stat is not None and not stat.folder and self._faults.list_file_echoed.take(call.occasion):
                 page.shown.append(Shown(prefix, stat.size, stat.mtime, ""))
 
@@ -117,6 +117,14 @@ def page_size(wanted: str | None) -> int:
     if not wanted.isascii() or not wanted.isdigit():
         raise S3Error(400, "InvalidArgument", "the size of a page is a number")
     return min(int(wanted), PAGE_KEYS_MAX)
+
+
+def _at(files: Files, path: str) -> Stat | None:
+    """Return what is at a path; nothing where no file can be called that."""
+    try:
+        return files.stat(path)
+    except ValueError:
+        return None
 
 
 def _folder(key: str, prefix: str, delimiter: str) -> str | None:
