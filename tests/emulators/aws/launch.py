@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import json
-import select
-import signal
-import subprocess
-import sys
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-READY_S = 20.0
-END_S = 15.0
-CHECKOUT = Path(__file__).parents[3]
+from tests.emulators.common.launch import Launched
 
 
-class Emulator:
-    """One running emulator; a context manager."""
+class Emulator(Launched):
+    """One running AWS. URLs: ``aws`` (every service), ``metadata`` (an instance's id comes after it), ``control``."""
 
     def __init__(
         self,
@@ -31,55 +24,8 @@ class Emulator:
         environment: Mapping[str, str] | None = None,
         seed: int | None = None,
     ) -> None:
-        self.root = root.resolve()
-        command = [sys.executable, "-m", "tests.emulators.aws", "--root", str(self.root), "--program", program]
-        command += ["--settings", json.dumps(settings or {}), "--faults", json.dumps(faults or {})]
-        command += ["--environment", json.dumps(dict(environment or {}))]
-        command += [] if moto else ["--no-moto"]
-        command += ["--seed", str(seed)] if seed is not None else []
-        self._process = subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
-        self.urls: dict[str, str] = {}
-        """``aws`` (every service), ``metadata`` (an instance's id comes after it), ``control``."""
-        try:
-            self.urls = self._ready()
-        except BaseException:
-            self.close()
-            raise
-
-    def _ready(self) -> dict[str, str]:
-        if self._process.stdout is None or not select.select([self._process.stdout], [], [], READY_S)[0]:
-            raise RuntimeError("the emulator did not come up")
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError("the emulator ended at once")
-        urls: dict[str, str] = json.loads(line)
-        return urls
-
-    def control(self, change: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Change something, or nothing, and return what the auditor knows."""
-        body = None if change is None else json.dumps(change).encode()
-        with urllib.request.urlopen(urllib.request.Request(self.urls["control"], body), timeout=10) as answer:
-            shown: dict[str, Any] = json.load(answer)
-        return shown
-
-    def close(self) -> None:
-        """End it; its instances end with it. Raises RuntimeError if it does not end by itself."""
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-        try:
-            code = self._process.wait(END_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-            raise RuntimeError("the emulator did not end") from None
-        finally:
-            if self._process.stdout is not None:
-                self._process.stdout.close()
-        if code:
-            raise RuntimeError(f"the emulator ended with {code}")
-
-    def __enter__(self) -> Emulator:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        options = ["--environment", json.dumps(dict(environment or {}))]
+        options += [] if moto else ["--no-moto"]
+        super().__init__(
+            "tests.emulators.aws", root, *options, settings=settings, faults=faults, program=program, seed=seed
+        )

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import select
-import signal
-import subprocess
-import sys
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-READY_S = 20.0
-END_S = 15.0
-CHECKOUT = Path(__file__).parents[3]
+from tests.emulators.common.launch import Launched
 
 
-class Emulator:
-    """One running emulator; a context manager."""
+class Emulator(Launched):
+    """One running RunPod. URLs: ``rest``, ``graphql``, ``serverless``, ``s3``, ``index``, ``control``."""
 
     def __init__(
         self,
@@ -30,54 +22,7 @@ class Emulator:
         wheels: Path | None = None,
         seed: int | None = None,
     ) -> None:
-        self.root = root.resolve()
-        command = [sys.executable, "-m", "tests.emulators.runpod", "--root", str(self.root), "--program", program]
-        command += ["--settings", json.dumps(settings or {}), "--faults", json.dumps(faults or {})]
-        command += ["--wheels", str(wheels)] if wheels else []
-        command += ["--seed", str(seed)] if seed is not None else []
-        self._process = subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
-        self.urls: dict[str, str] = {}
-        """``rest``, ``graphql``, ``serverless``, ``s3``, ``index``, ``control``."""
-        try:
-            self.urls = self._ready()
-        except BaseException:
-            self.close()
-            raise
-
-    def _ready(self) -> dict[str, str]:
-        if self._process.stdout is None or not select.select([self._process.stdout], [], [], READY_S)[0]:
-            raise RuntimeError("the emulator did not come up")
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError("the emulator ended at once")
-        urls: dict[str, str] = json.loads(line)
-        return urls
-
-    def control(self, change: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Change something, or nothing, and return what the auditor knows."""
-        body = None if change is None else json.dumps(change).encode()
-        with urllib.request.urlopen(urllib.request.Request(self.urls["control"], body), timeout=10) as answer:
-            shown: dict[str, Any] = json.load(answer)
-        return shown
-
-    def close(self) -> None:
-        """End it; its pods end with it. Raises RuntimeError if it does not end by itself."""
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-        try:
-            code = self._process.wait(END_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-            raise RuntimeError("the emulator did not end") from None
-        finally:
-            if self._process.stdout is not None:
-                self._process.stdout.close()
-        if code:
-            raise RuntimeError(f"the emulator ended with {code}")
-
-    def __enter__(self) -> Emulator:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        options = ["--wheels", str(wheels)] if wheels else []
+        super().__init__(
+            "tests.emulators.runpod", root, *options, settings=settings, faults=faults, program=program, seed=seed
+        )

@@ -6,8 +6,8 @@ import sys
 import time
 from pathlib import Path
 
-from tests.emulators.aws.launch import CHECKOUT
 from tests.emulators.aws.processes import private
+from tests.emulators.common.launch import CHECKOUT
 from tests.integration.aws_emulator.kit import Instances, until
 from tests.support import processes
 

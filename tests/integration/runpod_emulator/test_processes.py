@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulators.runpod.launch import CHECKOUT, Emulator
+from tests.emulators.common.launch import CHECKOUT
+from tests.emulators.runpod.launch import Emulator
 from tests.integration.runpod_emulator.pods_kit import FAST, Pods, until
 from tests.support import processes
 

@@ -1,0 +1,83 @@
+"""Start an emulator as a process of its own, and end it with everything in it."""
+
+from __future__ import annotations
+
+import json
+import select
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+READY_S = 20.0
+END_S = 15.0
+CHECKOUT = Path(__file__).parents[3]
+
+
+class Launched:
+    """One running emulator, by the module that serves it and its options; a context manager."""
+
+    def __init__(
+        self,
+        module: str,
+        root: Path,
+        *options: str,
+        settings: Mapping[str, Any] | None,
+        faults: Mapping[str, Any] | None,
+        program: str,
+        seed: int | None,
+    ) -> None:
+        self.root = root.resolve()
+        command = [sys.executable, "-m", module, "--root", str(self.root), "--program", program]
+        command += ["--settings", json.dumps(settings or {}), "--faults", json.dumps(faults or {})]
+        command += ["--seed", str(seed)] if seed is not None else []
+        command += options
+        self._process = subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        self.urls: dict[str, str] = {}
+        """What it serves → where."""
+        try:
+            self.urls = self._ready()
+        except BaseException:
+            self.close()
+            raise
+
+    def _ready(self) -> dict[str, str]:
+        if self._process.stdout is None or not select.select([self._process.stdout], [], [], READY_S)[0]:
+            raise RuntimeError("the emulator did not come up")
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("the emulator ended at once")
+        urls: dict[str, str] = json.loads(line)
+        return urls
+
+    def control(self, change: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Change something, or nothing, and return what the auditor knows."""
+        body = None if change is None else json.dumps(change).encode()
+        with urllib.request.urlopen(urllib.request.Request(self.urls["control"], body), timeout=10) as answer:
+            shown: dict[str, Any] = json.load(answer)
+        return shown
+
+    def close(self) -> None:
+        """End it; its machines end with it. Raises RuntimeError if it does not end by itself."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            code = self._process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise RuntimeError("the emulator did not end") from None
+        finally:
+            if self._process.stdout is not None:
+                self._process.stdout.close()
+        if code:
+            raise RuntimeError(f"the emulator ended with {code}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
