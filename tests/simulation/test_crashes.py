@@ -3,59 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import pytest
 
-from actors.journal.interface import Appended, Expected, Version
-from actors.journal.sqlite import SqliteJournal
 from actors.runtime.errors import ActorError
 from messages.admin import StopJob
-from messages.events import Event
 from messages.ids import CommandId, JobId
 from messages.jobs import JobState, Outcome
+from tests.support.journals import Mortal
 from tests.support.node import ANA, ASK_S, NodeKit, virtually
 
 COMMAND = CommandId("api:0:the-one-order")
 APPENDS_MIN = 14
 """A job makes at least this many appends; fewer would mean that the count is wrong."""
-
-
-class Mortal:
-    """A journal whose process dies at its ``at``-th append: before it is on disk, or right after."""
-
-    def __init__(self, inner: SqliteJournal, at: int, *, after: bool) -> None:
-        self.inner = inner
-        self.count = 0
-        self.at = at
-        self.after = after
-        self.died = asyncio.Event()
-
-    async def append(
-        self,
-        stream: str,
-        expected: Version | Expected,
-        events: Sequence[Event],
-        *,
-        actor: str,
-        cause: str | None = None,
-    ) -> Appended:
-        self.count += 1
-        if self.died.is_set() or (self.count == self.at and not self.after):
-            await self._die()
-        appended = await self.inner.append(stream, expected, events, actor=actor, cause=cause)
-        if self.count == self.at:
-            await self._die()
-        return appended
-
-    async def _die(self) -> None:
-        self.died.set()
-        await asyncio.get_running_loop().create_future()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
 
 
 async def order(house: NodeKit, dataset: str) -> JobId:
@@ -69,16 +30,10 @@ async def order(house: NodeKit, dataset: str) -> JobId:
 
 async def one_crash(house: NodeKit, at: int, *, after: bool, stop: bool) -> None:
     dataset = await house.upload()
-    mortal: list[Mortal] = []
-
-    def wrap(inner: SqliteJournal) -> Mortal:
-        mortal.append(Mortal(inner, at, after=after))
-        return mortal[-1]
-
-    await house.restart(wrap=wrap)
+    mortal = await house.restart_behind(partial(Mortal, at=at, after=after))
     customer = asyncio.create_task(order(house, dataset))
     halting = asyncio.create_task(stop_when_running(house)) if stop else None
-    await mortal[0].died.wait()
+    await mortal.died.wait()
     # What the machine does meanwhile goes on without the daemon; afterwards it may be over, or not.
     await house.clock.sleep(45 if after else 0)
     await house.restart()
@@ -123,16 +78,10 @@ async def check(house: NodeKit, job_id: JobId) -> None:
 
 async def count_appends(house: NodeKit) -> int:
     dataset = await house.upload()
-    mortal: list[Mortal] = []
-
-    def wrap(inner: SqliteJournal) -> Mortal:
-        mortal.append(Mortal(inner, 0, after=False))
-        return mortal[-1]
-
-    await house.restart(wrap=wrap)
+    mortal = await house.restart_behind(partial(Mortal, at=0, after=False))
     await house.closed(await order(house, dataset))
     await house.clock.sleep(5)
-    return mortal[0].count
+    return mortal.count
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -10,8 +9,6 @@ import pytest
 
 from actors.journal.interface import (
     NEW,
-    Appended,
-    Expected,
     JournalRefused,
     JournalUnavailable,
     Version,
@@ -28,7 +25,6 @@ from actors.supervisor.pending import Launch
 from actors.supervisor.work import Program, always
 from messages import events as ev
 from messages.errors import Refusal
-from messages.events import Event
 from messages.ids import CommandId, PredictionId
 from messages.jobs import JobState, Outcome
 from messages.machines import LaunchRequest, Machine, ProviderKind
@@ -36,6 +32,7 @@ from providers.fake.scripts import Script, Write, result
 from providers.fake.training import FakeTraining
 from providers.interface import HeldBack, StorageFull, Unavailable
 from providers.interface import Refused as ProviderRefused
+from tests.support.journals import Append, Through
 from tests.support.node import ANA, NodeKit, good, virtually
 
 
@@ -349,29 +346,17 @@ def test_a_stop_reaches_a_job_that_was_accepted_and_not_yet_queued() -> None:
     virtually(story)
 
 
-class Contending:
+class Contending(Through):
     """A journal in which somebody else's observation always comes first."""
 
     def __init__(self, inner: SqliteJournal, times: int) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.times = times
 
-    async def append(
-        self,
-        stream: str,
-        expected: Version | Expected,
-        events: Sequence[Event],
-        *,
-        actor: str,
-        cause: str | None = None,
-    ) -> Appended:
-        if actor == "PodSupervisor" and self.times:
+    async def before(self, asked: Append) -> None:
+        if asked.actor == "PodSupervisor" and self.times:
             self.times -= 1
-            raise WrongVersion(stream, expected, 99)
-        return await self.inner.append(stream, expected, events, actor=actor, cause=cause)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
+            raise WrongVersion(asked.stream, asked.expected, 99)
 
 
 def test_a_decision_that_came_too_late_is_made_again() -> None:
@@ -467,50 +452,32 @@ def test_a_settlement_that_a_crash_left_out_is_made_at_the_next_start() -> None:
     virtually(story)
 
 
-class Refusing:
+class Refusing(Through):
     """A journal that fails as ordered: appends of some actors, or all reads of some streams."""
 
     def __init__(self, inner: SqliteJournal) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.appends_by: set[str] = set()
         self.reads_of = ""
         self.refuse_once = ""
         self.refuse_kinds: set[str] = set()
 
-    async def append(
-        self,
-        stream: str,
-        expected: Version | Expected,
-        events: Sequence[Event],
-        *,
-        actor: str,
-        cause: str | None = None,
-    ) -> Appended:
-        if actor in self.appends_by or events[0].kind in self.refuse_kinds:
+    async def before(self, asked: Append) -> None:
+        kind = asked.events[0].kind
+        if asked.actor in self.appends_by or kind in self.refuse_kinds:
             raise JournalUnavailable("the disk takes nothing")
-        if self.refuse_once and events[0].kind == self.refuse_once:
+        if self.refuse_once and kind == self.refuse_once:
             self.refuse_once = ""
             raise JournalRefused("not to be written")
-        return await self.inner.append(stream, expected, events, actor=actor, cause=cause)
 
     async def read(self, stream: str, after: Version = BEGINNING) -> list[Any]:
         if self.reads_of and stream.startswith(self.reads_of):
             raise JournalUnavailable("the disk cannot be read")
         return await self.inner.read(stream, after)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
-
 
 async def refusing(house: NodeKit) -> Refusing:
-    made: list[Refusing] = []
-
-    def wrap(inner: SqliteJournal) -> Refusing:
-        made.append(Refusing(inner))
-        return made[-1]
-
-    await house.restart(wrap=wrap)
-    return made[-1]
+    return await house.restart_behind(Refusing)
 
 
 def test_what_the_disk_does_not_take_is_booked_when_it_does() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,19 +11,19 @@ import pytest
 
 from actors.dispatcher.actor import Dispatcher
 from actors.fleet.actor import FleetWatch
-from actors.journal.interface import Appended, Expected, JournalUnavailable, Version
-from actors.journal.sqlite import SqliteJournal
+from actors.journal.interface import JournalUnavailable
 from actors.ledger.actor import CostLedger
 from actors.storage.actor import StorageActor
 from actors.supervisor.driver import WOKE, JobDriver
 from actors.supervisor.rules import Naming
 from messages.admin import PlanTraining, RemoveDataset, TrainOrder
 from messages.errors import Refusal
-from messages.events import AlarmRaised, Event, Settled
+from messages.events import AlarmRaised, Settled
 from messages.jobs import JobState, Outcome
 from messages.machines import MachineName
 from providers.fake.scripts import Script
 from providers.interface import Ambiguous, NoCapacity, ProviderError, Refused, Unavailable
+from tests.support.journals import Append, Through
 from tests.support.node import ANA, ASK_S, BEN, KEY, NodeKit, good, virtually
 
 SILENT = Script(starts_after_s=1)
@@ -638,53 +637,33 @@ def test_a_budget_holds_when_many_orders_race_for_the_last_of_it() -> None:
 # ---------------------------------------------------------------------------------------------- disk
 
 
-class FullDisk:
+class FullDisk(Through):
     """A journal whose disk can be full."""
 
-    def __init__(self, inner: SqliteJournal) -> None:
-        self.inner = inner
-        self.full = False
+    full = False
 
-    async def append(
-        self,
-        stream: str,
-        expected: Version | Expected,
-        events: Sequence[Event],
-        *,
-        actor: str,
-        cause: str | None = None,
-    ) -> Appended:
+    async def before(self, asked: Append) -> None:
         if self.full:
             raise JournalUnavailable("disk full")
-        return await self.inner.append(stream, expected, events, actor=actor, cause=cause)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
 
 
 def test_a_full_disk_launches_nothing_and_still_ends_running_machines() -> None:
     """Faults 45 and 46."""
 
     async def story(house: NodeKit) -> None:
-        disk: list[FullDisk] = []
-
-        def wrap(inner: SqliteJournal) -> FullDisk:
-            disk.append(FullDisk(inner))
-            return disk[-1]
-
-        await house.restart(wrap=wrap)
+        disk = await house.restart_behind(FullDisk)
         house.cloud.script_next(good(1000))
         dataset = await house.upload()
         job_id = await house.train(dataset=dataset)
         await house.until(job_id, JobState.RUNNING)
-        disk[-1].full, house.degraded = True, "the disk is full"
+        disk.full, house.degraded = True, "the disk is full"
         with pytest.raises(Refusal, match=r"E-JOURNAL.*are being ended"):
             await house.halt(job_id)
         await house.clock.sleep(10)
         assert house.billing() == 0
         with pytest.raises(Refusal, match="E-JOURNAL"):
             await house.train(dataset=dataset)
-        disk[-1].full, house.degraded = False, None
+        disk.full, house.degraded = False, None
         job = await house.closed(job_id)
         assert outcome(job) is Outcome.CANCELLED
         assert house.cloud.launches == 1

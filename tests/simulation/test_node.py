@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from messages.jobs import JobState, Outcome
-from tests.simulation.test_crashes import Mortal
+from tests.support.journals import Mortal
 from tests.support.node import NodeKit, virtually
 
 

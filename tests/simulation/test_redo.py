@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
 
 from actors.dispatcher.actor import WhyQueued
-from actors.journal.interface import Appended, Expected, JournalUnavailable, Version
+from actors.journal.interface import JournalUnavailable
 from actors.journal.sqlite import SqliteJournal
 from actors.ledger.requests import MoneyTotals
 from actors.storage.folder import JobFolder
 from actors.supervisor.tools import Folder
 from messages.admin import RemoveDataset, StopAll
 from messages.errors import Refusal
-from messages.events import AccrualStarted, Event
+from messages.events import AccrualStarted
 from messages.ids import JobId
 from messages.jobs import JobState, Outcome, ResultMarker, StopReason
 from messages.machines import Listing, MachineName, Offer
@@ -27,6 +28,7 @@ from messages.money import accrued
 from providers.fake.scripts import Script
 from providers.fake.training import FakeTraining
 from providers.interface import CloudStorageProvider, Need, NotFound, ProviderError, Unavailable
+from tests.support.journals import Append, Through
 from tests.support.node import ANA, ASK_S, BEN, KEY, NodeKit, good, virtually
 
 LONG = good(100)
@@ -34,46 +36,27 @@ SILENT = Script(starts_after_s=1, writes=good().writes[:1])
 """A machine that starts its work and says nothing more."""
 
 
-class Severed:
+class Severed(Through):
     """A journal in front of a process that dies, or a disk that refuses, at the first event of a kind."""
 
     def __init__(self, inner: SqliteJournal, kind: str, *, refuses: bool = False) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.kind: str | None = kind
         self.refuses = refuses
         self.died = asyncio.Event()
 
-    async def append(
-        self,
-        stream: str,
-        expected: Version | Expected,
-        events: Sequence[Event],
-        *,
-        actor: str,
-        cause: str | None = None,
-    ) -> Appended:
-        if self.died.is_set() or any(event.kind == self.kind for event in events):
+    async def before(self, asked: Append) -> None:
+        if self.died.is_set() or any(event.kind == self.kind for event in asked.events):
             if self.refuses:
                 self.kind = None
                 raise JournalUnavailable("disk full")
             self.died.set()
             await asyncio.get_running_loop().create_future()
-        return await self.inner.append(stream, expected, events, actor=actor, cause=cause)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
 
 
 async def severed(house: NodeKit, kind: str, **more: Any) -> Severed:
     """Restart the node so that nothing is written from the first event of ``kind`` on."""
-    made: list[Severed] = []
-
-    def wrap(inner: SqliteJournal) -> Severed:
-        made.append(Severed(inner, kind, **more))
-        return made[-1]
-
-    await house.restart(wrap=wrap)
-    return made[0]
+    return await house.restart_behind(partial(Severed, kind=kind, **more))
 
 
 async def die(house: NodeKit, journal: Severed, *clients: asyncio.Task[Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC
 from decimal import Decimal
@@ -23,26 +23,21 @@ from messages import events as ev
 from messages.ids import JobId
 from messages.jobs import Outcome
 from tests.support.jobs import JOB, START, TIMINGS, queued
+from tests.support.journals import Append, Through
 
 
-class Counting:
+class Counting(Through):
     """A journal whose disk can be full for the ledger."""
 
-    def __init__(self, inner: SqliteJournal) -> None:
-        self.inner = inner
-        self.full = False
-        self.taken: int | None = None
-        """Appends the disk still takes; ``None``: any number."""
+    full = False
+    taken: int | None = None
+    """Appends the disk still takes; ``None``: any number."""
 
-    async def append(self, stream: str, expected: Any, events: Sequence[ev.Event], **named: Any) -> Any:
-        if stream == "ledger":
+    async def before(self, asked: Append) -> None:
+        if asked.stream == "ledger":
             if self.full or self.taken == 0:
                 raise JournalUnavailable("disk full")
             self.taken = None if self.taken is None else self.taken - 1
-        return await self.inner.append(stream, expected, events, **named)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
 
 
 class Desk:

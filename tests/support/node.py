@@ -42,6 +42,7 @@ CSV = b"a,b,churn\n" + b"".join(b"%d,%d,%d\n" % (i, i * 2, i % 2) for i in range
 KEY = b"k" * 32
 ASK_S = 60.0
 
+J = TypeVar("J")
 T = TypeVar("T")
 
 QUICK = Timings(
@@ -208,6 +209,17 @@ class NodeKit:
         """End the node as a crash would: nothing that was under way is finished."""
         await self.stop()
         await self.start(**more)
+
+    async def restart_behind(self, make: Callable[[SqliteJournal], J]) -> J:
+        """Restart with what ``make`` puts in front of the journal, and return that."""
+        made: list[J] = []
+
+        def wrap(inner: SqliteJournal) -> J:
+            made.append(make(inner))
+            return made[-1]
+
+        await self.restart(wrap=wrap)
+        return made[0]
 
     # --- asking
 

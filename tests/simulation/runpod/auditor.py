@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
-from actors.journal.interface import Appended, Expected, Version
+from actors.journal.sqlite import SqliteJournal
 from actors.ledger.state import LedgerState
 from messages import events as ev
 from messages.events import Event
@@ -18,6 +18,7 @@ from messages.ids import JobId
 from messages.machines import LaunchRequest
 from tests.emulators.runpod.podstate import Life
 from tests.simulation.runpod.house import RunPodHouse
+from tests.support.journals import Append, Mortal
 from tests.support.runpod_sim import VOLUME
 
 BOUND_S: Final = 60.0
@@ -344,41 +345,16 @@ class Auditor:
                 self.look()
 
 
-class Tapped:
+class Tapped(Mortal):
     """A journal that shows the auditor what became durable, and that can die at its ``at``-th append."""
 
-    def __init__(self, inner: Any, auditor: Auditor, at: int = 0, *, after: bool = False) -> None:
-        self._inner = inner
+    def __init__(self, inner: SqliteJournal, auditor: Auditor, at: int = 0, *, after: bool = False) -> None:
+        super().__init__(inner, at, after=after)
         self._auditor = auditor
-        self._at = at
-        self._after = after
-        self.count = 0
-        self.died = asyncio.Event()
 
-    async def append(
-        self,
-        stream: str,
-        expected: Version | Expected,
-        events: Sequence[Event],
-        *,
-        actor: str,
-        cause: str | None = None,
-    ) -> Appended:
-        self.count += 1
-        if self.died.is_set() or (self.count == self._at and not self._after):
-            await self._die()
-        appended: Appended = await self._inner.append(stream, expected, events, actor=actor, cause=cause)
-        self._auditor.appended(stream, events)
-        if self.count == self._at:
-            await self._die()
-        return appended
-
-    async def _die(self) -> None:
-        self.died.set()
-        await asyncio.get_running_loop().create_future()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
+    async def after(self, asked: Append) -> None:
+        self._auditor.appended(asked.stream, asked.events)
+        await super().after(asked)
 
 
 def _utc() -> Any:

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from actors.journal.sqlite import SqliteJournal
 from actors.runtime.errors import ActorError
 from messages.ids import CommandId, JobId
 from messages.jobs import JobState, Outcome
@@ -44,24 +43,18 @@ async def one_crash(house: RunPodHouse, at: int, *, after: bool, lost: bool) -> 
     """Let the daemon die at its ``at``-th append (0: never) and return how many appends there were."""
     auditor = Auditor(house)
     dataset = await house.upload()
-    taps: list[Tapped] = []
-
-    def wrap(inner: SqliteJournal) -> Tapped:
-        taps.append(Tapped(inner, auditor, at if not taps else 0, after=after))
-        return taps[-1]
-
-    await house.restart(wrap=wrap)
+    tap = await house.restart_behind(partial(Tapped, auditor=auditor, at=at, after=after))
     if lost:
         house.transport.lose_next("POST", "/pods")
     watch = asyncio.create_task(auditor.watch())
     customer = asyncio.create_task(order(house, dataset))
     if at:
-        await taps[0].died.wait()
+        await tap.died.wait()
         auditor.died()
         auditor.blinded()
         await house.stop()
         await house.clock.sleep(DOWN_S if after else 0)
-        await house.start(wrap=wrap)
+        await house.start(wrap=partial(Tapped, auditor=auditor))
         auditor.dead_since = None
         auditor.sees()
     job_id = await customer
@@ -69,7 +62,7 @@ async def one_crash(house: RunPodHouse, at: int, *, after: bool, lost: bool) -> 
     while house.billing() or auditor.ledger.open:
         await house.clock.sleep(1)
     await house.clock.sleep(5)
-    appends = taps[0].count
+    appends = tap.count
     watch.cancel()
     await asyncio.gather(watch, return_exceptions=True)
     await check(house, auditor, job_id)
