@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol
+
+from tests.emulators.common.runner import Printed as Printed
 
 Power = Literal["poweroff", "reboot"]
 """What a machine did to itself."""
@@ -30,14 +32,6 @@ class InstanceSpec:
     role: str | None = None
     """Of the instance profile."""
     spot: bool = False
-
-
-class Printed(NamedTuple):
-    """One line on the console."""
-
-    at: float | None
-    """When, where the runner knows it."""
-    line: str
 
 
 class InstanceRunner(Protocol):

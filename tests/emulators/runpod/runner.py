@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from tests.emulators.common.runner import Printed as Printed
 
 
 @dataclass(frozen=True)
@@ -30,14 +32,6 @@ class PodSpec:
     own_disk: bool = False
     """The mount is the pod's own volume disk, kept while it is stopped."""
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-
-class Printed(NamedTuple):
-    """One line of a container."""
-
-    at: float | None
-    """When, where the runner knows it."""
-    line: str
 
 
 class PodBroken(Exception):
