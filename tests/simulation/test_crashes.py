@@ -40,9 +40,7 @@ async def one_crash(house: NodeKit, at: int, *, after: bool, stop: bool) -> None
     job_id = await customer
     if halting:
         await halting
-    job = await house.closed(job_id)
-    assert job.closed is not None
-    assert job.closed.outcome in ((Outcome.SUCCEEDED, Outcome.CANCELLED) if stop else (Outcome.SUCCEEDED,))
+    await house.ended(job_id, *((Outcome.SUCCEEDED, Outcome.CANCELLED) if stop else (Outcome.SUCCEEDED,)))
     await house.clock.sleep(5)
     await check(house, job_id)
 

@@ -58,9 +58,7 @@ def test_storage_that_stays_silent_for_an_hour_after_the_marker_closes_the_job_a
 
 def test_storage_that_stays_silent_after_a_machine_vanished_closes_the_job_as_lost() -> None:
     async def story(house: NodeKit) -> None:
-        house.cloud.script_next(Script(starts_after_s=1, writes=good().writes[:1]))
-        job_id = await house.train()
-        await house.until(job_id, JobState.RUNNING)
+        job_id = await house.running(Script(starts_after_s=1, writes=good().writes[:1]))
         await house.clock.sleep(10)
         house.cloud.faults.fail_next("get", error=Unavailable("down"), times=100_000)
         house.cloud.faults.fail_next("stat", error=Unavailable("down"), times=100_000)
@@ -222,9 +220,7 @@ def test_what_the_program_needs_of_its_machine_goes_with_the_create(monkeypatch:
 
 def test_a_control_file_that_cannot_be_written_delays_no_end() -> None:
     async def story(house: NodeKit) -> None:
-        house.cloud.script_next(good(1000))
-        job_id = await house.train()
-        await house.until(job_id, JobState.RUNNING)
+        job_id = await house.running(good(1000))
         house.cloud.faults.fail_next("put", error=Unavailable("down"), times=3)
         await house.halt(job_id)
         await house.closed(job_id, within_s=30)
@@ -500,9 +496,7 @@ def test_what_the_disk_does_not_take_is_booked_when_it_does() -> None:
 def test_a_journal_that_cannot_be_read_for_a_while_ends_no_healthy_job() -> None:
     async def story(house: NodeKit) -> None:
         disk = await refusing(house)
-        house.cloud.script_next(good(200))
-        job_id = await house.train()
-        await house.until(job_id, JobState.RUNNING)
+        job_id = await house.running(good(200))
         disk.reads_of = "job/"
         house.node._deliver(job_id, WOKE)
         await house.clock.sleep(60)
@@ -530,9 +524,7 @@ def test_a_supervisor_that_cannot_read_its_job_at_first_tries_again() -> None:
 def test_a_stop_that_can_neither_be_read_nor_written_still_ends_the_machine() -> None:
     async def story(house: NodeKit) -> None:
         disk = await refusing(house)
-        house.cloud.script_next(good(10_000))
-        job_id = await house.train()
-        await house.until(job_id, JobState.RUNNING)
+        job_id = await house.running(good(10_000))
         disk.reads_of = "job/"
         await house.halt(job_id)
         await house.clock.sleep(30)

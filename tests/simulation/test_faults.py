@@ -221,9 +221,7 @@ def test_a_listing_that_lies_kills_and_relaunches_nothing(spoiled: Any) -> None:
     """Faults 6, 7, 8 and 14."""
 
     async def story(house: NodeKit) -> None:
-        house.cloud.script_next(good(100))
-        job_id = await house.train()
-        await house.until(job_id, JobState.RUNNING)
+        job_id = await house.running(good(100))
         await house.clock.sleep(10)
         house.cloud.fault_next_listing(*[spoiled] * 5)
         job = await house.closed(job_id)
@@ -237,9 +235,7 @@ def test_an_outage_kills_no_healthy_job_and_everything_closes_after_it() -> None
     """Fault 14."""
 
     async def story(house: NodeKit) -> None:
-        house.cloud.script_next(good(100))
-        job_id = await house.train()
-        await house.until(job_id, JobState.RUNNING)
+        job_id = await house.running(good(100))
         for call in ("list_machines", "describe", "terminate", "fingerprint"):
             house.cloud.faults.fail_next(call, error=Unavailable("down"), times=10_000)
         await house.clock.sleep(60)
@@ -285,9 +281,7 @@ def test_a_clock_that_is_set_ends_nothing_and_raises_an_alarm(hours: int) -> Non
     """Fault 50."""
 
     async def story(house: NodeKit) -> None:
-        house.cloud.script_next(good(120))
-        job_id = await house.train(max_runtime_s=600)
-        await house.until(job_id, JobState.RUNNING)
+        job_id = await house.running(good(120), max_runtime_s=600)
         house.wall.set_wall(hours * 3600)
         job = await house.closed(job_id)
         assert outcome(job) is Outcome.SUCCEEDED
@@ -329,9 +323,7 @@ def test_a_twin_that_is_listed_while_the_create_is_out_is_ended_all_the_same(mon
             return made
 
         monkeypatch.setattr(house.provider.training, "launch", slow)
-        house.cloud.script_next(good(300))
-        job_id = await house.train()
-        await house.until(job_id, JobState.RUNNING)
+        job_id = await house.running(good(300))
         await house.clock.sleep(60)
         assert house.billing() == 1
         assert outcome(await house.closed(job_id)) is Outcome.SUCCEEDED
@@ -431,9 +423,7 @@ def test_a_supervisor_that_fails_again_and_again_is_parked_and_its_machine_ended
     """Fault 56."""
 
     async def story(house: NodeKit) -> None:
-        house.cloud.script_next(good(1000))
-        job_id = await house.train()
-        await house.until(job_id, JobState.RUNNING)
+        job_id = await house.running(good(1000))
         sound, poisoned = JobDriver.hear, [6]
 
         async def poison(self: JobDriver, heard: Any) -> Any:
@@ -458,9 +448,7 @@ def test_a_supervisor_that_fails_again_and_again_is_parked_and_its_machine_ended
 
 def test_a_watch_that_fails_and_comes_back_forgets_no_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     async def story(house: NodeKit) -> None:
-        house.cloud.script_next(good(60))
-        job_id = await house.train()
-        await house.until(job_id, JobState.RUNNING)
+        job_id = await house.running(good(60))
 
         def poison(*_: object) -> None:
             monkeypatch.undo()
@@ -483,9 +471,7 @@ def test_any_actor_that_fails_and_comes_back_changes_nothing_of_the_end(
     """Fault 56."""
 
     async def story(house: NodeKit) -> None:
-        house.cloud.script_next(good(60))
-        first = await house.train()
-        await house.until(first, JobState.RUNNING)
+        first = await house.running(good(60))
         second = await house.train()
 
         async def poison(*_: object) -> None:

@@ -11,9 +11,8 @@ from tests.support.node import NodeKit, virtually
 
 def test_an_order_becomes_a_model_and_no_machine_is_left() -> None:
     async def story(house: NodeKit) -> None:
-        job = await house.closed(await house.train())
+        job = await house.ended(await house.train(), Outcome.SUCCEEDED)
         assert job.closed is not None
-        assert job.closed.outcome is Outcome.SUCCEEDED
         assert job.closed.model_id is not None
         assert job.attempts[0].gone is not None
         assert house.billing() == 0
@@ -30,9 +29,7 @@ def test_a_stop_in_mid_training_ends_the_machine_and_proves_it() -> None:
         job_id = await house.train()
         await house.until(job_id, JobState.RUNNING)
         await house.halt(job_id)
-        job = await house.closed(job_id, within_s=60)
-        assert job.closed is not None
-        assert job.closed.outcome is Outcome.CANCELLED
+        await house.ended(job_id, Outcome.CANCELLED, within_s=60)
         assert house.billing() == 0
 
     virtually(story)

@@ -52,17 +52,13 @@ def test_a_running_job_keeps_its_folder_and_every_environment() -> None:
 
     async def story(house: NodeKit) -> None:
         environment(house)
-        house.cloud.script_next(good(3000))
-        job_id = await house.train()
-        await house.until(job_id, JobState.RUNNING)
+        job_id = await house.running(good(3000))
         mine = folders(house)
         found = await prune(house)
         assert (found.kept_in_use, found.environments.things, found.job_folders.things) == (1, 0, 0)
         assert set(mine) <= set(folders(house))
         assert ENVIRONMENT in house.cloud.objects
-        job = await house.closed(job_id)
-        assert job.closed is not None
-        assert job.closed.outcome is Outcome.SUCCEEDED
+        await house.ended(job_id, Outcome.SUCCEEDED)
         assert (await prune(house, dry_run=True)).environments.things == 1
         assert ENVIRONMENT in house.cloud.objects
         assert (await prune(house)).environments.things == 1
@@ -88,9 +84,7 @@ def test_a_queued_job_that_waits_for_a_slot_keeps_environments_too() -> None:
 def test_the_journal_says_which_jobs_are_over_and_which_bundles_recent_ones_used() -> None:
     async def story(house: NodeKit) -> None:
         jobs = JournaledJobs(house.journal)
-        house.cloud.script_next(good(3000))
-        job_id = await house.train()
-        await house.until(job_id, JobState.RUNNING)
+        job_id = await house.running(good(3000))
         assert (await jobs.any_open(), await jobs.ended()) == (True, {})
         (reserved,) = [r.event for r in await house.events(job_id) if isinstance(r.event, MoneyReserved)]
         used = reserved.model_copy(update={"attempt": 2, "bundle": "bundles/abc"})

@@ -6,7 +6,6 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-import apsw
 import pytest
 
 from actors.journal.interface import NEW
@@ -32,12 +31,8 @@ async def reconcile(house: NodeKit, who: Any = ANA, **order: Any) -> ReconcileDo
 
 async def without_its_journal(house: NodeKit, run_s: float = 200, **order: Any) -> JobId:
     """Let a job run, throw the journal away, and start a new node over the same cloud."""
-    house.cloud.script_next(good(run_s))
-    job_id = await house.train(**order)
-    await house.until(job_id, JobState.RUNNING)
-    await house.stop()
-    house.disk = apsw.Connection(":memory:")
-    house._folded.clear()
+    job_id = await house.running(good(run_s), **order)
+    await house.lose_journal()
     await house.start()
     await house.clock.sleep(5)
     return job_id
@@ -86,9 +81,8 @@ def test_a_job_whose_journal_is_gone_is_taken_over_and_ends_with_model_proof_and
         assert found.safe_mode is None
         assert house.node.safe_mode is None
 
-        job = await house.closed(job_id)
+        job = await house.ended(job_id, Outcome.SUCCEEDED)
         assert job.closed is not None
-        assert job.closed.outcome is Outcome.SUCCEEDED
         assert job.closed.model_id is not None
         assert job.user_id == ANA.user_id
         assert job.plan.spec.target == "churn"
@@ -115,9 +109,7 @@ def test_safe_mode_ends_with_the_takeover_and_new_jobs_start_again() -> None:
         with pytest.raises(Refusal, match="E-SAFEMODE"):
             await house.train()
         await reconcile(house, adopt=True)
-        job = await house.closed(await house.train())
-        assert job.closed is not None
-        assert job.closed.outcome is Outcome.SUCCEEDED
+        await house.ended(await house.train(), Outcome.SUCCEEDED)
 
     virtually(story)
 
@@ -140,9 +132,7 @@ def test_a_taken_over_job_can_be_stopped_as_any_other() -> None:
         job_id = await without_its_journal(house, run_s=3000)
         await reconcile(house, adopt=True)
         await house.halt(job_id)
-        job = await house.closed(job_id, within_s=300)
-        assert job.closed is not None
-        assert job.closed.outcome is Outcome.CANCELLED
+        await house.ended(job_id, Outcome.CANCELLED, within_s=300)
         assert house.billing() == 0
 
     virtually(story)
@@ -153,9 +143,7 @@ def test_a_taken_over_job_survives_a_restart() -> None:
         job_id = await without_its_journal(house)
         await reconcile(house, adopt=True)
         await house.restart()
-        job = await house.closed(job_id)
-        assert job.closed is not None
-        assert job.closed.outcome is Outcome.SUCCEEDED
+        await house.ended(job_id, Outcome.SUCCEEDED)
         assert house.cloud.launches == 1
 
     virtually(story)
@@ -169,9 +157,7 @@ def test_a_taken_over_job_that_fails_tries_no_other_machine() -> None:
         await reconcile(house, adopt=True)
         (machine,) = house.cloud.billing()
         house.cloud.end(machine.machine_id)
-        job = await house.closed(job_id)
-        assert job.closed is not None
-        assert job.closed.outcome is Outcome.INTERRUPTED
+        await house.ended(job_id, Outcome.INTERRUPTED)
         assert house.cloud.launches == 1
 
     virtually(story)
@@ -187,15 +173,11 @@ def test_a_second_attempt_is_taken_over_as_the_second_one() -> None:
         await house.clock.sleep(150)
         assert len((await house.job(job_id)).attempts) == 2
         await house.until(job_id, JobState.RUNNING)
-        await house.stop()
-        house.disk = apsw.Connection(":memory:")
-        house._folded.clear()
+        await house.lose_journal()
         await house.start()
         await house.clock.sleep(5)
         assert [row.done for row in (await reconcile(house, adopt=True)).machines] == [True]
-        job = await house.closed(job_id)
-        assert job.closed is not None
-        assert job.closed.outcome is Outcome.SUCCEEDED
+        job = await house.ended(job_id, Outcome.SUCCEEDED)
         assert [(a.number, a.machine is not None) for a in job.attempts] == [(1, False), (2, True)]
         assert house.cloud.launches == 2
         assert house.billing() == 0
@@ -207,21 +189,15 @@ def test_a_machine_of_an_older_generation_is_taken_over_too() -> None:
     """A daemon that starts without its journal makes a new generation: no safe mode, and the machines are strangers."""
 
     async def story(house: NodeKit) -> None:
-        house.cloud.script_next(good(200))
-        job_id = await house.train()
-        await house.until(job_id, JobState.RUNNING)
-        await house.stop()
-        house.disk = apsw.Connection(":memory:")
-        house._folded.clear()
+        job_id = await house.running(good(200))
+        await house.lose_journal()
         house.generation = "newe"
         await house.start()
         await house.clock.sleep(5)
         assert house.node.safe_mode is None
         found = await reconcile(house, adopt=True)
         assert [(r.whose, r.done) for r in found.machines] == [("other_generation", True)]
-        job = await house.closed(job_id)
-        assert job.closed is not None
-        assert job.closed.outcome is Outcome.SUCCEEDED
+        await house.ended(job_id, Outcome.SUCCEEDED)
 
     virtually(story)
 
@@ -230,13 +206,9 @@ def test_a_machine_whose_job_an_old_backup_still_has_queued_goes_on_in_that_job(
     """Fault 48: an old backup restored."""
 
     async def story(house: NodeKit) -> None:
-        house.cloud.script_next(good(200))
-        job_id = await house.train()
-        await house.until(job_id, JobState.RUNNING)
+        job_id = await house.running(good(200))
         (first, *_) = await house.events(job_id)
-        await house.stop()
-        house.disk = apsw.Connection(":memory:")
-        house._folded.clear()
+        await house.lose_journal()
         house.safe_mode = "the journal is a backup that was put back"
         await house.start()
         await house.journal.append(f"job/{job_id}", NEW, [first.event], actor="Dispatcher")
@@ -244,9 +216,7 @@ def test_a_machine_whose_job_an_old_backup_still_has_queued_goes_on_in_that_job(
         await house.clock.sleep(5)
         found = await reconcile(house, adopt=True)
         assert [(r.whose, r.done) for r in found.machines] == [("second_writer", True)]
-        job = await house.closed(job_id)
-        assert job.closed is not None
-        assert job.closed.outcome is Outcome.SUCCEEDED
+        job = await house.ended(job_id, Outcome.SUCCEEDED)
         assert job.plan == first.event.plan  # type: ignore[attr-defined]
         assert house.cloud.launches == 1
 
@@ -373,9 +343,7 @@ def test_reap_without_names_ends_orphans_only() -> None:
 
 def test_reap_all_ours_ends_every_unknown_machine_and_nobody_elses() -> None:
     async def story(house: NodeKit) -> None:
-        house.cloud.script_next(good(3000))
-        job_id = await house.train()
-        await house.until(job_id, JobState.RUNNING)
+        job_id = await house.running(good(3000))
         planted(house)
         planted(house, "olde", job="yyyyyyyyyy")
         house.cloud.plant("somebody-elses")
@@ -394,9 +362,7 @@ def test_reap_all_ours_ends_every_unknown_machine_and_nobody_elses() -> None:
 
 def test_an_order_that_names_what_may_not_be_ended_does_nothing_at_all() -> None:
     async def story(house: NodeKit) -> None:
-        house.cloud.script_next(good(3000))
-        job_id = await house.train()
-        await house.until(job_id, JobState.RUNNING)
+        job_id = await house.running(good(3000))
         unknown = planted(house)
         house.cloud.plant("somebody-elses")
         running = (await house.job(job_id)).attempts[0].request
@@ -444,9 +410,7 @@ def test_a_machine_that_does_not_end_is_reported_as_being_ended_and_ends_later()
 
 def test_another_users_running_machine_is_not_named() -> None:
     async def story(house: NodeKit) -> None:
-        house.cloud.script_next(good(3000))
-        job_id = await house.train(BEN)
-        await house.until(job_id, JobState.RUNNING)
+        job_id = await house.running(good(3000), BEN)
         found = await reconcile(house)
         (row,) = found.machines
         assert (row.id, row.job_id) == ("", None)

@@ -115,9 +115,7 @@ def test_an_accepted_stop_ends_its_job_after_a_crash_although_nobody_asks_again(
 
     async def story(house: NodeKit) -> None:
         dataset = await house.upload()
-        house.cloud.script_next(LONG)
-        first = await house.train(dataset=dataset)
-        await house.until(first, JobState.RUNNING)
+        first = await house.running(LONG, dataset=dataset)
         second = await house.train(dataset=dataset)
         stopped, left = (first, second) if running else (second, first)
         journal = await severed(house, "job.stop_accepted")
@@ -190,9 +188,7 @@ def test_no_queued_job_starts_while_nothing_new_may_start_and_it_does_afterwards
 @pytest.mark.parametrize("why", WHY)
 def test_no_further_machine_is_tried_while_nothing_new_may_start_and_it_is_afterwards(why: str) -> None:
     async def story(house: NodeKit) -> None:
-        house.cloud.script_next(SILENT)
-        job_id = await house.train()
-        await house.until(job_id, JobState.RUNNING)
+        job_id = await house.running(SILENT)
         await house.clock.sleep(10)
         forbid(house, why, on=True)
         house.cloud.end("fake-1")
@@ -263,9 +259,7 @@ def test_a_machine_not_found_once_and_then_found_is_left_alone() -> None:
     """Fault 7: the listing lies and one answer agrees with it."""
 
     async def story(house: NodeKit) -> None:
-        house.cloud.script_next(LONG)
-        job_id = await house.train()
-        await house.until(job_id, JobState.RUNNING)
+        job_id = await house.running(LONG)
         await house.clock.sleep(10)
         house.cloud.fault_next_listing("empty", "empty", "empty")  # enough for a closer look
         house.cloud.faults.fail_next("describe", error=NotFound("who?"))
@@ -282,9 +276,7 @@ def test_one_empty_listing_does_not_even_start_a_closer_look() -> None:
     """Fault 7: an account that lists nothing looks the same as a listing that is broken."""
 
     async def story(house: NodeKit) -> None:
-        house.cloud.script_next(LONG)
-        job_id = await house.train()
-        await house.until(job_id, JobState.RUNNING)
+        job_id = await house.running(LONG)
         await house.clock.sleep(10)
         house.cloud.fault_next_listing("empty", "empty")
         house.cloud.faults.fail_next("describe", error=NotFound("who?"), times=2)
@@ -311,9 +303,7 @@ def test_a_machine_not_found_twice_is_left_alone_unless_the_right_account_says_s
                 raise Unavailable("down")
             return "fake:somebody-else"
 
-        house.cloud.script_next(LONG)
-        job_id = await house.train()
-        await house.until(job_id, JobState.RUNNING)
+        job_id = await house.running(LONG)
         await house.clock.sleep(10)
         house.cloud.fault_next_listing("empty", "empty", "empty")  # enough for a closer look
         house.cloud.faults.fail_next("describe", error=NotFound("who?"), times=2)
@@ -332,9 +322,7 @@ def test_a_machine_whose_describe_fails_is_not_gone() -> None:
     """Fault 14."""
 
     async def story(house: NodeKit) -> None:
-        house.cloud.script_next(LONG)
-        job_id = await house.train()
-        await house.until(job_id, JobState.RUNNING)
+        job_id = await house.running(LONG)
         await house.clock.sleep(10)
         house.cloud.fault_next_listing("empty", "empty")
         errors: tuple[ProviderError, ...] = (Unavailable("502"), NotFound("who?"), Unavailable("502"))
@@ -378,9 +366,7 @@ def test_a_marker_that_becomes_visible_only_at_the_second_read_counts() -> None:
             return SlowFolder(store, key, looked)
 
         house.node.runner._tools = replace(house.node.runner._tools, folder=folder)
-        house.cloud.script_next(SILENT)
-        job_id = await house.train()
-        await house.until(job_id, JobState.RUNNING)
+        job_id = await house.running(SILENT)
         await house.clock.sleep(10)
         house.cloud.end("fake-1")
         job = await house.closed(job_id)
@@ -401,9 +387,7 @@ def test_two_looks_that_show_no_marker_are_as_far_apart_as_storage_needs() -> No
             return SlowFolder(store, key, lambda _: looks.append(house.clock.monotonic()))
 
         house.node.runner._tools = replace(house.node.runner._tools, folder=folder)
-        house.cloud.script_next(SILENT)
-        job_id = await house.train()
-        await house.until(job_id, JobState.RUNNING)
+        job_id = await house.running(SILENT)
         await house.clock.sleep(10)
         house.cloud.end("fake-1")
         job = await house.closed(job_id)
@@ -429,9 +413,7 @@ def test_the_disk_of_a_machine_is_paid_for_while_it_runs_and_in_the_end(monkeypa
     rate = Decimal("0.36") + Decimal("0.72")
 
     async def story(house: NodeKit) -> None:
-        house.cloud.script_next(good(3000))
-        job_id = await house.train()
-        await house.until(job_id, JobState.RUNNING)
+        job_id = await house.running(good(3000))
         await house.clock.sleep(1000)
         started = [r.event for r in await house.journal.read("ledger") if isinstance(r.event, AccrualStarted)]
         assert [event.rate_usd_per_hour for event in started] == [rate]

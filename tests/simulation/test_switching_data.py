@@ -27,7 +27,7 @@ from messages.admin import (
 )
 from messages.errors import Refusal
 from messages.events import Audited
-from messages.ids import DatasetId
+from messages.ids import DatasetId, JobId
 from messages.jobs import JobState, Outcome, Plan
 from messages.machines import ProviderKind
 from messages.storage import PredictionInfo
@@ -84,9 +84,7 @@ def test_a_training_elsewhere_copies_the_data_set_first_and_the_plan_says_so_wit
         assert planned.copied_from == "fake"
         assert planned.warnings[-1] == "The data set is copied from fake first: 0.0 MB, which costs nothing."
         assert keys(house, "aws", "datasets/") == []  # a plan copies nothing
-        job = await house.closed(await house.train(dataset=dataset))
-        assert job.closed is not None
-        assert job.closed.outcome is Outcome.SUCCEEDED
+        job = await house.ended(await house.train(dataset=dataset), Outcome.SUCCEEDED)
         key = job.plan.spec.dataset_key
         assert house.cloud_of("aws").objects[key].data == house.cloud_of("fake").objects[key].data == CSV
         assert await copies(house) == [("dataset.copy", "copied from fake first: 0.0 MB, which costs nothing", "aws")]
@@ -102,22 +100,26 @@ def test_a_copy_that_is_cut_or_refused_for_a_while_is_made_again_before_anything
         await house.switch("aws")
         house.cloud_of("fake").faults.fail_next("get", error=Unavailable("down"), times=3)
         job_id = await house.train(dataset=dataset)
-        job = await house.closed(job_id)
-        assert job.closed is not None
-        assert job.closed.outcome is Outcome.SUCCEEDED
+        await house.ended(job_id, Outcome.SUCCEEDED)
         assert house.cloud.launches == 1
 
     with_two_clouds(story)
 
 
+async def one_runs_and_one_waits(house: TwoClouds) -> tuple[JobId, JobId]:
+    """Occupy the only machine with one job; the other's data set lies with the other provider."""
+    dataset = await house.upload()
+    await house.switch("aws")
+    first = await house.train(dataset=await house.upload(name="other.csv"))
+    await house.until(first, JobState.RUNNING)
+    second = await house.train(dataset=dataset)
+    await house.clock.sleep(1)
+    return first, second
+
+
 def test_a_store_without_room_for_the_copy_ends_the_job_before_anything_is_rented() -> None:
     async def story(house: TwoClouds) -> None:
-        dataset = await house.upload()
-        await house.switch("aws")
-        first = await house.train(dataset=await house.upload(name="other.csv"))
-        await house.until(first, JobState.RUNNING)
-        second = await house.train(dataset=dataset)
-        await house.clock.sleep(1)
+        first, second = await one_runs_and_one_waits(house)
         house.cloud.faults.fail_next("put", error=StorageFull("no room"), times=100)
         house.cloud.end(next(iter(house.cloud.machines)))
         job = await house.closed(second)
@@ -133,12 +135,7 @@ def test_a_store_without_room_for_the_copy_ends_the_job_before_anything_is_rente
 
 def test_bytes_that_are_gone_from_the_other_store_end_the_job_with_the_reason() -> None:
     async def story(house: TwoClouds) -> None:
-        dataset = await house.upload()
-        await house.switch("aws")
-        first = await house.train(dataset=await house.upload(name="other.csv"))
-        await house.until(first, JobState.RUNNING)
-        second = await house.train(dataset=dataset)
-        await house.clock.sleep(1)
+        _, second = await one_runs_and_one_waits(house)
         house.cloud_of("fake").objects.clear()
         job = await house.closed(second)
         assert job.closed is not None
@@ -158,9 +155,7 @@ def test_the_same_file_uploaded_again_after_the_switch_is_the_same_data_set_and_
         assert "churn.csv lies with fake" in refused.value.detail
         assert await house.upload() == dataset
         assert (await plan(house, dataset)).copied_from is None
-        job = await house.closed(await house.train(dataset=dataset))
-        assert job.closed is not None
-        assert job.closed.outcome is Outcome.SUCCEEDED
+        await house.ended(await house.train(dataset=dataset), Outcome.SUCCEEDED)
 
     with_two_clouds(story)
 

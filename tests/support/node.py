@@ -26,7 +26,7 @@ from lastcall.node import Node, boot
 from lastcall.parts import Parts, Rented
 from messages.admin import BeginUpload, CommitUpload, StopAnswer, StopJob, SubmitTraining, TrainOrder
 from messages.ids import CommandId, DatasetId, JobId, UserId
-from messages.jobs import JobState, Requester
+from messages.jobs import JobState, Outcome, Requester
 from messages.machines import ProviderKind, Timings
 from providers.fake.cloud import FakeCloud
 from providers.fake.faults import Faults
@@ -221,6 +221,12 @@ class NodeKit:
         await self.restart(wrap=wrap)
         return made[0]
 
+    async def lose_journal(self) -> None:
+        """End the node and throw its journal away; machines keep running."""
+        await self.stop()
+        self.disk = apsw.Connection(":memory:")
+        self._folded.clear()
+
     # --- asking
 
     def command(self) -> CommandId:
@@ -243,6 +249,13 @@ class NodeKit:
         asked = TrainOrder.model_validate({"dataset": dataset, "target": "churn", "model": "logistic", **order})
         submit = SubmitTraining(command_id=command or self.command(), requester=who, order=asked)
         return JobId((await self.node.dispatcher.ask(submit, ASK_S)).job_id)
+
+    async def running(self, script: Script, who: Requester = ANA, **order: Any) -> JobId:
+        """Train on a machine with this life, and wait until it is at work."""
+        self.cloud.script_next(script)
+        job_id = await self.train(who, **order)
+        await self.until(job_id, JobState.RUNNING)
+        return job_id
 
     async def halt(self, job_id: JobId, who: Requester = ANA) -> StopAnswer:
         asked = StopJob(command_id=self.command(), requester=who, job_id=job_id)
@@ -280,6 +293,13 @@ class NodeKit:
 
     async def closed(self, job_id: JobId, within_s: float = 7200) -> Job:
         return await self.until(job_id, JobState.CLOSED, within_s)
+
+    async def ended(self, job_id: JobId, *outcomes: Outcome, within_s: float = 7200) -> Job:
+        """Let time pass until the job is closed; any outcome but these is an error."""
+        job = await self.closed(job_id, within_s)
+        if job.closed is None or job.closed.outcome not in outcomes:
+            raise AssertionError(f"not {outcomes} but {job.closed}")
+        return job
 
     def heal(self) -> None:
         """Take every ordered fault back."""

@@ -60,10 +60,7 @@ class Story:
         return await self.house.until(job_id, JobState.RUNNING)
 
     async def closed(self, job_id: JobId, *outcomes: Outcome) -> Job:
-        job = await self.house.closed(job_id, 8 * HOUR_S)
-        assert job.closed is not None
-        assert job.closed.outcome in outcomes, (job.closed.outcome, job.closed.code, job.closed.detail)
-        return job
+        return await self.house.ended(job_id, *outcomes, within_s=8 * HOUR_S)
 
     async def over(self, *, pods: int | None = None) -> None:
         """Everything is closed: no pod of ours is left, at most one was adopted by an intent, and the bill agrees."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import apsw
 import pytest
 
 from messages.ids import JobId
@@ -25,9 +24,7 @@ async def without_its_journal(house: RunPodHouse) -> JobId:
     job_id = await house.train()
     await house.until(job_id, JobState.RUNNING)
     await house.clock.sleep(300)
-    await house.stop()
-    house.disk = apsw.Connection(":memory:")
-    house._folded.clear()
+    await house.lose_journal()
     await house.start()
     await house.clock.sleep(30)
     return job_id
