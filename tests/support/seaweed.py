@@ -28,6 +28,8 @@ START_S = 30.0
 GRPC = 10_000
 """The server takes a second port at this distance for each one it is given."""
 PORTS = range(20_000, 40_000)
+VOLUMES_MAX = 10_000
+"""A bucket takes a volume of its own; left to itself the server stops at the free space of the disk / 128 MB."""
 
 
 class Server(NamedTuple):
@@ -68,7 +70,7 @@ def seaweed(folder: Path) -> Iterator[Server]:
     command = [_program(), f"-logdir={folder}", "mini", f"-dir={folder}/data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
     command += [f"-{name}.port={port}" for name, port in ports.items()]
     command += [f"-s3.config={folder}/s3.json", "-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false"]
-    command += ["-admin.ui=false", "-master.telemetry=false"]
+    command += ["-admin.ui=false", "-master.telemetry=false", f"-volume.max={VOLUMES_MAX}"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, start_new_session=True)
     server = Server(f"http://127.0.0.1:{ports['s3']}", process.pid)
