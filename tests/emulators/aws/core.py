@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from email.utils import formatdate
@@ -33,10 +33,10 @@ from tests.emulators.aws.signature import Signed
 from tests.emulators.aws.state import Fate, Instance, Life, Order, State
 from tests.emulators.aws.surprises import happen
 from tests.emulators.aws.wire import Request, Response
+from tests.emulators.common.core import Coming, Core
 from tests.emulators.common.switches import Switch
 
 ASKED_MAX = 100_000
-STEPS_AT_ONCE_MAX = 100_000
 HTML = {"content-type": "text/html"}
 OWN = ("ec2.*", "sts.GetCallerIdentity", "pricing.*")
 """The calls that the core answers itself; of Systems Manager the public parameters."""
@@ -69,7 +69,7 @@ class Alive:
     foreign: bool
 
 
-class Ec2Core:
+class Ec2Core(Core):
     """One emulated AWS in virtual time. ``now`` never goes back."""
 
     def __init__(
@@ -80,6 +80,7 @@ class Ec2Core:
         *,
         now: float = 0.0,
     ) -> None:
+        super().__init__(now)
         self.settings = settings or Settings()
         rng = rng or random.Random(0)
         self.faults = faults.box()
@@ -87,8 +88,6 @@ class Ec2Core:
         """Call name → how often it came in."""
         self.asked: deque[Once] = deque(maxlen=ASKED_MAX)
         self.runner = runner or NoProgram()
-        self._now = now
-        self._busy = False
         self._request_ids = random.Random(rng.getrandbits(64))
         self.keys = Keys(self.settings, self.faults, random.Random(rng.getrandbits(64)))
         self.hosts = Hosts(self.settings, self.runner, self.faults, random.Random(rng.getrandbits(64)))
@@ -107,32 +106,6 @@ class Ec2Core:
         }
         if isinstance(self.runner, ScriptRunner) and not self.runner.attached:
             self.runner.attach(self.handle, self.imds)
-
-    # Time.
-
-    def tick(self, now: float) -> None:
-        """Let everything happen that happens by itself until ``now``, each thing at its own time."""
-        if self._busy:
-            return
-        self._busy = True
-        try:
-            steps = 0
-            while (due := self._earliest()) is not None and due[0] <= now:
-                steps = steps + 1 if due[0] <= self._now else 0
-                if steps > STEPS_AT_ONCE_MAX:
-                    raise RuntimeError(f"{due[1]} is due for ever")
-                self._now = max(self._now, due[0])
-                self._step(due[1])
-            self._now = max(self._now, now)
-            for instance_id in self.runner.advance(self._now):
-                self.hosts.look(instance_id, self._now)
-        finally:
-            self._busy = False
-
-    def next_due(self, now: float) -> float | None:
-        """Return when something next changes by itself (never before ``now``), or ``None``."""
-        due = self._earliest()
-        return None if due is None else max(now, due[0])
 
     def close(self) -> None:
         """End every machine."""
@@ -394,28 +367,18 @@ class Ec2Core:
 
     # What happens by itself.
 
-    def _earliest(self) -> tuple[float, str] | None:
-        found = [
-            (due, what)
-            for due, what in (
-                (self.faults.next_moment(), "fault"),
-                (self.hosts.next_due(), "host"),
-                (self.runner.next_due(), "program"),
-            )
-            if due is not None
-        ]
-        return min(found, default=None)
+    def _coming(self) -> Iterator[Coming]:
+        yield self.faults.next_moment(), "fault", self._strike
+        yield self.hosts.next_due(), "host", self.hosts.step
+        yield self.runner.next_due(), "program", self._run_programs
 
-    def _step(self, what: str) -> None:
-        now = self._now
-        if what == "host":
-            self.hosts.step(now)
-        elif what == "program":
-            for instance_id in self.runner.advance(now):
-                self.hosts.look(instance_id, now)
-        else:
-            for name, switch in self.faults.happens(now):
-                happen(name, switch, self, now)
+    def _run_programs(self, now: float) -> None:
+        for instance_id in self.runner.advance(now):
+            self.hosts.look(instance_id, now)
+
+    def _strike(self, now: float) -> None:
+        for name, switch in self.faults.happens(now):
+            happen(name, switch, self, now)
 
 
 def _document(document: dict[str, Any]) -> Response:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from email.utils import formatdate
+from functools import partial
 from typing import Any, Protocol
 
+from tests.emulators.common.core import Coming, Core
 from tests.emulators.runpod import edge, logs
 from tests.emulators.runpod.auth import Caller, Keys, check
 from tests.emulators.runpod.billing import BillingApi
@@ -42,8 +44,6 @@ from tests.emulators.runpod.volumes_api import FilesOf, VolumesApi, in_memory
 from tests.emulators.runpod.wire import Request, Response, Surface
 
 BODY_BYTES_MAX = 102_400
-STEPS_AT_ONCE_MAX = 100_000
-"""Changes at one instant; a script whose ``due`` does not move on is a fault of the test."""
 ASKED_MAX = 100_000
 """Calls the auditor remembers one by one."""
 
@@ -82,7 +82,7 @@ class Alive:
     foreign: bool
 
 
-class Platform:
+class Platform(Core):
     """An emulated RunPod."""
 
     def __init__(
@@ -95,6 +95,7 @@ class Platform:
         files_of: FilesOf = in_memory,
         s3: Callable[[Platform], Part] | None = None,
     ) -> None:
+        super().__init__(now)
         self.settings = settings or Settings()
         rng = rng or random.Random(0)
         self.faults = FaultBox()
@@ -104,8 +105,6 @@ class Platform:
         self.answers: Counter[str] = Counter()
         """``<call> <status>`` → how often."""
         self.asked: deque[Asked] = deque(maxlen=ASKED_MAX)
-        self._now = now
-        self._busy = False
         self._broke: set[str] = set()
         self._request_ids = random.Random(rng.getrandbits(64))
         self.runner = runner or NoProgram()
@@ -129,32 +128,6 @@ class Platform:
         self._rest = self._works()
         if isinstance(self.runner, ScriptRunner) and not self.runner.attached:
             self.runner.attach(self.handle, self.volumes)
-
-    # Time.
-
-    def tick(self, now: float) -> None:
-        """Let everything happen that happens by itself until ``now``, each thing at its own time."""
-        if self._busy:
-            return
-        self._busy = True
-        try:
-            steps = 0
-            while (due := self._earliest()) is not None and due[0] <= now:
-                steps = steps + 1 if due[0] <= self._now else 0
-                if steps > STEPS_AT_ONCE_MAX:
-                    raise RuntimeError(f"{due[1]} {due[2]} is due for ever")
-                self._now = max(self._now, due[0])
-                self._step(due[1], due[2])
-            self._now = max(self._now, now)
-            for pod_id in self.runner.advance(self._now):
-                self.hosts.look(pod_id, self._now)
-        finally:
-            self._busy = False
-
-    def next_due(self, now: float) -> float | None:
-        """Return when something next changes by itself (never before ``now``), or ``None``."""
-        due = self._earliest()
-        return None if due is None else max(now, due[0])
 
     def close(self) -> None:
         """End every pod's program."""
@@ -347,38 +320,26 @@ class Platform:
 
     # What happens by itself.
 
-    def _earliest(self) -> tuple[float, str, str] | None:
-        found = [
-            (due, what, "")
-            for due, what in (
-                (self.faults.next_moment(), "fault"),
-                (self.hosts.next_due(), "pod"),
-                (self.runner.next_due(), "program"),
-                (self._serverless.next_due(), "job"),
-            )
-            if due is not None
-        ]
+    def _coming(self) -> Iterator[Coming]:
+        yield self.faults.next_moment(), "fault", self._strike
+        yield self.hosts.next_due(), "pod", self.hosts.step
+        yield self.runner.next_due(), "program", self._run_programs
+        yield self._serverless.next_due(), "job", self._serverless.step
         for account in self.settings.accounts:
-            empty = None if account in self._broke else self.ledger.runs_out(account)
-            if empty is not None:
-                found.append((empty, "balance", account))
-        return min(found, default=None)
+            if account not in self._broke:
+                yield self.ledger.runs_out(account), f"balance {account}", partial(self._ran_out, account)
 
-    def _step(self, what: str, account: str) -> None:
-        now = self._now
-        if what == "pod":
-            self.hosts.step(now)
-        elif what == "job":
-            self._serverless.step(now)
-        elif what == "program":
-            for pod_id in self.runner.advance(now):
-                self.hosts.look(pod_id, now)
-        elif what == "balance":
-            self._broke.add(account)
-            self.hosts.balance_gone(account, now)
-        else:
-            for name, switch in self.faults.happens(now):
-                happen(name, switch, self.hosts, self.ledger, next(iter(self.settings.accounts)), now)
+    def _run_programs(self, now: float) -> None:
+        for pod_id in self.runner.advance(now):
+            self.hosts.look(pod_id, now)
+
+    def _strike(self, now: float) -> None:
+        for name, switch in self.faults.happens(now):
+            happen(name, switch, self.hosts, self.ledger, next(iter(self.settings.accounts)), now)
+
+    def _ran_out(self, account: str, now: float) -> None:
+        self._broke.add(account)
+        self.hosts.balance_gone(account, now)
 
 
 def _body(request: Request) -> Any:
