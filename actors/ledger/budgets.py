@@ -15,8 +15,10 @@ from messages.base import Record
 from messages.ids import UserId
 from messages.money import ZERO, Usd, human
 
-WARN_SHARES = (Decimal("0.8"), Decimal("0.5"))
-"""Shares of a budget at which people are warned; at 100 % nothing new starts."""
+WARNING_SHARE = Decimal("0.8")
+"""Share of a budget at which people are warned, unless the configuration names another; at 100 % nothing new starts."""
+HALF = Decimal("0.5")
+"""A budget half used is always said."""
 
 
 class Budgets(Record):
@@ -28,6 +30,8 @@ class Budgets(Record):
     per_user_per_day_usd: Usd | None = None
     per_user_per_month_usd: Usd | None = None
     per_user_total_usd: Usd | None = None
+    warning_share: Decimal = WARNING_SHARE
+    """Spent and held as a share of a limit, from which on it is called nearly used up."""
 
 
 class Window(NamedTuple):
@@ -37,6 +41,7 @@ class Window(NamedTuple):
     limit_usd: Decimal
     spent_usd: Decimal
     reserved_usd: Decimal
+    warning_share: Decimal = WARNING_SHARE
 
     @property
     def left_usd(self) -> Decimal:
@@ -45,13 +50,14 @@ class Window(NamedTuple):
 
     @property
     def warning(self) -> str:
-        """Say which share is used up, once half of it is; empty before."""
+        """Say which share is used up, from the half or the warning share on; empty before."""
         if self.limit_usd == 0:
             return "no money is allowed"
         used = (self.spent_usd + self.reserved_usd) / self.limit_usd
         if used >= 1:
             return "used up"
-        return next((f"more than {share:.0%} used" for share in WARN_SHARES if used >= share), "")
+        shares = sorted((self.warning_share, HALF), reverse=True)
+        return next((f"{share:.0%} used or more" for share in shares if used >= share), "")
 
 
 def windows(state: LedgerState, budgets: Budgets, user: UserId, now: datetime) -> list[Window]:
@@ -68,7 +74,7 @@ def windows(state: LedgerState, budgets: Budgets, user: UserId, now: datetime) -
         ("your total", budgets.per_user_total_usd, date.min, date.max, user),
     )
     return [
-        Window(name, limit, state.spent_between(begin, end, who), state.reserved_for(who))
+        Window(name, limit, state.spent_between(begin, end, who), state.reserved_for(who), budgets.warning_share)
         for name, limit, begin, end, who in rows
         if limit is not None
     ]

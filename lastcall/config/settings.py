@@ -213,6 +213,10 @@ class Budgets(Section):
     per_user_per_day_usd: Cap | None = Field(default=None, description="Each user, a day.")
     per_user_per_month_usd: Cap | None = Field(default=None, description="Each user, a month.")
     per_user_total_usd: Cap | None = Field(default=None, description="Each user, since the installation.")
+    warning_share: Annotated[Decimal, BeforeValidator(_number), Field(gt=0, le=1)] = Field(
+        default=Decimal("0.8"),
+        description="Share of a limit from which on it is told as nearly used up; a half is always told.",
+    )
 
     @property
     def zone(self) -> tzinfo:

@@ -82,6 +82,7 @@ def test_budgets_and_costs_count_both_providers() -> None:
         assert totals.reserved_usd == sum(held, Decimal(0))
         (budget,) = (await house.node.services.views.costs(ANA, "provider")).budgets
         assert budget.reserved_usd == totals.reserved_usd
+        assert budget.warning == "5% used or more"
         for job_id in (first, second):
             await house.closed(job_id)
         await house.clock.sleep(5)
@@ -91,7 +92,7 @@ def test_budgets_and_costs_count_both_providers() -> None:
         aws, fake = (row.cost_usd for row in report.rows)
         assert aws / fake == pytest.approx(Decimal(2), rel=Decimal("0.1"))
 
-    with_two_clouds(story, settings={"budgets": {"per_user_per_day_usd": "9"}})
+    with_two_clouds(story, settings={"budgets": {"per_user_per_day_usd": "9", "warning_share": "0.05"}})
 
 
 def test_stopping_everything_ends_the_machines_of_both() -> None:

@@ -41,6 +41,7 @@ def test_the_defaults_are_the_promised_ones(loaded: Loader) -> None:
     assert settings.predictions.max_cost_usd == Decimal(1)
     assert settings.budgets.zone is UTC
     assert settings.budgets.per_day_usd is None
+    assert settings.budgets.warning_share == Decimal("0.8")
 
 
 def test_places_win_in_the_written_order(loaded: Loader, home: Path, work: Path, tmp_path: Path) -> None:
@@ -126,6 +127,9 @@ WRONG = [
         "[budgets]\ntimezone = 'Mars/Olympus'",
         "budgets.timezone must be a time zone such as UTC or Europe/Berlin, not 'Mars/Olympus'",
     ),
+    ("[budgets]\nwarning_share = 0", "budgets.warning_share must be more than 0, not 0"),
+    ("[budgets]\nwarning_share = 1.01", "budgets.warning_share must be at most 1, not 1.01"),
+    ("[budgets]\nwarning_share = true", "budgets.warning_share must be a number"),
     (
         "[storage]\nmodels = '../x'",
         "storage.models must be one to four plain names with / between them, not '../x'",

@@ -81,6 +81,17 @@ async def test_a_machine_found_late_is_booked_to_who_ordered_its_job_and_without
 
 
 @virtual
+async def test_the_ledger_warns_from_the_configured_share_on() -> None:
+    for share, said in (("0.7", "70% used or more"), ("0.8", "50% used or more")):
+        desk = Desk()
+        async with desk.open(Budgets(total_usd=Decimal("0.24"), warning_share=Decimal(share))):
+            await desk.ask(reserving())
+            [row] = await desk.ask(BudgetsLeft(user_id=USER))
+            assert 0.7 < row.reserved_usd / row.limit_usd < 0.8
+            assert row.warning == said
+
+
+@virtual
 async def test_what_happened_while_nobody_booked_is_booked_at_the_start_and_once() -> None:
     desk = Desk()
     async with desk.open():

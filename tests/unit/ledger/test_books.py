@@ -166,6 +166,26 @@ def test_a_budget_warns_at_half_and_at_four_fifths(spent: str, said: str) -> Non
     assert Window("day", ZERO, ZERO, ZERO).warning == "no money is allowed"
 
 
+@pytest.mark.parametrize(
+    ("share", "spent", "said"),
+    [
+        ("0.9", "0.89", "50%"),
+        ("0.9", "0.9", "90%"),
+        ("0.3", "0.29", ""),
+        ("0.3", "0.3", "30%"),
+        ("0.3", "0.6", "50%"),
+        ("1", "0.99", "50%"),
+        ("1", "1", "used up"),
+    ],
+)
+def test_the_share_at_which_a_budget_warns_is_the_configured_one(share: str, spent: str, said: str) -> None:
+    budgets = Budgets.model_validate({"total_usd": "1", "per_user_per_day_usd": "1", "warning_share": share})
+    state = books(ev.Corrected(job_id=JOB, user_id=USER, delta_usd=Decimal(spent), reason="r", at=START))
+    told = [window.warning for window in windows(state, budgets, USER, START)]
+    assert len(told) == 2
+    assert all(said in warning and bool(said) == bool(warning) for warning in told)
+
+
 @given(st.lists(st.tuples(st.sampled_from("rex"), st.integers(1, 4), st.integers(1, 300)), max_size=30))
 def test_spent_and_reserved_never_pass_the_budget_whatever_the_order(steps: list[tuple[str, int, int]]) -> None:
     """I6: at every commit."""
