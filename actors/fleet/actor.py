@@ -262,7 +262,8 @@ class FleetWatch(Actor[FleetMessage]):
 
     def _tell_ailment(self, watched: fm.Watched, machine: Machine) -> None:
         timings, now_s = self._provider.training.timings, self.ctx.clock.monotonic()
-        ailing = self._ailments.observe(watched, machine, timings, now_s, self._heard_s.get(watched.job_id))
+        heard_s, look_s = self._heard_s.get(watched.job_id), self._looks.interval_s()
+        ailing = self._ailments.observe(watched, machine, timings, now_s, heard_s=heard_s, look_interval_s=look_s)
         if ailing is not None:
             self._tell(watched.job_id, ailing)
 

@@ -2,7 +2,8 @@
 
 One look proves nothing: each verdict needs several complete listings. What a provider does not say is never held
 against a machine, silence is no ailment, and a cached or frozen uptime is no restart: that one reads as young as the
-time since the look before allows. Each verdict is one sentence: cause and next step.
+time since the look before allows. Once work has begun its heartbeat outweighs the provider's word: whatever a listing
+says of restarts and stops, a new heartbeat after it takes it back. Each verdict is one sentence: cause and next step.
 """
 
 from __future__ import annotations
@@ -21,8 +22,15 @@ RESTARTS_BEFORE_START = 3
 """Containers that ended before the work began: one or two may be a slow volume, the third is a loop."""
 STOPPED_LOOKS = 3
 """Listings in a row that show a machine stopped: a status that flaps is believed no sooner."""
+HEARTBEAT_S = 15.0
+"""The wrapper's interval (design.md 7)."""
 CONFIRM_S = 30.0
-"""A fall after the work began must last so long without a new heartbeat; heartbeats come every 15 s (design.md 7)."""
+"""What a listing says after the work began must last so long without a new heartbeat, or longer: ``confirm_s``."""
+
+
+def confirm_s(look_interval_s: float) -> float:
+    """Return in how many seconds a heartbeat of healthy work is seen, given the seconds between two looks."""
+    return max(CONFIRM_S, HEARTBEAT_S + look_interval_s)
 
 
 @dataclass(slots=True)
@@ -41,6 +49,8 @@ class History:
     before_fall_s: float = 0.0
     """The last look before it."""
     stopped_looks: int = 0
+    stopped_since_s: float | None = None
+    """When a stop was first seen that nothing has taken back."""
     runs_nothing_since_s: float | None = None
 
 
@@ -55,17 +65,24 @@ class Ailments:
         self._histories.pop(job_id, None)
 
     def observe(
-        self, watched: Watched, machine: Machine, timings: Timings, now_s: float, heard_s: float | None = None
+        self,
+        watched: Watched,
+        machine: Machine,
+        timings: Timings,
+        now_s: float,
+        *,
+        heard_s: float | None = None,
+        look_interval_s: float = 0.0,
     ) -> Ailing | None:
         """Take what a complete listing of the right account shows of a job's machine; return what ails it.
 
-        ``heard_s`` is when a new heartbeat of its work was last seen.
+        ``heard_s`` is when a new heartbeat of its work was last seen, ``look_interval_s`` how often one is looked for.
         """
         history = self._histories.get(watched.job_id)
         if history is None or (history.machine_id, history.attempt) != (machine.id, watched.attempt):
             history = self._histories[watched.job_id] = History(machine.id, watched.attempt)
         _note(history, machine, now_s, heard_s)
-        found = _verdict(history, watched, machine, timings, now_s)
+        found = _verdict(history, watched, machine, timings, now_s, confirm_s(look_interval_s))
         if found is None:
             return None
         reason, detail = found
@@ -73,7 +90,7 @@ class Ailments:
 
 
 def _note(history: History, machine: Machine, now_s: float, heard_s: float | None) -> None:
-    history.stopped_looks = history.stopped_looks + 1 if machine.state is MachineState.STOPPED_BILLING else 0
+    _note_stop(history, machine, now_s, heard_s)
     if machine.state is not MachineState.RUNNING or machine.uptime_s != 0:
         history.runs_nothing_since_s = None  # an uptime that is not said is not an uptime of 0
     elif history.runs_nothing_since_s is None:
@@ -82,6 +99,17 @@ def _note(history: History, machine: Machine, now_s: float, heard_s: float | Non
         _note_uptime(history, machine.uptime_s, now_s)
     if history.fell_s is not None and heard_s is not None and heard_s > history.fell_s:
         history.fell_s = None
+
+
+def _note_stop(history: History, machine: Machine, now_s: float, heard_s: float | None) -> None:
+    since_s = history.stopped_since_s
+    taken_back = since_s is not None and heard_s is not None and heard_s > since_s
+    if machine.state is not MachineState.STOPPED_BILLING or taken_back:
+        history.stopped_looks, history.stopped_since_s = 0, None
+    if machine.state is MachineState.STOPPED_BILLING:
+        history.stopped_looks += 1
+        if history.stopped_since_s is None:
+            history.stopped_since_s = now_s
 
 
 def _note_uptime(history: History, uptime_s: float, now_s: float) -> None:
@@ -97,12 +125,13 @@ def _note_uptime(history: History, uptime_s: float, now_s: float) -> None:
 
 
 def _verdict(
-    history: History, watched: Watched, machine: Machine, timings: Timings, now_s: float
+    history: History, watched: Watched, machine: Machine, timings: Timings, now_s: float, confirm_s: float
 ) -> tuple[StopReason, str] | None:
     begun = watched.phase is JobState.RUNNING
-    if history.stopped_looks >= STOPPED_LOOKS:
+    stopped_s = 0.0 if history.stopped_since_s is None else now_s - history.stopped_since_s
+    if history.stopped_looks >= STOPPED_LOOKS and (not begun or stopped_s >= confirm_s):
         return StopReason.STOPPED, _stopped(machine, begun)
-    if begun and history.fell_s is not None and now_s - history.fell_s >= CONFIRM_S:
+    if begun and history.fell_s is not None and now_s - history.fell_s >= confirm_s:
         detail = "Its container was started again after the work had begun, so the work is over; the machine is ended."
         return StopReason.RESTARTED, detail
     if watched.phase is not JobState.STARTING:

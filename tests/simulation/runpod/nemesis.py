@@ -19,20 +19,8 @@ from tests.support.node import KEY
 from tests.support.runpod_sim import ACCOUNT
 
 LASTS_MAX_S: Final = 300.0
-FLAPS: Final = (
-    "RUNNING",
-    "EXITED",
-    "MIGRATING",
-    "RUNNING",
-    "STARTING",
-    "RUNNING",
-    "",
-    "RUNNING",
-    "EXITED",
-    "RUNNING",
-    "X",
-)
-"""One word for each pod read: so many that no pod has the same one three listings in a row, which would be believed."""
+FLAPS: Final = ("RUNNING", "EXITED", "EXITED", "EXITED", "EXITED", "MIGRATING", "STARTING", "RUNNING", "", "X")
+"""One word for each pod read: some pods read as stopped in three listings in a row, which their heartbeats outweigh."""
 Document = dict[str, Any]
 When = Literal["any", "early", "running", "late"]
 """Armed at some time, before the first order comes, once a pod of ours runs, or when it has run for a while."""

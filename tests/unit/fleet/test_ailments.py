@@ -30,6 +30,7 @@ class Patrol:
         self.now_s = 0.0
         self.timings = TIMINGS.model_copy(update=more)
         self.heard_s: float | None = None
+        self.look_interval_s = 5.0
 
     def see(
         self, uptime_s: float | None = None, state: MachineState = MachineState.RUNNING, **more: Any
@@ -56,10 +57,16 @@ class Patrol:
             rate_usd_per_hour=Decimal("0.27"),
             **more,
         )
-        return self.ailments.observe(watched, machine, self.timings, self.now_s, self.heard_s)
+        return self.ailments.observe(
+            watched, machine, self.timings, self.now_s, heard_s=self.heard_s, look_interval_s=self.look_interval_s
+        )
 
     def reasons(self, *uptimes: float | None) -> list[StopReason | None]:
         return [found.reason if (found := self.see(uptime)) else None for uptime in uptimes]
+
+    def stopped(self, looks: int) -> list[StopReason | None]:
+        found = [self.see(None, MachineState.STOPPED_BILLING, raw_status="EXITED") for _ in range(looks)]
+        return [one.reason if one else None for one in found]
 
 
 def test_an_uptime_that_fell_and_stays_young_means_the_work_is_over() -> None:
@@ -135,17 +142,39 @@ def test_pulling_an_image_is_no_bad_host() -> None:
 
 
 @pytest.mark.parametrize(
-    ("phase", "words"), [(JobState.RUNNING, "often an empty balance"), (JobState.STARTING, "image that cannot be had")]
+    ("phase", "looks", "words"),
+    [(JobState.RUNNING, 6, "often an empty balance"), (JobState.STARTING, 2, "image that cannot be had")],
 )
-def test_a_machine_the_provider_stopped_is_ended_with_what_the_provider_said(phase: JobState, words: str) -> None:
+def test_a_machine_the_provider_stopped_is_ended_with_what_the_provider_said(
+    phase: JobState, looks: int, words: str
+) -> None:
     patrol = Patrol(phase)
-    for _ in range(2):
-        assert patrol.see(None, MachineState.STOPPED_BILLING, raw_status="EXITED") is None
+    assert patrol.stopped(looks) == [None] * looks
     found = patrol.see(None, MachineState.STOPPED_BILLING, raw_status="EXITED")
     assert found is not None
     assert (found.reason, found.machine_id) == (StopReason.STOPPED, "m1")
     assert "(EXITED)" in found.detail
     assert words in found.detail
+
+
+def test_work_whose_heart_beats_is_not_stopped_whatever_the_listings_say() -> None:
+    patrol = Patrol(JobState.RUNNING)
+    for _ in range(20):
+        assert patrol.stopped(3) == [None] * 3
+        patrol.heard_s = patrol.now_s
+
+
+def test_a_heartbeat_from_before_the_stop_says_nothing() -> None:
+    patrol = Patrol(JobState.RUNNING)
+    patrol.heard_s = 4.0
+    assert patrol.stopped(7)[-1] is StopReason.STOPPED
+
+
+def test_where_folders_are_looked_into_less_often_a_heartbeat_is_waited_for_longer() -> None:
+    """1,500 machines are looked at every 30 s: 15 s between two heartbeats and a whole interval until one is seen."""
+    patrol = Patrol(JobState.RUNNING)
+    patrol.look_interval_s = 30.0
+    assert patrol.stopped(10) == [None] * 9 + [StopReason.STOPPED]
 
 
 def test_a_stop_seen_once_is_not_believed() -> None:
