@@ -6,8 +6,8 @@ spot history wins wherever it is asked for; what is taken from here is an estima
 Where they are from: the on-demand prices of us-east-1 from AWS's price list as the Karpenter provider for AWS publishes
 it (``zz_generated.pricing_aws.go``, generated 2026-07-20); us-east-2 and us-west-2 have the same ones. Those of the two
 European regions, gp3, S3 and CloudWatch Logs are the published ones as several tables of 2026 agree on ("Amazon EC2
-On-Demand Pricing", "Amazon EBS pricing", "Amazon S3 pricing", "Amazon CloudWatch pricing"), compared in November 2026. A
-type or region that is not here has no offline price: no money is spent at a guessed one.
+On-Demand Pricing", "Amazon EBS pricing", "Amazon S3 pricing", "Amazon CloudWatch pricing"), compared in November 2026.
+A type or region that is not here has no offline price: no money is spent at a guessed one.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ _FEES_ELSEWHERE: Final = _fees("0.0405", "0.154", "0.01", "0.0008", "1.00")
 """At most: São Paulo's objects, Cape Town's traffic, twice the calls of the United States."""
 
 COST_EXPLORER_USD: Final = Decimal("0.01")
-"""One request to Cost Explorer; each page is one ("AWS Cost Explorer FAQs"; price list, AWSCostExplorer, APIRequest)."""
+"""One request to Cost Explorer; each page is one ("AWS Cost Explorer FAQs"; in the price list APIRequest)."""
 
 
 def usual_rate(region: str, machine_type: str) -> Decimal | None:

@@ -53,7 +53,7 @@ MEMORY_PER_DATA: Final = 6.0
 _LARGER: Final = (LARGE, "m5.2xlarge", "m5.4xlarge", "m5.8xlarge")
 
 OLD_GPUS: Final = ("p2.", "p3.", "p3dn.", "g2.", "g3.", "g3s.")
-"""Families that NVIDIA's open driver does not know; the image for GPUs has no other (its release notes begin at G4dn)."""
+"""Families that NVIDIA's open driver does not know; the image for GPUs has no other (release notes: from G4dn on)."""
 
 NEURAL: Final = frozenset({"neural_network", "nn", "mlp", "mlp_regression", "mlp_classification", "pytorch"})
 
