@@ -29,6 +29,7 @@ from providers.interface import (
     Ambiguous,
     BilledLine,
     CloudTrainingProvider,
+    EndAnswer,
     HeldBack,
     KeptLine,
     LogChunk,
@@ -130,9 +131,9 @@ class AwsTraining(CloudTrainingProvider):
             raise Unavailable(str(error)) from error
         return found.machine(account, self._sights.first_seen(machine_id))
 
-    async def terminate(self, machine_id: str) -> None:
+    async def terminate(self, machine_id: str) -> EndAnswer:
         """Ask for the end of an instance; its one-time spot request ends with it, and the proof looks at that."""
-        await leftovers.terminate(self.client, machine_id)
+        return await leftovers.terminate(self.client, machine_id)
 
     async def prove_gone(self, machine: Machine) -> Proof:
         """Terminated or forgotten, no spot request, no disk, not listed, under the account it was launched in."""
