@@ -186,10 +186,13 @@ class ExitEvents(Protocol):
 
 @runtime_checkable
 class TellsTime(Protocol):
-    """Optional: the provider's answers carry its own time, which a computer's clock can be compared with."""
+    """Optional: a service's answers carry its own time, which a computer's clock can be compared with.
+
+    Trainings may tell it, and storage, which is another service with another clock.
+    """
 
     def clock_off_s(self) -> float | None:
-        """Return by how many seconds the provider's clock is ahead of ours, as of its last answer.
+        """Return by how many seconds the service's clock is ahead of ours, as of its last answer.
 
         ``None`` before the first answer.
         """
