@@ -114,11 +114,15 @@ class Copies:
         self._stopped = stopped
 
     def bring_bundle(self, prefix: str) -> None:
-        """Bring a job bundle's files and compare their digests. Raises OSError, ValueError, Stopped."""
+        """Bring a job bundle's files, compare their digests, and keep what they were compared with.
+
+        Raises OSError, ValueError, Stopped.
+        """
         manifest = self._bucket.read(f"{prefix}/{MANIFEST}", JSON_BYTES_MAX)
         document = json.loads(manifest.decode("utf-8"))
         for entry in document["files"]:
             self.bring(f"{prefix}/{entry['name']}", entry["sha256"])
+        (self._root / prefix / MANIFEST).write_bytes(manifest)  # the preparing step reads it too
 
     def bring(self, key: str, sha256: str | None = None) -> None:
         """Bring one object, whole or not at all. Raises FileNotFoundError, OSError, ValueError, Stopped."""

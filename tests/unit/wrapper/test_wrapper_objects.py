@@ -117,11 +117,12 @@ def test_a_bundle_is_brought_whole_and_compared(store: Store, tmp_path: Path) ->
     copies = Copies(Bucket(URL, "eu-west-1", lambda: KEYS), tmp_path, lambda: False)
     copies.bring_bundle("b")
     assert (tmp_path / "b/code.zip").read_bytes() == b"code"
+    assert (tmp_path / "b/manifest.json").read_bytes() == store.objects["b/manifest.json"]
     store.objects["b/code.zip"] = b"other"
     (tmp_path / "b/code.zip").unlink()
     with pytest.raises(ValueError, match="not what the bundle says"):
         copies.bring_bundle("b")
-    assert list(tmp_path.rglob("*.*")) == []
+    assert [path.name for path in tmp_path.rglob("*.*")] == ["manifest.json"]
 
 
 def test_what_breaks_off_or_is_stopped_leaves_nothing(store: Store, tmp_path: Path) -> None:
