@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from string import ascii_lowercase
 from typing import Any, Final, NamedTuple
 
 from messages.base import Instant
@@ -24,6 +25,8 @@ RATE_TAG: Final = "lastcall:rate"
 """Compute price in US dollars an hour, as offered: EC2 itself does not say what an instance costs."""
 DISK_RATE_TAG: Final = "lastcall:disk-rate"
 GPUS_TAG: Final = "lastcall:gpus"
+PLACE_TAG: Final = "lastcall:place"
+"""What the offer called the place: a zone, or the region where any of its zones will do."""
 RATE_MAX: Final = Decimal(1_000_000)
 
 _STATES: Final = {
@@ -36,6 +39,10 @@ _STATES: Final = {
 }
 """A stopped instance still bills its disk ("Amazon EC2 instance state changes")."""
 _WHEN = re.compile(r"\((?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:GMT|UTC)\)", re.ASCII)
+
+
+_ZONES: Final = frozenset(["", *ascii_lowercase])
+"""What a zone's name has behind its region's, or behind itself."""
 
 
 class Instance(NamedTuple):
@@ -143,7 +150,7 @@ def read_instance(value: object, owner: str) -> Instance | None:
         state=_STATES.get(status, MachineState.UNKNOWN),
         reason=words(code, message),
         machine_type=text(value.get("InstanceType")),
-        place=text(placement.get("AvailabilityZone")) if isinstance(placement, dict) else None,
+        place=_place(tags, text(placement.get("AvailabilityZone")) if isinstance(placement, dict) else None),
         launched_at=moment(value.get("LaunchTime")),
         ended_at=_transition(transition),
         spot_request=text(value.get("SpotInstanceRequestId")),
@@ -151,14 +158,6 @@ def read_instance(value: object, owner: str) -> Instance | None:
         disk_usd_per_hour=_rate(tags.get(DISK_RATE_TAG), Decimal("1e-9")),
         gpu_count=int(gpus) if (gpus := tags.get(GPUS_TAG, "")).isascii() and gpus.isdecimal() else None,
     )
-
-
-def was_over(value: Mapping[str, Any]) -> bool:
-    """Tell whether the answer to a terminate says that the one instance asked about was terminated before."""
-    changes = value.get("TerminatingInstances")
-    before = [c.get("PreviousState") for c in changes if isinstance(c, dict)] if isinstance(changes, list) else []
-    names = [state.get("Name") for state in before if isinstance(state, dict)]
-    return [_STATES.get(name) for name in names if isinstance(name, str)] == [MachineState.GONE]
 
 
 def read_volumes(value: Mapping[str, Any]) -> list[Volume] | None:
@@ -234,6 +233,12 @@ def _name(tags: Mapping[str, str], token: str | None) -> str:
     if ours and (token is None or token == ours):
         return ours
     return "" if other.startswith(OURS) else other
+
+
+def _place(tags: Mapping[str, str], zone: str | None) -> str | None:
+    """Return the place in the offer's words where the zone is in it, else the zone."""
+    asked = tags.get(PLACE_TAG, "")
+    return asked if zone is not None and asked and zone.removeprefix(asked) in _ZONES else zone
 
 
 def _rate(value: str | None, step: Decimal = MICRO) -> Decimal | None:

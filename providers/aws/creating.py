@@ -10,7 +10,7 @@ import base64
 from typing import Final
 
 from messages.machines import LaunchRequest
-from providers.aws.codec import DISK_RATE_TAG, GPUS_TAG, NAME_TAG, RATE_TAG
+from providers.aws.codec import DISK_RATE_TAG, GPUS_TAG, NAME_TAG, PLACE_TAG, RATE_TAG
 from providers.aws.images import Image
 from providers.aws.offers import max_spot_price
 from providers.aws.settings import AwsSettings
@@ -73,14 +73,15 @@ def _tags(request: LaunchRequest) -> list[dict[str, object]]:
     offer = request.offer
     name = {"Key": NAME_TAG, "Value": request.name}
     shown = {"Key": "Name", "Value": f"lastcall {request.job_id}"}
-    money = [
+    agreed = [
         {"Key": RATE_TAG, "Value": f"{offer.rate_usd_per_hour:f}"},
         {"Key": DISK_RATE_TAG, "Value": f"{offer.disk_usd_per_hour:f}"},
         {"Key": GPUS_TAG, "Value": str(offer.gpu_count)},
+        {"Key": PLACE_TAG, "Value": offer.place},
     ]
     folder = {"Key": "lastcall:folder", "Value": request.folder[:256]}
     kinds = ["volume", "network-interface", *(["spot-instances-request"] if offer.spot else [])]
-    found: list[dict[str, object]] = [{"ResourceType": "instance", "Tags": [name, shown, folder, *money]}]
+    found: list[dict[str, object]] = [{"ResourceType": "instance", "Tags": [name, shown, folder, *agreed]}]
     return found + [{"ResourceType": kind, "Tags": [name, shown]} for kind in kinds]
 
 
