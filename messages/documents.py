@@ -66,6 +66,9 @@ class MachinePart(Record):
     name: str | None = None
     provider: str
     machine_type: str | None = None
+    place: str | None = None
+    spot: bool = False
+    """Cheaper, and its owner may take it back."""
     rate_usd_per_hour: UsdPerHour | None = None
     state: MachineState | None = None
     soft_deadline: Instant | None = None
@@ -78,6 +81,19 @@ class MachinePart(Record):
     terminated_confirmed_at: Instant | None = None
     """When the proof was complete; the promise of the product."""
     proof: tuple[str, ...] = ()
+
+
+class AttemptPart(Record):
+    """An attempt before the last one: what was tried, and what became of it."""
+
+    attempt: int
+    machine_type: str
+    place: str
+    spot: bool
+    outcome: Literal["refused", "no_capacity", "not_made"] | Outcome
+    """``not_made``: the provider did not answer, and nothing was started. Else how the machine's work ended."""
+    detail: str = ""
+    cost_usd: Usd
 
 
 class ModelPart(Record):
@@ -93,6 +109,8 @@ class TrainDocument(Document):
     schema_: Literal["train/v1"] = Field(alias="schema", default="train/v1")
     job: JobPart
     machine: MachinePart
+    earlier: tuple[AttemptPart, ...] = ()
+    """Attempts before the one that ``machine`` is of, in order."""
     model: ModelPart
     metrics: dict[str, object] | None = None
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 
 from actors.fleet.messages import Live
 from actors.supervisor.state import Attempt, Job
-from messages.documents import JobPart, MachinePart, ModelPart, TrainDocument
+from messages.documents import AttemptPart, JobPart, MachinePart, ModelPart, TrainDocument
 from messages.errors import error
-from messages.jobs import JobState
+from messages.jobs import JobState, Outcome
 from messages.machines import MachineState
 from messages.money import accrued
 
@@ -23,6 +25,7 @@ def train_document(job: Job, live: Live, now: datetime) -> TrainDocument:
     return TrainDocument(
         job=job_part(job, live, now),
         machine=machine_part(job, live),
+        earlier=earlier_parts(job),
         model=ModelPart(id=model_id, name=job.name if model_id else None),
         metrics=collected.metrics if collected else None,
     )
@@ -112,6 +115,8 @@ def machine_part(job: Job, live: Live) -> MachinePart:
         name=attempt.request.name,
         provider=job.binding.provider,
         machine_type=offer.machine_type,
+        place=offer.place,
+        spot=offer.spot,
         rate_usd_per_hour=rate + offer.disk_usd_per_hour,
         state=_machine_state(attempt),
         soft_deadline=attempt.request.soft_deadline,
@@ -123,6 +128,47 @@ def machine_part(job: Job, live: Live) -> MachinePart:
         terminated_confirmed_at=attempt.gone.at if attempt.gone else None,
         proof=attempt.gone.evidence if attempt.gone else (),
     )
+
+
+def earlier_parts(job: Job) -> tuple[AttemptPart, ...]:
+    """Return the attempts before the last one that asked for a machine."""
+    asked = [attempt for attempt in job.attempts if attempt.request]
+    return tuple(part for attempt in asked[:-1] if (part := _attempt_part(attempt)) is not None)
+
+
+def _attempt_part(attempt: Attempt) -> AttemptPart | None:
+    if attempt.request is None:
+        return None
+    offer, (outcome, detail) = attempt.request.offer, _became(attempt)
+    return AttemptPart(
+        attempt=attempt.number,
+        machine_type=offer.machine_type,
+        place=offer.place,
+        spot=offer.spot,
+        outcome=outcome,
+        detail=detail,
+        cost_usd=attempt.ended.cost_usd if attempt.ended else Decimal(0),
+    )
+
+
+def _became(attempt: Attempt) -> tuple[Outcome | Literal["refused", "no_capacity", "not_made"], str]:
+    """Return what became of an attempt, and why."""
+    if attempt.refused:
+        return _REFUSED[attempt.refused.reason], attempt.refused.detail
+    if attempt.machine is None:
+        return "not_made", attempt.ambiguous.detail if attempt.ambiguous else ""
+    if attempt.marker:
+        return Outcome(attempt.marker.outcome), attempt.marker.detail
+    end = attempt.end
+    return Outcome.INTERRUPTED, (end.detail or end.reason.replace("_", " ")) if end else ""
+
+
+_REFUSED: Mapping[str, Literal["refused", "no_capacity", "not_made"]] = {
+    "no_capacity": "no_capacity",
+    "denied": "refused",
+    "refused": "refused",
+    "not_sent": "not_made",
+}
 
 
 def _machine_state(attempt: Attempt) -> MachineState | None:

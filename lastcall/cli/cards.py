@@ -46,6 +46,7 @@ def plan_card(document: Document, columns: int) -> list[str]:
     title = f"Plan: {model_words(spec['model'])} on {data}, target {clean(spec['target'])}"
     rows = [
         ("machine", _offer_words(offer)),
+        *[("otherwise", words) for words in _way_out(plan["offers"])],
         ("expected", _range(estimate, "runtime_s", span) + " · " + _range(estimate, "cost_usd", money)),
         ("at most", f"{span(plan['limits']['max_runtime_s'])} · {limit(plan['limits']['max_cost_usd'])}"),
         ("held", f"{money(plan['hold_usd'])} while it runs; no more can be spent"),
@@ -72,6 +73,43 @@ def _offer_words(offer: Document) -> str:
     if offer.get("reason"):
         parts.append(clean(offer["reason"]))
     return " · ".join(parts)
+
+
+def _way_out(offers: list[Document]) -> list[str]:
+    """Return what is tried where the first machine is not to be had: above all one that nobody takes back."""
+    first, *others = offers
+    if not others:
+        return []
+    chosen = next((offer for offer in others if first.get("spot") and not offer.get("spot")), others[0])
+    words = f"{_type_words(chosen, spot=bool(first.get('spot')))} · {limit(chosen['rate_usd_per_hour'])}/h"
+    return [words + (f" · {plural(len(others) - 1, 'more offer')}" if len(others) > 1 else "")]
+
+
+def _type_words(offer: Document, *, spot: bool) -> str:
+    """Return type and place, and whether it is spot where that is a question."""
+    kind = clean(str(offer["machine_type"]))
+    if offer.get("spot") or spot:
+        kind += " spot" if offer.get("spot") else " on-demand"
+    return f"{kind} in {clean(str(offer['place']))}" if offer.get("place") else kind
+
+
+def attempt_lines(document: Document, columns: int) -> list[str]:
+    """Return what was tried before the last machine, and that; nothing where the first one did it."""
+    earlier, machine, job = document.get("earlier") or [], document["machine"], document["job"]
+    if not earlier:
+        return []
+    spot = any(one["spot"] for one in earlier)
+    lines = []
+    for one in earlier:
+        said = f"Attempt {one['attempt']}, {_type_words(one, spot=spot)}: {_BECAME.get(one['outcome'], one['outcome'])}"
+        cost = f", {money(one['cost_usd'])}" if float(one["cost_usd"]) else ""
+        why = f": {clean(one['detail'])}" if one["detail"] else ""
+        lines += wrap(said + cost + why, columns)
+    last = f"Attempt {job['attempt']}, {_type_words(machine, spot=spot)}: {_BECAME.get(job['outcome'], job['outcome'])}"
+    return lines + wrap(last, columns)
+
+
+_BECAME = {"no_capacity": "not to be had", "not_made": "nothing was started", "timed_out": "out of time"}
 
 
 def _range(estimate: Document, key: str, words: Any) -> str:
@@ -134,6 +172,7 @@ def _success(document: Document, machines: Document | None, columns: int, expect
         f"{kind[:1].upper()}{kind[1:]} on {clean(job['dataset_name'])}{counted}, target {clean(job['target'])}", columns
     )
     lines += metric_lines(metrics, columns)
+    lines += attempt_lines(document, columns)
     model = document["model"]
     if model.get("id"):
         lines.append(f"Model {clean(model.get('name') or model['id'])} · {model['id']}")
@@ -162,6 +201,7 @@ def _no_success(document: Document, machines: Document | None, columns: int) -> 
     job = document["job"]
     why = ": ".join(part for part in (job.get("text", ""), job.get("detail", "")) if part)
     lines = wrap(clean(f"{_took(job)}{': ' + why if why else ''}"), columns)
+    lines += attempt_lines(document, columns)
     lines += wrap(f"Cost {money(job['cost_usd'])}. {machine_line(document, machines)}. Your data set is kept.", columns)
     if document["model"].get("id"):
         lines.append(f"A model was left and kept: {clean(document['model'].get('name') or document['model']['id'])}")

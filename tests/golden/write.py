@@ -16,6 +16,7 @@ def goldens() -> dict[str, BaseModel]:
     """Return every golden by name."""
     return {
         "train": examples.succeeded(),
+        "train_tried": examples.tried(),
         "train_running": examples.running(),
         "train_failed": examples.failed(),
         "ps": examples.ps(),

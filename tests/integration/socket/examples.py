@@ -9,6 +9,7 @@ from messages.documents import (
     AcceptedDocument,
     ActorRow,
     AlarmRow,
+    AttemptPart,
     BudgetRow,
     CostDocument,
     CostRow,
@@ -139,6 +140,7 @@ def running(percent: float | None = 40.0, stage: str = "train") -> TrainDocument
             name=MACHINE_NAME,
             provider="local",
             machine_type="this computer",
+            place="here",
             rate_usd_per_hour=Decimal("0.27"),
             state=MachineState.RUNNING,
             soft_deadline=at(7202),
@@ -180,6 +182,30 @@ def succeeded() -> TrainDocument:
         ),
         model=ModelPart(id=MODEL, name="churn-7fa"),
         metrics=metrics(),
+    )
+
+
+def tried() -> TrainDocument:
+    """A success in the third attempt."""
+    done = succeeded()
+    refused = AttemptPart(
+        attempt=1,
+        machine_type="m5.large",
+        place="us-east-1a",
+        spot=True,
+        outcome="refused",
+        detail="AWS refused: MaxSpotInstanceCountExceeded",
+        cost_usd=usd("0"),
+    )
+    taken = {"attempt": 2, "place": "us-east-1b", "outcome": Outcome.INTERRUPTED, "cost_usd": usd("0.011")}
+    return done.model_copy(
+        update={
+            "job": done.job.model_copy(update={"attempt": 3, "attempts": 3}),
+            "machine": done.machine.model_copy(
+                update={"provider": "aws", "machine_type": "m5.large", "place": "us-east-1"}
+            ),
+            "earlier": (refused, refused.model_copy(update={**taken, "detail": "AWS took the spot instance back"})),
+        }
     )
 
 

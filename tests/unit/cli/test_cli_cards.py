@@ -40,6 +40,7 @@ CARDS: dict[str, Callable[[int], list[str]]] = {
     "plan": lambda columns: cards.plan_card(document("plan"), columns),
     "success": lambda columns: cards.result_card(document("train"), document("machines"), columns, "$0.002–$0.007"),
     "failure": lambda columns: cards.result_card(document("train_failed"), document("machines"), columns),
+    "tried": lambda columns: cards.result_card(document("train_tried"), document("machines"), columns),
     "status": lambda columns: [line for line, _ in status_lines(document("status"), columns)],
     "progress": lambda _: [cards.progress_line(document("train_running"))],
 }
@@ -53,7 +54,7 @@ def test_a_card_is_exactly_its_golden_text(name: str, columns: int) -> None:
 
 
 @pytest.mark.parametrize("columns", [80, 40])
-@pytest.mark.parametrize("name", ["plan", "success", "failure", "status"])
+@pytest.mark.parametrize("name", ["plan", "success", "failure", "tried", "status"])
 def test_a_card_fits_the_terminal_but_for_what_is_there_to_be_copied(name: str, columns: int) -> None:
     lines = [line for line in CARDS[name](columns) if not line.startswith(("Next: ", "E-"))]
     assert max(text.width(line) for line in lines) <= columns
@@ -103,6 +104,18 @@ def test_a_plan_whose_machine_cannot_end_itself_says_so() -> None:
     assert "budget" not in shown
     assert "RTX A5000" in shown
     assert "expected  20 s · $0.002" in shown
+
+
+def test_a_plan_names_the_way_out_of_a_machine_that_may_be_taken_back() -> None:
+    plan = document("plan")
+    first = plan["plan"]["offers"][0] | {"machine_type": "m5.large", "place": "us-east-1a", "spot": True}
+    second, usual = first | {"place": "us-east-1b"}, first | {"place": "us-east-1", "spot": False}
+    plan["plan"]["offers"] = [first, second, usual | {"rate_usd_per_hour": "0.096"}]
+    assert "  otherwise m5.large on-demand in us-east-1 · $0.096/h · 1 more offer" in cards.plan_card(plan, 80)
+    plan["plan"]["offers"] = [first, second]
+    assert "  otherwise m5.large spot in us-east-1b · $0.27/h" in cards.plan_card(plan, 80)
+    plan["plan"]["offers"] = [usual, usual | {"machine_type": "c5.large"}]
+    assert "  otherwise c5.large in us-east-1 · $0.27/h" in cards.plan_card(plan, 80)
 
 
 def test_other_metrics_than_ours_are_shown_plainly() -> None:
