@@ -147,10 +147,12 @@ mkdir -p /opt/job
 echo 'echo mounted $0' > /opt/job/run.sh
 docker run --rm -v /opt/job:/job ours/training:1 sh /job/run.sh
 docker run --rm ours/training:1 sh -c 'exit 7'; echo "code $?"
+docker run --rm ours/training:1 sh -c 'shutdown -h now || systemctl poweroff'; echo "power $?"
+docker run --rm -e SECRET=x ours/training:1 sh -c 'tr "\\0" "\\n" </proc/$PPID/environ | grep -c SECRET'
 docker run nobody/else; echo "code $?"
 """
     console = aws.says(aws.start(script), "code 125")
-    for line in ("from the image\ngiven\n", "mounted ", "code 7\n"):
+    for line in ("from the image\ngiven\n", "mounted ", "code 7\n", "power 127\n0\n"):
         assert line in console.replace("\r", "")
 
 

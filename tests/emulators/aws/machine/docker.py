@@ -1,7 +1,9 @@
 """``docker``: an image is what the emulator's settings say it runs; a container is a plain process of the machine.
 
 A mounted folder keeps the machine's path: where the container's path begins an argument or a value, it is changed.
-The awslogs driver writes with the instance role's rights, as Docker's daemon does.
+The awslogs driver writes with the instance role's rights, as Docker's daemon does. A container has no power over its
+host, and does not see Docker among its processes: commands for the host's power fail in it, and what waits for it here
+has none of its variables.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 HOST = Path(os.environ["EC2_HOST"])
 IMAGES = HOST / "images.json"
@@ -54,6 +56,12 @@ WITH_VALUE = (
     "--stop-timeout",
     "--pid",
 )
+HERE = (*KEPT, "HOME", "TMPDIR", "USER", "EC2_MINUTE_S")
+"""Variables of what waits for a container."""
+ABSENT = ("shutdown", "poweroff", "reboot", "halt", "telinit", "init", "systemctl", "systemd-run", "docker")
+"""Commands of the host that no container has."""
+ALONE = "--alone"
+"""How this command calls itself."""
 Lists = dict[str, list[str]]
 LISTS = ("-e", "--env", "--env-file", "-v", "--volume", "--mount", "--log-opt", "--ulimit", "--label")
 
@@ -85,6 +93,7 @@ def environment(known: dict[str, Any], lists: Lists) -> dict[str, str]:
     env = {name: os.environ[name] for name in KEPT if name in os.environ}
     env["HOME"] = os.environ["HOME"]
     env.update(known["env"])
+    env["PATH"] = f"{absent()}:{env['PATH']}"
     for path in lists.get("--env-file", []):
         for row in Path(path).read_text("utf-8").splitlines():
             key, found, value = row.partition("=")
@@ -95,6 +104,18 @@ def environment(known: dict[str, Any], lists: Lists) -> dict[str, str]:
         if found or key in os.environ:
             env[key] = value if found else os.environ[key]
     return env
+
+
+def absent() -> Path:
+    """Return a folder with commands that stand before the computer's own, and only say that they are not there."""
+    folder = HOST / "absent"
+    folder.mkdir(exist_ok=True)
+    for name in ABSENT:
+        path = folder / name
+        if not path.exists():
+            path.write_text(f'#!/bin/sh\necho "{name}: not found" >&2\nexit 127\n', "utf-8")
+            path.chmod(0o755)
+    return folder
 
 
 def mounts(lists: Lists) -> dict[str, str]:
@@ -115,7 +136,7 @@ def pairs(texts: Sequence[str]) -> dict[str, str]:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Act as ``docker run``."""
+    """Act as ``docker run``; what is well asked for goes on as another process."""
     options, lists, words = parse(arguments)
     known = image(words[0]) if words else None
     if known is None:
@@ -138,14 +159,22 @@ def run(arguments: Sequence[str]) -> int:
             return 125
     name = options.get("--name") or f"c{os.getpid()}"
     folder = options.get("-w") or options.get("--workdir") or os.environ["HOME"]
-    folder = folders.get(folder, folder)
-    if "-d" in options or "--detach" in options:
+    detached = "-d" in options or "--detach" in options
+    alone({"name": name, "program": program, "env": env, "folder": folders.get(folder, folder), "log": log}, detached)
+
+
+def alone(plan: dict[str, Any], detached: bool) -> NoReturn:
+    """Go on as a process without the container's variables."""
+    path = HOST / f"container-{os.getpid()}"
+    path.write_text(json.dumps(plan), "utf-8")
+    if detached:
         if os.fork():
-            print(hashlib.sha256(name.encode()).hexdigest())
-            return 0
+            print(hashlib.sha256(plan["name"].encode()).hexdigest(), flush=True)
+            os._exit(0)
         os.setsid()
-        os._exit(work(name, program, env, folder, log))
-    return work(name, program, env, folder, log)
+    env = {name: os.environ[name] for name in HERE if name in os.environ}
+    alias = str(Path(__file__).parents[4] / "alias.py")
+    os.execve(sys.executable, [sys.executable, "-E", "-S", alias, "docker", "docker", ALONE, str(path)], env)
 
 
 def work(name: str, program: list[str], env: dict[str, str], folder: str, log: dict[str, str] | None) -> int:
@@ -256,6 +285,10 @@ def put(log: dict[str, str], line: str) -> None:
 def main(arguments: Sequence[str]) -> int:
     """Act as docker."""
     verb, rest = (arguments[0], arguments[1:]) if arguments else ("version", ())
+    if verb == ALONE:
+        plan = json.loads(Path(rest[0]).read_text("utf-8"))
+        Path(rest[0]).unlink()
+        return work(**plan)
     if verb == "run":
         return run(rest)
     if verb == "pull":
