@@ -14,7 +14,6 @@ from providers.fake.cloud import FakeCloud, FakeMachine, ListingFault
 from providers.interface import (
     BilledLine,
     CloudTrainingProvider,
-    EndAnswer,
     LogChunk,
     Need,
     NotFound,
@@ -76,22 +75,21 @@ class FakeTraining(CloudTrainingProvider):
             self.cloud.settle()
             return self.cloud.view(self._known(machine_id))
 
-    async def terminate(self, machine_id: str) -> EndAnswer:
+    async def terminate(self, machine_id: str) -> None:
         """End a machine, unless its script ignores the call."""
         with self.cloud.faults.around("terminate"):
             self.cloud.settle()
             try:
                 machine = self._known(machine_id)
             except NotFound:
-                return EndAnswer.ABSENT
+                return
             if self.cloud.account != self.cloud.settings.account:
                 raise Refused("another account's machine")
             machine.ending = True
             if machine.terminates_ignored > 0:
                 machine.terminates_ignored -= 1
-            else:
-                self.cloud.stop(machine, self.cloud.clock.now())
-            return EndAnswer.ACCEPTED
+                return
+            self.cloud.stop(machine, self.cloud.clock.now())
 
     async def prove_gone(self, machine: Machine) -> Proof:
         """Two complete listings of the same account without id and name, ``absence_gap_s`` apart."""

@@ -24,7 +24,6 @@ from providers.interface import (
     Ambiguous,
     BilledLine,
     CloudTrainingProvider,
-    EndAnswer,
     LogChunk,
     Need,
     ProviderClock,
@@ -131,10 +130,10 @@ class LocalTraining(CloudTrainingProvider):
         except OSError as error:
             raise Unavailable(f"the process table could not be read: {error}", 1.0) from error
 
-    async def terminate(self, machine_id: str) -> EndAnswer:
+    async def terminate(self, machine_id: str) -> None:
         """Kill every process of the machine, whatever it does about it."""
         try:
-            return await self._worker.call(self._machines.terminate, machine_id)
+            await self._worker.call(self._machines.terminate, machine_id)
         except OSError as error:
             raise Unavailable(f"the machine may not be ended yet: {error}", 1.0) from error
 

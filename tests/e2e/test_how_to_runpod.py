@@ -16,8 +16,9 @@ import pytest
 
 from tests.emulators.runpod.launch import Emulator
 from tests.emulators.runpod.settings import MAIN_KEY
+from tests.support.cloud_house import OWN_IMAGE, own_image
 from tests.support.house import CHECKOUT, _end_with
-from tests.support.runpod_house import ACCESS, OWN_IMAGE, PLACE, SECRET, VOLUME, own_image, platform_settings
+from tests.support.runpod_house import ACCESS, PLACE, SECRET, VOLUME, platform_settings
 
 PAGE = CHECKOUT / "docs" / "how-to" / "first-training-on-runpod.md"
 FENCE = re.compile(r"^```(sh|text)(?: (\w+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -2,49 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.house import House, a_house
+from tests.support.cloud_house import TRAINED_S, metrics, train
 from tests.support.runpod_house import STOCK_IMAGE, a_runpod_house
-
-TRAINED_S = 90.0
-ROWS = b"age,plan,usage,churn\n" + b"".join(
-    b"%d,%s,%d,%d\n" % (20 + i % 50, (b"a", b"b", b"c")[i % 3], i * 37 % 100, (i * 37 % 100 < 40) ^ (i % 11 == 0))
-    for i in range(240)
-)
-
-
-def metrics(house: House, job: dict[str, Any]) -> Any:
-    status, raw = house.ask("GET", f"/v1/models/{job['model']['id']}/files/metrics.json")
-    if status != 200:
-        raise AssertionError(raw)
-    return json.loads(raw)
-
-
-def train(house: House, **order: Any) -> str:
-    return house.train("churn", dataset=house.upload(ROWS), **order)
-
-
-def test_a_training_on_runpod_gives_the_metrics_of_this_computer(tmp_path: Path) -> None:
-    """Switching is one line of configuration; what is trained is the same."""
-    (tmp_path / "local").mkdir()
-    with a_house(tmp_path / "local", REAL_TRAINING="1") as here:
-        local = here.closed(train(here), TRAINED_S)
-        expected = metrics(here, local)
-    with a_runpod_house(tmp_path) as there:
-        rented = there.closed(train(there), TRAINED_S)
-        assert rented["job"]["outcome"] == "succeeded", (rented["job"]["code"], rented["job"]["detail"])
-        assert metrics(there, rented) == expected
-        assert rented["machine"]["terminated_confirmed_at"]
-        assert there.pods() == []
-        seen = there.seen()
-        assert seen["calls"]["pods.create"] == 1
-        assert [life["ended_by"] for life in seen["history"]] == ["pod"]  # it ended itself
 
 
 def test_the_environment_is_made_once_and_the_second_start_makes_no_pip_call(tmp_path: Path) -> None:
@@ -78,7 +43,7 @@ def test_a_stop_ends_the_pod_and_says_so(tmp_path: Path) -> None:
         job_id = train(house)
         house.until(house.pods, "a pod")
         house.stop_job(job_id)
-        house.until_no_pod()
+        house.until_nothing_bills()
         closed = house.closed(job_id)
         assert (closed["job"]["outcome"], closed["job"]["code"]) == ("cancelled", "E-CANCELLED")
         assert closed["machine"]["terminated_confirmed_at"]
@@ -86,11 +51,14 @@ def test_a_stop_ends_the_pod_and_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("faults", "ended_by"),
-    [({"pod.key_403": True}, "account"), ({"create.accept_then": {"value": "500", "calls": 1}}, "pod")],
+    [
+        ({"pod.key_403": True}, ("account",)),
+        ({"create.accept_then": {"value": "500", "calls": 1}}, ("pod", "account")),  # whoever is faster
+    ],
     ids=["the pod may not end itself", "the create's answer is lost"],
 )
 def test_the_platform_at_its_worst_changes_nothing_of_the_result(
-    tmp_path: Path, faults: dict[str, Any], ended_by: str
+    tmp_path: Path, faults: dict[str, Any], ended_by: tuple[str, ...]
 ) -> None:
     """Faults 1 and 31."""
     with a_runpod_house(tmp_path, faults=faults) as house:
@@ -98,4 +66,5 @@ def test_the_platform_at_its_worst_changes_nothing_of_the_result(
         assert job["job"]["outcome"] == "succeeded", (job["job"]["code"], job["job"]["detail"])
         assert house.pods() == []
         seen = house.seen()
-        assert [life["ended_by"] for life in seen["history"]] == [ended_by]
+        (life,) = seen["history"]
+        assert life["ended_by"] in ended_by

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from messages.errors import EXIT_CONFIG
-from tests.e2e.test_runpod import ROWS, TRAINED_S, train
+from tests.support.aws_house import an_aws, variables
+from tests.support.cloud_house import ROWS, TRAINED_S, train
 from tests.support.runpod_house import RunPodHouse, a_runpod_house
 
 START_S = 60.0
@@ -28,10 +29,10 @@ def without_keys(house: RunPodHouse) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_running_runpod_job_is_supervised_to_its_end_after_a_switch_and_its_keys_cannot_be_taken_away(
+def test_a_running_runpod_job_is_supervised_to_its_end_after_a_switch_to_aws_and_its_keys_cannot_be_taken_away(
     tmp_path: Path,
 ) -> None:
-    with a_runpod_house(tmp_path, pull_s=4.0) as house:
+    with a_runpod_house(tmp_path, pull_s=8.0) as house, an_aws(tmp_path / "aws") as aws:
         job_id = train(house)
         house.until(house.pods, "a pod")
         name = house.job(job_id)["job"]["name"]
@@ -45,21 +46,19 @@ def test_a_running_runpod_job_is_supervised_to_its_end_after_a_switch_and_its_ke
         assert "runpod.api_key (RUNPOD_API_KEY)" in lines[0]
         assert len(house.pods()) == 1
 
-        house.start(CLOUD_PROVIDER="local")
-        here = house.closed(house.train("good"))
-        assert (here["job"]["outcome"], here["machine"]["provider"]) == ("succeeded", "local")
+        house.start(variables(aws), CLOUD_PROVIDER="aws")
+        other_id = train(house)
         rented = house.closed(job_id, TRAINED_S)
         assert rented["job"]["outcome"] == "succeeded", (rented["job"]["code"], rented["job"]["detail"])
         assert rented["machine"]["provider"] == "runpod"
         assert rented["machine"]["terminated_confirmed_at"]
         assert rented["model"]["id"]
-        assert house.pods() == []
+        other = house.closed(other_id, TRAINED_S)
+        assert (other["job"]["outcome"], other["machine"]["provider"]) == ("succeeded", "aws"), other["job"]
+        assert other["machine"]["terminated_confirmed_at"]
+        assert house.pods() == aws.control()["alive"] == []
         assert house.seen()["calls"]["pods.create"] == 1
-        house.stop()
-
-        house.start()
-        again = house.closed(train(house), TRAINED_S)
-        assert (again["job"]["outcome"], again["machine"]["provider"]) == ("succeeded", "runpod")
+        assert len(aws.control()["history"]) == 1
 
 
 def test_a_data_set_on_the_volume_is_used_here_after_the_switch_by_a_copy_that_the_plan_tells_of(

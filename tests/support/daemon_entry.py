@@ -1,8 +1,8 @@
 """The daemon as tests run it: the real one, with the test programs in place of the training.
 
 ``CRASH_AT=7 CRASH_WHEN=before`` kills the process with SIGKILL at its seventh journal append: before it is written, or
-right after it is durable. ``COUNT_FILE`` receives the number of appends at the end. ``QUICK_RUNPOD`` makes RunPod as
-quick to believe as its emulator on this computer is.
+right after it is durable. ``COUNT_FILE`` receives the number of appends at the end. ``QUICK_CLOUDS`` makes clouds
+as quick to believe as their emulators on this computer are.
 """
 
 from __future__ import annotations
@@ -19,9 +19,19 @@ from actors.supervisor.work import Program
 from lastcall.daemon import main
 from lastcall.programs import training_program
 from messages.events import Event
+from providers.aws.settings import AWS_TIMINGS, AwsProviderSettings, AwsSettings
 from providers.runpod.provider import RunPodProviderSettings
 from providers.runpod.settings import RUNPOD_TIMINGS, RunPodSettings
 
+QUICK = {
+    "list_interval_s": 0.5,
+    "absence_gap_s": 0.5,
+    "quiet_s": 4.0,
+    "min_age_s": 1.0,
+    "marker_interval_s": 0.5,
+    "marker_gap_s": 0.5,
+    "expected_start_s": 5.0,
+}
 PROGRAMS = Path(__file__).with_name("programs.py")
 
 _sound = SqliteJournal.append
@@ -51,26 +61,18 @@ async def _append(
 
 
 def quick() -> None:
-    """The emulator shows at once what it does: what RunPod needs minutes to be sure of takes seconds here."""
-    timings = RUNPOD_TIMINGS.model_copy(
-        update={
-            "list_interval_s": 0.5,
-            "absence_gap_s": 0.5,
-            "quiet_s": 4.0,
-            "min_age_s": 1.0,
-            "marker_interval_s": 0.5,
-            "marker_gap_s": 0.5,
-            "expected_start_s": 5.0,
-        }
-    )
-    RunPodSettings.model_fields["timings"].default = timings
-    for model in (RunPodSettings, RunPodProviderSettings):
-        model.model_fields["timings"].default = timings
-        model.model_rebuild(force=True)
+    """The emulators show at once what they do: what takes minutes to be sure of elsewhere takes seconds here."""
+    for models, usual in (
+        ((RunPodSettings, RunPodProviderSettings), RUNPOD_TIMINGS),
+        ((AwsSettings, AwsProviderSettings), AWS_TIMINGS),
+    ):
+        for model in models:
+            model.model_fields["timings"].default = usual.model_copy(update=QUICK)
+            model.model_rebuild(force=True)
 
 
 if __name__ == "__main__":
-    if os.environ.get("QUICK_RUNPOD"):
+    if os.environ.get("QUICK_CLOUDS"):
         quick()
     SqliteJournal.append = _append  # type: ignore[method-assign]
     real = os.environ.get("REAL_TRAINING")

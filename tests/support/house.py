@@ -56,12 +56,12 @@ class House:
             "PYTHONPATH": str(CHECKOUT),
         }
 
-    def start(self, *, wait_ready: bool = True, **environment: str) -> House:
+    def start(self, more: Mapping[str, str] | None = None, *, wait_ready: bool = True, **environment: str) -> House:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", self.entry],
                 cwd=self.root,
-                env=self.environment | environment,
+                env=self.environment | dict(more or {}) | environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -229,7 +229,7 @@ def a_house(root: Path, **environment: str) -> Iterator[House]:
     """A daemon that is ended afterwards, with every machine of it."""
     house = House(root)
     try:
-        house.start(wait_ready=True, **environment)
+        house.start(environment)
         yield house
     finally:
         if house.process is not None and house.process.poll() is None:

@@ -1,0 +1,81 @@
+"""Trainings on AWS as a user runs them: a real daemon, instances that really run their user-data, real libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.aws_house import AwsHouse, an_aws_house
+from tests.support.cloud_house import TRAINED_S, train
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsHouse]:
+    with an_aws_house(tmp_path_factory.mktemp("aws")) as house:
+        yield house
+
+
+@pytest.fixture
+def aws(shared: AwsHouse) -> Iterator[AwsHouse]:
+    """The module's daemon and cloud, sound and with nothing rented, before a test and after it."""
+    yield shared
+    shared.emulator.control({"heal": True})
+    shared.until_nothing_bills()
+
+
+def test_spot_that_is_refused_gives_way_to_on_demand_as_the_plan_said_and_the_result_says(aws: AwsHouse) -> None:
+    aws.arm(quota__spot=True)
+    dataset = aws.upload()
+    plan = aws.post("/v1/jobs?dry_run=1", {"dataset": dataset, "target": "churn", "model": "logistic"})["plan"]
+    assert [offer["spot"] for offer in plan["offers"][:3]] == [True, True, False]
+    done = aws.closed(train(aws), TRAINED_S)
+    assert done["job"]["outcome"] == "succeeded", (done["job"]["code"], done["job"]["detail"])
+    assert (done["job"]["attempts"], done["machine"]["spot"]) == (3, False)
+    assert [(one["spot"], one["outcome"]) for one in done["earlier"]] == [(True, "refused")] * 2
+    assert all("MaxSpotInstanceCountExceeded" in one["detail"] for one in done["earlier"])
+    assert len({one["place"] for one in done["earlier"]}) == 2
+
+
+def test_a_spot_instance_that_is_taken_in_mid_run_is_followed_by_the_next_offer_within_the_money(aws: AwsHouse) -> None:
+    before = len(aws.instances())
+    job_id = train(aws, max_cost_usd="1")
+    aws.running(job_id)
+    aws.arm(spot__kill="sudden")
+    done = aws.closed(job_id, TRAINED_S)
+    assert done["job"]["outcome"] == "succeeded", (done["job"]["code"], done["job"]["detail"])
+    first, second = aws.instances()[before:]
+    assert (first["reason"], first["spot"]) == ("Server.SpotInstanceTermination", True)
+    assert second["ended_by"] in ("instance", "account")
+    assert [one["outcome"] for one in done["earlier"]] == ["interrupted"]
+    assert 0 < float(done["earlier"][0]["cost_usd"]) < float(done["job"]["cost_usd"]) <= 1
+
+
+def test_a_daemon_killed_before_the_create_is_answered_and_again_at_work_starts_nothing_twice(tmp_path: Path) -> None:
+    with an_aws_house(tmp_path, faults={"latency": {"value": 6.0, "on": ["ec2.RunInstances"]}}) as house:
+        job_id = train(house)
+        house.until(house.instances, "a create")
+        house.kill()
+        house.emulator.control({"heal": True})
+        house.start()
+        house.running(job_id)
+        house.kill()
+        house.start()
+        done = house.closed(job_id, TRAINED_S)
+        assert done["job"]["outcome"] == "succeeded", (done["job"]["code"], done["job"]["detail"])
+        assert len(house.instances()) == 1
+        kinds = house.kinds(f"job/{job_id}")
+        assert (kinds.count("job.work_started"), kinds.count("job.closed")) == (1, 1)
+        assert "job.create_ambiguous" in kinds
+        house.until_nothing_bills()
+
+
+def test_a_stop_ends_the_instance_and_says_so(aws: AwsHouse) -> None:
+    job_id = train(aws)
+    aws.until(aws.alive, "an instance")
+    aws.stop_job(job_id)
+    aws.until_nothing_bills()
+    done = aws.closed(job_id)
+    assert (done["job"]["outcome"], done["job"]["code"]) == ("cancelled", "E-CANCELLED")
+    assert done["machine"]["terminated_confirmed_at"]
