@@ -8,6 +8,7 @@ import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 from pydantic import Field
@@ -124,6 +125,14 @@ class Machine(Record):
     """Since the container or system last started, as the provider counts it; ``None`` where it does not say."""
 
 
+class Earlier(Record):
+    """The complete listing right before another one."""
+
+    began: Instant
+    shown: frozenset[str]
+    """Ids and names of the machines in it."""
+
+
 class Listing(Record):
     """One whole answer to "what exists?": the only evidence of absence."""
 
@@ -132,10 +141,33 @@ class Listing(Record):
     ended: Instant
     complete: bool
     machines: tuple[Machine, ...] = ()
+    paged: bool = False
+    """It needed more than one page. A machine that ends between two of them can push another one across their border,
+    where neither shows it; so absence takes two such listings in a row."""
+    before: Earlier | None = None
+    """The complete listing right before this one, where there was any."""
 
     def named(self, name: str) -> tuple[Machine, ...]:
         """Return every listed machine with this name (two of one name is a surplus)."""
         return tuple(m for m in self.machines if m.name == name)
+
+    @cached_property
+    def shown(self) -> frozenset[str]:
+        """Ids and names of the machines in it that are not gone."""
+        here = [m for m in self.machines if m.state is not MachineState.GONE]
+        return frozenset((*(m.id for m in here), *(m.name for m in here if m.name)))
+
+    def absent_since(self, *words: str) -> datetime | None:
+        """Return since when no machine has any of these ids and names; ``None`` where this proves no absence.
+
+        That is the begin of the listing, or of the one before it where it needed more than one page.
+        """
+        if not self.complete or not self.shown.isdisjoint(words):
+            return None
+        if not self.paged:
+            return self.began
+        before = self.before
+        return before.began if before is not None and before.shown.isdisjoint(words) else None
 
 
 class Gone(Record):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from messages.machines import Machine, Proof, Timings, Unknown
+from messages.machines import Alive, Listing, Machine, Proof, Timings, Unknown
 from providers.interface import ProviderClock, ProviderError
 
 T = TypeVar("T")
@@ -41,6 +42,26 @@ class Prover(ABC, Generic[T]):
         """Return for how long absence does not count yet."""
         return self._timings.min_age_s - (self._clock.now() - machine.first_seen).total_seconds()
 
+    async def _unlisted(
+        self, machine: Machine, since: datetime, listing: Listing, again: Callable[[], Awaitable[Listing]]
+    ) -> Listing | Alive | Unknown:
+        """Return a listing that proves absence since ``since``, or why there is none.
+
+        ``listing`` began then or later. Where it needed more than one page, the one ``again`` gives has to agree: begun
+        once ``listing`` was over. Raises ProviderError.
+        """
+        for left in (1, 0):
+            if not listing.complete or listing.account != machine.account:
+                return Unknown(detail="the listing is cut, or of an account that is not confirmed")
+            if not listing.shown.isdisjoint(_words(machine)):
+                return Alive(detail="it is listed")
+            absent_since = listing.absent_since(*_words(machine))
+            if absent_since is not None and (not listing.paged or absent_since >= since):
+                return listing
+            if left:
+                listing = await again()
+        return Unknown(detail="two listings of several pages in a row do not agree that it is gone")
+
     @abstractmethod
     async def _prove(self, machine: Machine) -> Proof:
         """Look, and look again. Raises ProviderError."""
@@ -48,3 +69,16 @@ class Prover(ABC, Generic[T]):
     @abstractmethod
     async def _get(self, machine: Machine) -> T | None:
         """Return what the provider says of it, or ``None`` for "not found". Raises ProviderError."""
+
+
+def evidence_of(listing: Listing, of: str) -> str:
+    """Return one line on a listing that proves a machine's absence; ``of`` says what it lists."""
+    before = listing.before
+    if not listing.paged or before is None:
+        return f"{listing.began:%H:%M:%S} a complete list of {of} begun here shows neither its id nor its name"
+    both = f"{before.began:%H:%M:%S} and {listing.began:%H:%M:%S}"
+    return f"{both} two complete lists of {of}, one right after the other, show neither its id nor its name"
+
+
+def _words(machine: Machine) -> tuple[str, ...]:
+    return (machine.id, machine.name) if machine.name else (machine.id,)

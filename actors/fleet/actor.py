@@ -403,8 +403,7 @@ def _sighted(watched: fm.Watched, listing: Listing, machines: tuple[Machine, ...
     return Sighted(
         name=watched.name,
         account=listing.account,
-        complete=listing.complete,
-        began=listing.began,
+        absent_since=listing.absent_since(watched.name),
         machines=machines,
         folder_empty=folder_empty,
     )

@@ -135,7 +135,7 @@ def _adopt(attempt: Attempt, seen: Sighted, now: datetime) -> list[ev.Event]:
 
 
 def _absent(attempt: Attempt, seen: Sighted, now: datetime, rules: Rules) -> list[ev.Event]:
-    """The quiet time is over, and a complete listing begun after it is empty of the name.
+    """The quiet time is over, and complete listings begun after it are empty of the name.
 
     With an empty folder too, nothing was ever made. A start in the folder proves the opposite: the machine did its
     work and was gone before anybody listed it, and that work must not be done again.
@@ -143,12 +143,12 @@ def _absent(attempt: Attempt, seen: Sighted, now: datetime, rules: Rules) -> lis
     if attempt.machine or attempt.never_seen or attempt.ambiguous is None or attempt.request is None:
         return []
     quiet_ends = attempt.ambiguous.call_ended + seconds(rules.timings.quiet_s)
-    if not seen.complete or seen.began < quiet_ends or not _timed(attempt, rules):
+    if seen.absent_since is None or seen.absent_since < quiet_ends or not _timed(attempt, rules):
         return []
     if attempt.started:
         machine = _from_folder(attempt.request, seen.account, attempt.started)
         return [ev.MachineFound(attempt=attempt.number, machine=machine, at=now)]
-    return [ev.NeverSeen(attempt=attempt.number, listing_began=seen.began)] if seen.folder_empty else []
+    return [ev.NeverSeen(attempt=attempt.number, listing_began=seen.absent_since)] if seen.folder_empty else []
 
 
 def _from_folder(request: LaunchRequest, account: str, started: ev.WorkStarted) -> Machine:

@@ -39,8 +39,8 @@ class Sighted(Observation):
 
     name: str
     account: str
-    complete: bool
-    began: Instant
+    absent_since: Instant | None
+    """Since when complete listings show nothing of the name; ``None``: it is listed, or its absence is not proven."""
     machines: tuple[Machine, ...]
     folder_empty: bool = False
     """The job folder was read after the listing began and holds no trace of a start."""

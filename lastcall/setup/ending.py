@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
+from messages.base import seconds
 from messages.machines import Gone, Machine
 from providers.interface import CloudTrainingProvider, ProviderClock, ProviderError
 
@@ -56,15 +57,15 @@ async def _end(
 
 
 async def _search(training: CloudTrainingProvider, clock: ProviderClock, name: str) -> list[Machine]:
-    """Return what a lost create made; a complete listing after the quiet time that lacks it says: nothing."""
-    give_up = clock.monotonic() + UNANSWERED_S
+    """Return what a lost create made; complete listings after the quiet time that lack it say: nothing."""
+    give_up, shown_by = clock.monotonic() + UNANSWERED_S, clock.now() + seconds(UNANSWERED_S)
     while True:
-        late = clock.monotonic() >= give_up
         with suppress(ProviderError):
             listing = await training.list_machines()
             if found := list(listing.named(name)):
                 return found
-            if late and listing.complete:
+            absent_since = listing.absent_since(name)
+            if absent_since is not None and absent_since >= shown_by:
                 return []
         if clock.monotonic() >= give_up + UNANSWERED_S:
             raise StillRuns(words(name))

@@ -28,7 +28,7 @@ class Lister(Lists[Instance]):
     """Lists instances. ``sights`` remembers when each was first seen."""
 
     def __init__(self, client: Client, account: Account, sights: Sights, unanswered: Unanswered) -> None:
-        super().__init__(client.clock, client.settings.timings, "aws listing")
+        super().__init__(client.clock, client.settings.timings, "aws listing", PAGE_ITEMS)
         self._client = client
         self._account = account
         self._sights = sights
@@ -36,25 +36,24 @@ class Lister(Lists[Instance]):
         self._leftovers = Leftovers(client)
 
     async def _list(self) -> Listing:
-        clock = self._clock
         account, confirmed = await self._whose(self._account.fresh())
         await self._unanswered.repeat()
-        began = clock.now()
-        found, complete = await self._walk()
+        began = self._clock.now()
+        walk = await self._walk()
+        found = walk.items
         if confirmed and self._suspicious(found):
             account, confirmed = await self._whose(self._account.confirm())
         if any(self._account.named(one.owner) != account for one in found if one.owner):
             account, confirmed = OTHER, False
         found += self._unanswered.missing(frozenset(one.id for one in found))
-        if confirmed and complete:
+        if confirmed and walk.whole:
             found += await self._leftovers.of(frozenset(one.name for one in found))
         alive = [one for one in found if one.state is not MachineState.GONE]
         machines = tuple(one.machine(account, self._sights.first_seen(one.id)) for one in alive)
-        whole = complete and confirmed
-        if whole:
-            self._known = frozenset(machine.id for machine in machines)
+        listing = self._told(account, began, machines, walk, sure=confirmed)
+        if listing.complete:
             self._sights.listed(m for m in machines if m.state is not MachineState.ENDING)
-        return Listing(account=account, began=began, ended=clock.now(), complete=whole, machines=machines)
+        return listing
 
     async def _whose(self, asked: Awaitable[str]) -> tuple[str, bool]:
         """Return the account's name and whether it is confirmed."""
@@ -65,9 +64,9 @@ class Lister(Lists[Instance]):
         except ProviderError:
             return self._account.last or OTHER, False
 
-    async def _page(self, cursor: str | None, _number: int) -> Page[Instance]:
+    async def _page(self, cursor: str | None, _number: int, size: int) -> Page[Instance]:
         asked: dict[str, object] = {
-            "MaxResults": PAGE_ITEMS,
+            "MaxResults": size,
             "Filters": [{"Name": "instance-state-name", "Values": list(STATES)}],
         }
         if cursor is not None:

@@ -1,8 +1,9 @@
 """Proof that an instance is gone, with its spot request and its disks (design.md 6; faults 18, 19).
 
 EC2 says ``terminated`` for about an hour, then forgets. So gone is: terminated, or "not found" of an id that is old
-enough with two complete lists 60 s apart that do not show it; and no open spot request and no disk of its name. All of
-it under the account it was launched in, confirmed in the same minute. What is left over is removed on the way.
+enough with two complete lists 60 s apart that do not show it; and no open spot request and no disk of its name. A list
+of more than one page counts with the next one, which has to agree. All of it under the account it was launched in,
+confirmed in the same minute. What is left over is removed on the way.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
+from messages.base import seconds
 from messages.machines import Alive, Gone, Listing, Machine, MachineState, Proof, Unknown
 from providers import proof
 from providers.aws import instances, leftovers
@@ -49,19 +51,24 @@ class Prover(proof.Prover[Instance]):
         if left is not None:
             return left
         looks = 1 if seen is not None else 2
-        listing = await self._lister.anew()
+        since, listed = clock.now(), await self._lister.anew()
         for number in range(looks):
             if number:
-                due = clock.monotonic() + self._timings.absence_gap_s
-                await clock.sleep(self._timings.absence_gap_s + self._timings.list_interval_s)
-                listing = await self._lister.begun_since(due)
-            verdict = _verdict(listing, machine)
-            if verdict is not None:
-                return verdict
-            evidence.append(
-                f"{listing.began:%H:%M:%S} a complete list of the account's instances shows neither its id nor its name"
-            )
-        return await self._confirmed(machine, first, listing, evidence)
+                since = clock.now() + seconds(self._timings.absence_gap_s)
+                listed = await self._later(self._timings.absence_gap_s)
+            found = await self._unlisted(machine, since, listed, self._later)
+            if not isinstance(found, Listing):
+                return found
+            listed = found
+            evidence.append(proof.evidence_of(listed, "the account's instances"))
+        return await self._confirmed(machine, first, listed, evidence)
+
+    async def _later(self, gap_s: float = 0.0) -> Listing:
+        """Return a later listing, begun at least ``gap_s`` from now: the one that is due anyway where there is one."""
+        interval_s = self._timings.list_interval_s
+        due = self._clock.monotonic() + max(gap_s, interval_s / 2)
+        await self._clock.sleep(gap_s + interval_s)
+        return await self._lister.begun_since(due)
 
     async def _await_end(self, machine: Machine) -> None:
         """Wait a while for what is shutting down, by the lists that are made anyway."""
@@ -114,15 +121,6 @@ class Prover(proof.Prover[Instance]):
             return await leftovers.describe(self._client, machine.id)
         except NotFound:
             return None
-
-
-def _verdict(listing: Listing, machine: Machine) -> Proof | None:
-    """Return why a listing ends the proof, or ``None`` where it shows nothing of the machine."""
-    if not listing.complete or listing.account != machine.account:
-        return Unknown(detail="the listing is cut, or of an account that is not confirmed")
-    if any(machine.id == m.id or (machine.name and machine.name == m.name) for m in listing.machines):
-        return Alive(detail="it is listed")
-    return None
 
 
 def _said(at: datetime, machine: Machine, seen: Instance | None) -> str:

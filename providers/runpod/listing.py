@@ -27,7 +27,7 @@ class Lister(Lists[Pod]):
     """Lists pods. ``sights`` remembers when each was first seen."""
 
     def __init__(self, client: Client, account: Account, sights: Sights) -> None:
-        super().__init__(client.clock, client.settings.timings, "runpod listing")
+        super().__init__(client.clock, client.settings.timings, "runpod listing", PAGE_ITEMS)
         self._client = client
         self._account = account
         self._sights = sights
@@ -40,18 +40,16 @@ class Lister(Lists[Pod]):
         return least if rate is None else max(least, self._pages / (rate / 2))
 
     async def _list(self) -> Listing:
-        clock = self._clock
         account, confirmed = await self._whose(self._account.fresh())
-        began = clock.now()
-        pods, complete = await self._walk()
-        if confirmed and self._suspicious(pods):
+        began = self._clock.now()
+        walk = await self._walk()
+        if confirmed and self._suspicious(walk.items):
             account, confirmed = await self._whose(self._account.confirm())
-        seen = tuple(self._machine(pod) for pod in pods if pod.state is not MachineState.GONE)
-        whole = complete and confirmed
-        if whole:
-            self._known = frozenset(machine.id for machine in seen)
+        seen = tuple(self._machine(pod) for pod in walk.items if pod.state is not MachineState.GONE)
+        listing = self._told(account, began, seen, walk, sure=confirmed)
+        if listing.complete:
             self._sights.listed(seen)
-        return Listing(account=account, began=began, ended=clock.now(), complete=whole, machines=seen)
+        return listing
 
     async def _whose(self, asked: Awaitable[str]) -> tuple[str, bool]:
         """Return the account's name and whether it is confirmed."""
@@ -65,8 +63,8 @@ class Lister(Lists[Pod]):
     def _machine(self, pod: Pod) -> Machine:
         return pod.machine(self._account.fingerprint, self._sights.first_seen(pod.id))
 
-    async def _page(self, cursor: str | None, number: int) -> Page[Pod]:
-        query = {"limit": str(PAGE_ITEMS)} | ({"cursor": cursor} if cursor is not None else {})
+    async def _page(self, cursor: str | None, number: int, size: int) -> Page[Pod]:
+        query = {"limit": str(size)} | ({"cursor": cursor} if cursor is not None else {})
         call = Call("GET", "/pods", Priority.LIST, query=query, reply_bytes_max=PAGE_BYTES_MAX)
         read = read_page(await self._client.read(call, _WHAT), "pods")
         if read is None:

@@ -1,4 +1,5 @@
 """Proof that a pod is gone (design.md 6): GET finds nothing, and 15 s later a complete list and one more GET neither.
+A list of more than one page counts with the next one, which has to agree.
 
 All of it under the account the pod was launched in, confirmed in the same minute. A pod whose create is young may not
 be shown yet, so its absence is looked at again and again until it is old enough; whatever shows meanwhile is alive.
@@ -10,6 +11,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from messages.base import seconds
 from messages.machines import Alive, Gone, Listing, Machine, MachineState, Proof, Unknown
 from providers import proof
 from providers.interface import NotFound, Refused, Unavailable
@@ -39,39 +41,42 @@ class Prover(proof.Prover[str]):
         first, seen = await self._look(machine)
         if seen is not None:
             return Alive(detail=f"RunPod still knows it as {seen or 'a pod without a status'}")
-        due = clock.monotonic() + timings.absence_gap_s
+        due, since = clock.monotonic() + timings.absence_gap_s, clock.now() + seconds(timings.absence_gap_s)
         await clock.sleep(timings.absence_gap_s + self._lister.interval_s())
-        listing = await self._listed(due)
-        if not listing.complete or listing.account != machine.account:
-            return Unknown(detail="the listing is cut, or of an account that is not confirmed")
-        if any(machine.id == m.id or machine.name == m.name for m in listing.machines):
-            return Alive(detail="it is listed")
+        listing = await self._unlisted(machine, since, await self._listed(due), self._next)
+        if not isinstance(listing, Listing):
+            return listing
         second, seen = clock.now(), await self._get(machine)
         if seen is not None:
             return Alive(detail=f"RunPod knows it again as {seen or 'a pod without a status'}")
-        return await self._confirmed(machine, first, listing.began, second, empty=not listing.machines)
+        return await self._confirmed(machine, first, listing, second)
 
-    async def _confirmed(
-        self, machine: Machine, first: datetime, listed: datetime, second: datetime, *, empty: bool
-    ) -> Proof:
+    async def _confirmed(self, machine: Machine, first: datetime, listing: Listing, second: datetime) -> Proof:
         """Read whose account answered: after an empty listing anew, else within the minute."""
         clock = self._clock
         try:
-            account = await (self._account.confirm() if empty else self._account.fresh())
+            account = await (self._account.fresh() if listing.machines else self._account.confirm())
         except Refused as error:
             return Unknown(detail=f"another account answers: {error}")
         return Gone(
             account=account,
             at=clock.now(),
             absent_since=first,
-            listing_began=listed,
+            listing_began=listing.began,
             evidence=(
                 f"{first:%H:%M:%S} RunPod was asked for pod {machine.id}: not found",
-                f"{listed:%H:%M:%S} a complete list of the account's pods begun here shows neither its id nor its name",
+                proof.evidence_of(listing, "the account's pods"),
                 f"{second:%H:%M:%S} asked again for pod {machine.id}: not found",
                 f"{clock.now():%H:%M:%S} the account was confirmed as {account}",
             ),
         )
+
+    async def _next(self) -> Listing:
+        """Return a later listing, the one that is due anyway where there is one. Raises Unavailable."""
+        interval_s = self._lister.interval_s()
+        due = self._clock.monotonic() + interval_s / 2
+        await self._clock.sleep(interval_s)
+        return await self._listed(due)
 
     async def _listed(self, due: float) -> Listing:
         """Return a listing begun at ``due`` or later, asked for as often as patience allows. Raises Unavailable."""

@@ -238,8 +238,7 @@ class Story:
             Sighted(
                 name=self.name,
                 account=account,
-                complete=complete,
-                began=self.now,
+                absent_since=self.now if complete and not machines else None,
                 machines=machines,
                 folder_empty=empty,
             )

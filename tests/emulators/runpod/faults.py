@@ -57,6 +57,8 @@ class Faults:
     list_drop_page: Annotated[Switch[int] | None, "list.drop_page", Rule(whole, LISTS)] = None
     """Number of the page (from 1) that is silently passed over."""
     list_mid_500: Annotated[Switch[bool] | None, "list.mid_500", Rule(yes, LISTS)] = None
+    list_mid_delete: Annotated[Switch[int] | None, "list.mid_delete", Rule(whole, LISTS)] = None
+    """So many pods of somebody else, the oldest, are deleted before each page but the first."""
     list_empty_once: Annotated[Switch[bool] | None, "list.empty_once", Rule(yes, LISTS)] = None
     list_strip_env: Annotated[Switch[bool] | None, "list.strip_env", Rule(yes, LISTS)] = None
     get_404_for: Annotated[Switch[float] | None, "get.404_for", Rule(number, CREATES)] = None

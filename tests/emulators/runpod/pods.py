@@ -82,20 +82,24 @@ class PodsApi:
     def list_pods(self, request: Request, caller: Caller, now: float) -> Response:
         """Answer GET /v2/pods."""
         query = parse_qs(request.query, keep_blank_values=True)
+        page, place = _cursor(query.get("cursor", [""])[0])
+        if page > 1:
+            self._delete_some(self._faults.hit("list.mid_delete", LIST, now) or 0, now)
         pods = self._listed(caller.account, now)
         if self._faults.hit("list.empty_once", LIST, now):
             pods = []
         if not self._settings.pages:
             return document(200, {"pods": [self._in_list(pod, now) for pod in pods]})
         limit = _limit(query)
-        page, after = _cursor(query.get("cursor", [""])[0])
         if page > 1 and self._faults.hit("list.mid_500", LIST, now):
             raise Problem(500, "internal server error")
-        rest = [pod for pod in pods if pod.number > after]
+        by_place = self._settings.cursors == "offset"
+        rest = pods[place:] if by_place else [pod for pod in pods if pod.number > place]
         if self._faults.standing("list.drop_page", LIST, now) == page and self._faults.hit("list.drop_page", LIST, now):
             rest, page = rest[limit:], page + 1
         shown, more = rest[:limit], len(rest) > limit
-        following = f"p{page + 1}.{shown[-1].number}" if more else None
+        reached = len(pods) - len(rest) + limit if by_place else shown[-1].number if shown else place
+        following = f"p{page + 1}.{reached}" if more else None
         if self._faults.hit("list.repeat_cursor", LIST, now):
             following, more = REPEATED_CURSOR, True
         pagination = {"nextCursor": following, "hasNextPage": more}
@@ -191,6 +195,11 @@ class PodsApi:
         ways: dict[str | None, Any] = {"timeout": "hang", "reset": "reset"}
         return Response(201, headers, shown, lost=ways.get(lost))
 
+    def _delete_some(self, count: int, now: float) -> None:
+        """End the oldest pods of somebody else."""
+        for pod in [pod for pod in self._hosts.pods() if pod.fate.foreign][:count]:
+            self._hosts.terminate(pod, "platform", "somebody else", now)
+
     def _listed(self, account: str, now: float) -> list[Pod]:
         def shown(pod: Pod) -> bool:
             return (pod.life.visible_at or 0.0) <= now and pod.hidden_until <= now
@@ -224,7 +233,7 @@ def _limit(query: Mapping[str, list[str]]) -> int:
 
 
 def _cursor(text: str) -> tuple[int, int]:
-    """Return the number of the page and of the last pod before it."""
+    """Return the number of the page, and what is before it: so many pods, or pods up to this number."""
     if not text or text == REPEATED_CURSOR:
         return 1, 0
     page, _, number = text.removeprefix("p").partition(".")

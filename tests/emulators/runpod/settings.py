@@ -69,6 +69,9 @@ class Settings:
     spec: Dialect = "2026-10"
     pagination: bool | None = None
     """``None``: as the dialect has it (August had none)."""
+    cursors: Literal["offset", "key"] = "offset"
+    """Whether a cursor means a number of pods or a pod. Nobody says which it is (fact sheet 1.1); by numbers a pod that
+    is deleted between two pages hides another one, so that is the default."""
     accounts: Mapping[str, AccountSettings] = field(default_factory=_accounts)
     volumes: Mapping[str, VolumeSettings] = field(default_factory=dict)
     """Volume id → what it is."""

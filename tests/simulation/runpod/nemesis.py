@@ -109,6 +109,7 @@ KINDS: Final[dict[str, Kind]] = {
     "deletes fail": Kind(5, _one("delete.fail_for", _pick(500, 502, 503)), blinding=True, when="running"),
     "cursor repeats": Kind(6, _one("list.repeat_cursor", _yes, (1, 8)), blinding=True),
     "page dropped": Kind(6, _one("list.drop_page", lambda _: 1, (1, 3)), blinding=True),
+    "deletion between two pages": Kind(6, _one("list.mid_delete", lambda _: 1, (1, 8))),
     "list breaks off": Kind(6, _one("list.mid_500", _yes, (1, 8)), blinding=True),
     "empty list": Kind(7, _one("list.empty_once", _yes, (1, 3)), when="running"),
     "empty list late": Kind(7, _one("list.empty_once", _yes, (1, 3)), when="late"),

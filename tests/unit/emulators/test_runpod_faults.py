@@ -213,6 +213,16 @@ def mid_500(client: Client) -> None:
     assert [one.status for one in pages(client)] == [200, 500]
 
 
+@shows("list.mid_delete")
+def mid_delete(client: Client) -> None:
+    """By numbers the pod behind the border moves over it and is on neither page; the next list has it."""
+    client.fault(foreign_pods={"value": ["f0", "f1"]})
+    client.fault(list__mid_delete={"value": 1, "calls": 1})
+    shown = [[pod["name"] for pod in one.json["pods"]] for one in pages(client)]
+    assert shown == [["f0", "f1"], ["p1", "p2"], ["p3", "p4"]]
+    assert client.names() == ["f1", "p0", "p1", "p2", "p3", "p4"]
+
+
 @shows("list.empty_once")
 def empty_once(client: Client) -> None:
     client.create()

@@ -325,7 +325,7 @@ def test_a_listing_while_the_create_is_out_says_nothing() -> None:
 
 
 def test_a_listing_of_a_job_without_an_intent_says_nothing() -> None:
-    seen = Sighted(name="n", account=ACCOUNT, complete=True, began=START, machines=(), folder_empty=True)
+    seen = Sighted(name="n", account=ACCOUNT, absent_since=START, machines=(), folder_empty=True)
     assert decide(Story().job, seen, START, RULES) == []
     refused = Story().refused()
     assert decide(refused.job, seen, START, RULES) == []
@@ -335,7 +335,7 @@ def test_a_machine_listed_after_a_refusal_is_left_to_the_orphan_rule() -> None:
     story = Story(plan((offer("a"),))).reserved()
     name = story.name
     job = evolve(story.job, ev.LaunchRefused(attempt=1, reason="refused", detail="", at=START))
-    seen = Sighted(name=name, account=ACCOUNT, complete=True, began=START, machines=(machine(name),))
+    seen = Sighted(name=name, account=ACCOUNT, absent_since=None, machines=(machine(name),))
     assert [e.kind for e in decide(job, seen, START, RULES)] == ["job.attempt_ended", "job.closed"]
 
 
@@ -612,7 +612,7 @@ def test_a_deadline_that_an_earlier_run_set_waits_until_the_clock_is_certain(run
 def test_a_quiet_time_that_an_earlier_run_began_is_not_over_by_a_clock_that_may_be_wrong() -> None:
     story = Story().reserved().ambiguous()
     later = story.now + timedelta(days=1)
-    seen = Sighted(name=story.name, account=ACCOUNT, complete=True, began=later, machines=(), folder_empty=True)
+    seen = Sighted(name=story.name, account=ACCOUNT, absent_since=later, machines=(), folder_empty=True)
     restarted = RULES._replace(run="run-2")
     assert decide(story.job, seen, later, restarted._replace(clock_sure=False)) == []
     assert "job.never_seen" in [e.kind for e in decide(story.job, seen, later, restarted)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from unittest.mock import patch
 
 import pytest
 
@@ -53,6 +54,18 @@ async def test_a_forgotten_instance_needs_two_complete_lists_a_minute_apart() ->
     assert (cloud.clock.now() - began).total_seconds() >= 60
     assert cloud.calls("DescribeInstances") - before == 3
     assert sum("complete list" in line for line in proof.evidence) == 2
+
+
+async def test_lists_of_several_pages_count_in_pairs() -> None:
+    cloud = Cloud(Settings(forget_s=60.0))
+    cloud.arm("foreign_instances", 8)
+    made = await ended(cloud)
+    await cloud.clock.advance(200)
+    with patch("providers.aws.listing.PAGE_ITEMS", 6):
+        cloud.training = cloud.open()
+        proof = await proven(cloud, made)
+    assert isinstance(proof, Gone)
+    assert sum("two complete lists" in line for line in proof.evidence) == 2
 
 
 async def test_an_instance_that_ec2_does_not_show_yet_is_not_gone() -> None:
