@@ -55,7 +55,7 @@ class Fleets:
         self.refs: dict[ProviderKind, Ref[Any]] = {}
         for kind, provider in parts.rented.items():
             self.kept[kind] = Kept()
-            self.certainties[kind] = Certainty(provider.training, world.clock)
+            self.certainties[kind] = Certainty(provider.training, world.clock, provider.storage)
             self._rules[kind] = Rules(parts.naming, provider.training.timings, world.run, parts.layout(kind))
 
     def start(self) -> None:

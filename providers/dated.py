@@ -1,4 +1,4 @@
-"""What a service's answers say of the time (fault 15): our clock may be off, or theirs.."""
+"""What a service's answers say of the time (fault 15): our clock may be off, or theirs."""
 
 from __future__ import annotations
 

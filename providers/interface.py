@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from decimal import Decimal
+from enum import Enum
 from types import MappingProxyType
 from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
@@ -91,6 +92,15 @@ class LogChunk(NamedTuple):
     text: str
 
 
+class EndAnswer(Enum):
+    """What a provider says when it is asked to end a machine and does not refuse. Neither is a proof."""
+
+    ACCEPTED = "accepted"
+    """The machine was there, and it ends: from now on, or because it was asked before."""
+    ABSENT = "absent"
+    """There was nothing to end: it ended by itself, or it is too young to be shown. It ended at no time this tells."""
+
+
 class CloudTrainingProvider(ABC):
     """Rents machines. Every call has a total deadline of its own."""
 
@@ -132,8 +142,8 @@ class CloudTrainingProvider(ABC):
         """Return one machine as it is now. Raises NotFound or Unavailable."""
 
     @abstractmethod
-    async def terminate(self, machine_id: str) -> None:
-        """Ask for the end of a machine and return once that is accepted. Idempotent: gone already is success.
+    async def terminate(self, machine_id: str) -> EndAnswer:
+        """Ask for the end of a machine; return whether that was accepted or there was none. Idempotent.
 
         Raises Unavailable or Refused; the caller repeats until ``prove_gone`` says Gone.
         """
@@ -176,10 +186,13 @@ class ExitEvents(Protocol):
 
 @runtime_checkable
 class TellsTime(Protocol):
-    """Optional: the provider's answers carry its own time, which a computer's clock can be compared with."""
+    """Optional: a service's answers carry its own time, which a computer's clock can be compared with.
+
+    Trainings may tell it, and storage, which is another service with another clock.
+    """
 
     def clock_off_s(self) -> float | None:
-        """Return by how many seconds the provider's clock is ahead of ours, as of its last answer.
+        """Return by how many seconds the service's clock is ahead of ours, as of its last answer.
 
         ``None`` before the first answer.
         """

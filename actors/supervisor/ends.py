@@ -1,6 +1,6 @@
-"""The one way a machine ends, whoever asks for it: ask until it is accepted, prove, ask again when it shows alive.
+"""The one way a machine ends, whoever asks for it: ask until it is answered, prove, ask again when it shows alive.
 
-For ever: only a proof ends it. What is accepted is not asked again while nothing shows the machine, since every call
+For ever: only a proof ends it. What was answered is not asked again while nothing shows the machine, since every call
 counts against the provider's quota, and proofs need calls too.
 """
 
@@ -12,11 +12,11 @@ from typing import Any, Final, NamedTuple
 
 from actors.runtime.world import Clock
 from actors.supervisor.tools import BACKOFF_FIRST_S, BACKOFF_MAX_S
-from messages.machines import Alive, Gone, Machine, Proof
-from providers.interface import CloudTrainingProvider, ProviderError, Unavailable
+from messages.machines import Alive, Gone, Machine
+from providers.interface import CloudTrainingProvider, EndAnswer, ProviderError, Unavailable
 
 ASK_AGAIN_S: Final = 5.0
-"""A machine still alive so long after its end was accepted is asked to end anew: an answer can be a lie (fault 5)."""
+"""A machine still alive so long after its end was answered is asked to end anew: an answer can be a lie (fault 5)."""
 
 
 class Ended(NamedTuple):
@@ -29,6 +29,17 @@ class Ended(NamedTuple):
     """When a call was accepted first. A second machine of a name counts as alive while the first one is."""
 
 
+class _Asked(NamedTuple):
+    """A call that was answered."""
+
+    at: datetime
+    accepted: bool
+
+    @property
+    def accepted_at(self) -> datetime | None:
+        return self.at if self.accepted else None
+
+
 async def until_gone(
     training: CloudTrainingProvider,
     clock: Clock,
@@ -38,38 +49,38 @@ async def until_gone(
     accepted_at: datetime | None = None,
     accepted: Callable[[datetime], None] = lambda _: None,
 ) -> Ended:
-    """Return once ``machine`` is proven gone. ``accepted_at`` is an earlier acceptance, ``accepted`` hears of new."""
+    """Return once ``machine`` is proven gone. ``accepted_at`` is an earlier acceptance, ``accepted`` hears of new.
+
+    "There is none" answers a call as well, and is no acceptance: nobody knows since when there is none.
+    """
     wait_s = BACKOFF_FIRST_S
     first = accepted_at
+    asked = _Asked(accepted_at, accepted=True) if accepted_at else None
     while True:
         pause_s = wait_s
-        if accepted_at is None:
-            accepted_at, pause_s = await _ask(training, clock, machine, log, wait_s)
-            if accepted_at is not None:
-                first = first or accepted_at
-                accepted(accepted_at)
+        if asked is None:
+            asked, pause_s = await _ask(training, clock, machine, log, wait_s)
+            if asked is not None and asked.accepted:
+                first = first or asked.at
+                accepted(asked.at)
         proof = await training.prove_gone(machine)
         if isinstance(proof, Gone):
-            return Ended(proof, accepted_at, first)
+            return Ended(proof, asked.accepted_at if asked else None, first)
         log("not_gone_yet", machine=machine.id, detail=proof.detail)
-        if accepted_at is not None and _ignored(proof, accepted_at, clock.now()):
-            accepted_at = None
+        if asked is not None and isinstance(proof, Alive) and (clock.now() - asked.at).total_seconds() >= ASK_AGAIN_S:
+            asked = None
         await clock.sleep(pause_s)
         wait_s = min(BACKOFF_MAX_S, wait_s * 2)
 
 
 async def _ask(
     training: CloudTrainingProvider, clock: Clock, machine: Machine, log: Callable[..., Any], wait_s: float
-) -> tuple[datetime | None, float]:
-    """Ask once; return when it was accepted, or ``None``, and how long to wait before asking again."""
+) -> tuple[_Asked | None, float]:
+    """Ask once; return the answer, or ``None``, and how long to wait before asking again."""
     try:
-        await training.terminate(machine.id)
+        answer = await training.terminate(machine.id)
     except (ProviderError, OSError, TimeoutError) as error:
         log("terminate_failed", machine=machine.id, error=str(error))
         wished_s = error.retry_after_s if isinstance(error, Unavailable) else 0.0
         return None, min(BACKOFF_MAX_S, max(wait_s, wished_s))
-    return clock.now(), wait_s
-
-
-def _ignored(proof: Proof, accepted_at: datetime, now: datetime) -> bool:
-    return isinstance(proof, Alive) and (now - accepted_at).total_seconds() >= ASK_AGAIN_S
+    return _Asked(clock.now(), answer is EndAnswer.ACCEPTED), wait_s

@@ -17,6 +17,7 @@ from containers.job import folder as names
 from containers.job.artifacts import is_full
 from containers.job.clock import Clock, instant
 from containers.job.folder import Folder, dump, log_name, parse_object, read_regular
+from containers.job.opening import held_elsewhere
 from containers.job.settings import Settings
 from containers.job.spec import Control, parse_control
 from containers.job.spool import Spool
@@ -42,6 +43,8 @@ class Courier:
         """The newest control seen; an unreadable file leaves it as it is."""
         self.fenced = False
         """Another wrapper's nonce, or a marker, was seen in the folder."""
+        self.held_elsewhere = False
+        """The nonce seen is another machine's."""
         self.marker_exists = False
         self.log_files = 0
         self.vitals: dict[str, Any] = {"stage": ""}
@@ -113,10 +116,12 @@ class Courier:
         """See whether the attempt is still ours. Only what is positively there counts, never what is missing."""
         try:
             self.marker_exists = self._folder.exists(names.RESULT)
-            nonce = self._folder.read(names.STARTED).get("nonce")
+            started = self._folder.read(names.STARTED)
         except _TROUBLE:
-            nonce = self._nonce
-        if self.marker_exists or nonce != self._nonce:
+            started = {"nonce": self._nonce}
+        taken = started.get("nonce") != self._nonce
+        if self.marker_exists or taken:
+            self.held_elsewhere = taken and held_elsewhere(started, self._settings)
             self.fenced = True
             self._wake()
 

@@ -142,6 +142,7 @@ class Life:
                 Ended(
                     reason=opening.reason,
                     marker_exists=opening.marker_exists,
+                    held_elsewhere=opening.held_elsewhere,
                     memory=Memory.PROVEN if opening.memory_was_full else Memory.NONE,
                     note=opening.detail,
                 )
@@ -223,6 +224,7 @@ class Life:
             memory=end.memory,
             disk_full=end.disk_full,
             marker_exists=self._courier.marker_exists,
+            held_elsewhere=self._courier.held_elsewhere and end.reason is Reason.FENCED,
             reason=end.reason,
             error_code=code,
             error_detail=detail,

@@ -30,6 +30,8 @@ class Opening(NamedTuple):
     """When the work of this attempt began, wall clock; also where another process began it."""
     memory_was_full: bool = False
     marker_exists: bool = False
+    held_elsewhere: bool = False
+    """Another machine of the same attempt has the work: how the attempt ends is its to say."""
     detail: str = ""
 
 
@@ -50,9 +52,9 @@ def open_attempt(folder: Folder, settings: Settings, nonce: str, clock: Clock, n
             if claimed is None:
                 claimed = clock.wall()
                 if not _claim(folder, settings, nonce, claimed, clock):
-                    return _started_before(folder)
+                    return _started_before(folder, settings)
             if folder.read(names.STARTED).get("nonce") != nonce:
-                return _started_before(folder)
+                return _started_before(folder, settings)
             return Opening(spec=spec, started_at=claimed)
         except (OSError, ValueError) as error:
             detail = f"{type(error).__name__}: {error}"
@@ -97,7 +99,13 @@ def _may_be_ours(folder: Folder, nonce: str) -> bool:
         return False
 
 
-def _started_before(folder: Folder) -> Opening:
+def held_elsewhere(started: dict[str, Any], settings: Settings) -> bool:
+    """Tell whether ``started.json`` is another machine's: a provider may make two of one create (fault 17)."""
+    holder = started.get("machine_id")
+    return isinstance(holder, str) and bool(holder) and settings.machine_id not in (None, holder)
+
+
+def _started_before(folder: Folder, settings: Settings) -> Opening:
     """Somebody else's start: say what is known of it. Nothing runs here."""
     started = _read(folder, names.STARTED)
     try:
@@ -108,6 +116,7 @@ def _started_before(folder: Folder) -> Opening:
         reason=Reason.RESTARTED,
         started_at=started_at,
         memory_was_full=_memory_was_full(_read(folder, names.HEARTBEAT)),
+        held_elsewhere=held_elsewhere(started, settings),
         detail="this attempt had been started before",
     )
 

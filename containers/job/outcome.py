@@ -54,6 +54,8 @@ class Ended(NamedTuple):
     """It was the preparing step that ended."""
     note: str = ""
     """What the wrapper can add: the last error line, the missing file."""
+    held_elsewhere: bool = False
+    """Another machine has the attempt's work: it writes the marker."""
 
 
 class Verdict(NamedTuple):
@@ -65,8 +67,8 @@ class Verdict(NamedTuple):
 
 
 def judge(ended: Ended) -> Verdict | None:
-    """Return the verdict, or ``None`` where a marker exists already: the first one stands."""
-    if ended.marker_exists:
+    """Return the verdict, or ``None`` where it is not ours: the first marker stands, the work's holder writes one."""
+    if ended.marker_exists or ended.held_elsewhere:
         return None
     found = _by_reason(ended) or _by_resources(ended) or _by_exit(ended) or _by_artifacts(ended)
     outcome, code, detail = found

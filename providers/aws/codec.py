@@ -160,6 +160,14 @@ def read_instance(value: object, owner: str) -> Instance | None:
     )
 
 
+def was_over(value: Mapping[str, Any]) -> bool:
+    """Tell whether the answer to a terminate says that the one instance asked about was terminated before."""
+    changes = value.get("TerminatingInstances")
+    before = [c.get("PreviousState") for c in changes if isinstance(c, dict)] if isinstance(changes, list) else []
+    names = [state.get("Name") for state in before if isinstance(state, dict)]
+    return [_STATES.get(name) for name in names if isinstance(name, str)] == [MachineState.GONE]
+
+
 def read_volumes(value: Mapping[str, Any]) -> list[Volume] | None:
     """Return the volumes of a page, or ``None`` for what is none."""
     items = value.get("Volumes")

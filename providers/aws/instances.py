@@ -15,11 +15,12 @@ from providers.aws.codec import (
     read_instances,
     read_spot_requests,
     read_volumes,
+    was_over,
 )
 from providers.aws.problems import create_error
 from providers.fields import text
 from providers.gate import NotAdmitted, Priority
-from providers.interface import Ambiguous, HeldBack, NotFound, Refused, Unavailable
+from providers.interface import Ambiguous, EndAnswer, HeldBack, NotFound, Refused, Unavailable
 from providers.transport import NotSent, TransportError
 
 CREATE_S: Final = 30.0
@@ -68,13 +69,18 @@ async def describe(client: Client, instance_id: str) -> Instance:
     return page[0][0]
 
 
-async def terminate(client: Client, instance_id: str) -> None:
-    """Ask for the end of an instance; "not found" is an end. Raises Unavailable or Refused."""
+async def terminate(client: Client, instance_id: str) -> EndAnswer:
+    """Ask for the end of an instance. Raises Unavailable or Refused.
+
+    One that EC2 has forgotten, or says was ``terminated`` before, is absent; one that was shutting down already is
+    accepted, because it bills no more from that state on (EC2 User Guide, *Instance lifecycle*).
+    """
     call = Call("ec2", "TerminateInstances", {"InstanceIds": [instance_id]}, Priority.TERMINATE, total_s=TERMINATE_S)
     try:
-        await client.read(call, "to end an instance")
+        answer = await client.read(call, "to end an instance")
     except NotFound:
-        return
+        return EndAnswer.ABSENT
+    return EndAnswer.ABSENT if was_over(answer) else EndAnswer.ACCEPTED
 
 
 async def volumes_of(client: Client, name: str) -> list[Volume]:
@@ -95,22 +101,24 @@ async def spot_requests_of(client: Client, name: str) -> list[SpotRequest]:
     return [one for one in found if one.state not in ("closed", "cancelled", "failed")]
 
 
-async def cancel_spot_request(client: Client, request_id: str) -> None:
-    """Cancel a spot request, so that it never starts anything again; "not found" is an end."""
+async def cancel_spot_request(client: Client, request_id: str) -> EndAnswer:
+    """Cancel a spot request, so that it never starts anything again; "not found" is an answer too."""
     call = Call("ec2", "CancelSpotInstanceRequests", {"SpotInstanceRequestIds": [request_id]}, Priority.TERMINATE)
-    await _end(client, call, "to cancel a spot request")
+    return await _end(client, call, "to cancel a spot request")
 
 
-async def delete_volume(client: Client, volume_id: str) -> None:
-    """Delete a disk; "not found" is an end."""
-    await _end(client, Call("ec2", "DeleteVolume", {"VolumeId": volume_id}, Priority.TERMINATE), "to delete a disk")
+async def delete_volume(client: Client, volume_id: str) -> EndAnswer:
+    """Delete a disk; "not found" is an answer too."""
+    call = Call("ec2", "DeleteVolume", {"VolumeId": volume_id}, Priority.TERMINATE)
+    return await _end(client, call, "to delete a disk")
 
 
-async def _end(client: Client, call: Call, what: str) -> None:
+async def _end(client: Client, call: Call, what: str) -> EndAnswer:
     try:
         await client.read(call, what)
     except NotFound:
-        return
+        return EndAnswer.ABSENT
+    return EndAnswer.ACCEPTED
 
 
 def _named(name: str) -> dict[str, object]:

@@ -14,7 +14,7 @@ from providers.aws import instances
 from providers.aws.client import Call, Client
 from providers.aws.codec import NAME_TAG, Instance, SpotRequest, Volume, read_spot_requests, read_volumes
 from providers.gate import Priority
-from providers.interface import NotFound, ProviderError, Refused, Unavailable
+from providers.interface import EndAnswer, NotFound, ProviderError, Refused, Unavailable
 
 LOOK_S: Final = 60.0
 SHOWN_MAX: Final = 200
@@ -86,14 +86,13 @@ async def describe(client: Client, machine_id: str) -> Instance:
     return found[0]
 
 
-async def terminate(client: Client, machine_id: str) -> None:
-    """End an instance, or what is left of one; gone already is success. Raises Unavailable or Refused."""
+async def terminate(client: Client, machine_id: str) -> EndAnswer:
+    """End an instance, or what is left of one; return whether there was any. Raises Unavailable or Refused."""
     if machine_id.startswith(VOLUME):
-        await instances.delete_volume(client, machine_id)
-    elif machine_id.startswith(REQUEST):
-        await instances.cancel_spot_request(client, machine_id)
-    else:
-        await instances.terminate(client, machine_id)
+        return await instances.delete_volume(client, machine_id)
+    if machine_id.startswith(REQUEST):
+        return await instances.cancel_spot_request(client, machine_id)
+    return await instances.terminate(client, machine_id)
 
 
 def of_volume(volume: Volume) -> Instance:

@@ -93,7 +93,7 @@ class Market:
 
     def _offline(self, machine_type: str, why: str) -> Price | None:
         price = usual_rate(self._client.settings.region, machine_type)
-        return None if price is None else Price(price, f"price of {AS_OF:%Y-%m-%d}: {why}")
+        return None if price is None else Price(price, f"estimate, price of {AS_OF:%Y-%m-%d}: {why}")
 
     async def _ask_list(self, machine_type: str) -> Decimal | None:
         wanted = {

@@ -1,16 +1,25 @@
-"""On-demand prices as of a day, for accounts that may not ask for them, and what disks cost.
+"""Prices as of a day: of instances for accounts that may not ask for them, of disks, objects, calls and logs for all.
 
-US dollars an hour for Linux, shared tenancy ("Amazon EC2 On-Demand Pricing"), and for gp3 a GB-month ("Amazon EBS
-pricing"). Regions that are not here have no offline price: no money is spent at a guessed one.
+US dollars, Linux, shared tenancy, without taxes, discounts and free tier. A live answer of the price list or of the
+spot history wins wherever it is asked for; what is taken from here is an estimate, and a plan says so.
+
+Where they are from: the on-demand prices of us-east-1 from AWS's price list as the Karpenter provider for AWS publishes
+it (``zz_generated.pricing_aws.go``, generated 2026-07-20); us-east-2 and us-west-2 have the same ones. Those of the two
+European regions, gp3, S3 and CloudWatch Logs are the published ones as several tables of 2026 agree on ("Amazon EC2
+On-Demand Pricing", "Amazon EBS pricing", "Amazon S3 pricing", "Amazon CloudWatch pricing"), compared in November 2026.
+A type or region that is not here has no offline price: no money is spent at a guessed one.
 """
 
 from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
-AS_OF: Final = date(2026, 11, 1)
+AS_OF: Final = date(2026, 7, 20)
+"""Of the instances' prices."""
+FEES_AS_OF: Final = date(2026, 11, 1)
+"""Of everything else here."""
 
 _US: Final = {
     "t3.medium": "0.0416",
@@ -28,6 +37,7 @@ _US: Final = {
     "g4dn.xlarge": "0.526",
     "g5.xlarge": "1.006",
     "g5.2xlarge": "1.212",
+    "g6.xlarge": "0.8048",
     "p3.2xlarge": "3.06",
 }
 _ON_DEMAND: Final = {
@@ -44,8 +54,8 @@ _ON_DEMAND: Final = {
         "m5.8xlarge": "1.712",
         "m6i.large": "0.107",
         "m6i.xlarge": "0.214",
-        "g4dn.xlarge": "0.587",
-        "g5.xlarge": "1.123",
+        "m6i.2xlarge": "0.428",
+        "m6i.4xlarge": "0.856",
     },
     "eu-central-1": {
         "t3.medium": "0.048",
@@ -57,8 +67,11 @@ _ON_DEMAND: Final = {
         "m5.8xlarge": "1.84",
         "m6i.large": "0.115",
         "m6i.xlarge": "0.23",
+        "m6i.2xlarge": "0.46",
+        "m6i.4xlarge": "0.92",
         "g4dn.xlarge": "0.658",
         "g5.xlarge": "1.258",
+        "g6.xlarge": "1.0064",
     },
 }
 _GP3: Final = {
@@ -72,12 +85,54 @@ _GP3_ELSEWHERE: Final = "0.152"
 """The dearest region's."""
 
 
+class Fees(NamedTuple):
+    """What S3 and CloudWatch Logs cost in a region. Their gigabyte is 2³⁰ bytes."""
+
+    kept_usd_per_gb_month: Decimal
+    """S3 Standard, its first 50 TB."""
+    sent_usd_per_gb: Decimal
+    """Out of AWS, to the internet; within the region nothing is charged."""
+    write_usd: Decimal
+    """One PUT, POST, COPY or LIST."""
+    read_usd: Decimal
+    """One GET or HEAD; deleting is free."""
+    log_usd_per_gb: Decimal
+    """Taken in (0.50 to 0.63 in the regions below) and kept for a month (0.03), by CloudWatch Logs."""
+
+
+def _fees(kept: str, sent: str, write_1000: str, read_1000: str, log: str) -> Fees:
+    thousand = Decimal(1000)
+    return Fees(
+        Decimal(kept), Decimal(sent), Decimal(write_1000) / thousand, Decimal(read_1000) / thousand, Decimal(log)
+    )
+
+
+_FEES_US: Final = _fees("0.023", "0.09", "0.005", "0.0004", "0.53")
+_FEES: Final = {
+    "us-east-1": _FEES_US,
+    "us-east-2": _FEES_US,
+    "us-west-2": _FEES_US,
+    "eu-west-1": _fees("0.023", "0.09", "0.005", "0.0004", "0.60"),
+    "eu-central-1": _fees("0.0245", "0.09", "0.0054", "0.00043", "0.6624"),
+}
+_FEES_ELSEWHERE: Final = _fees("0.0405", "0.154", "0.01", "0.0008", "1.00")
+"""At most: São Paulo's objects, Cape Town's traffic, twice the calls of the United States."""
+
+COST_EXPLORER_USD: Final = Decimal("0.01")
+"""One request to Cost Explorer; each page is one ("AWS Cost Explorer FAQs"; in the price list APIRequest)."""
+
+
 def usual_rate(region: str, machine_type: str) -> Decimal | None:
-    """Return the on-demand price as of ``AS_OF``, or ``None`` where it is not known."""
+    """Return the on-demand price an hour as of ``AS_OF``, or ``None`` where it is not known."""
     price = _ON_DEMAND.get(region, {}).get(machine_type)
     return Decimal(price) if price else None
 
 
 def disk_usd_per_gb_month(region: str) -> Decimal:
-    """Return what a GB of gp3 costs a month; elsewhere at most this."""
+    """Return what a GB of gp3 costs a month as of ``FEES_AS_OF``; elsewhere at most this."""
     return Decimal(_GP3.get(region, _GP3_ELSEWHERE))
+
+
+def fees(region: str) -> Fees:
+    """Return what objects, calls and logs cost as of ``FEES_AS_OF``; elsewhere at most this."""
+    return _FEES.get(region, _FEES_ELSEWHERE)

@@ -23,12 +23,13 @@ from providers.aws.market import Market
 from providers.aws.offers import Known, rank
 from providers.aws.prices import usual_rate
 from providers.aws.proof import Prover
-from providers.aws.types import alternatives, select_type
+from providers.aws.types import alternatives, has_driver, select_type
 from providers.aws.unanswered import Unanswered
 from providers.interface import (
     Ambiguous,
     BilledLine,
     CloudTrainingProvider,
+    EndAnswer,
     HeldBack,
     KeptLine,
     LogChunk,
@@ -82,6 +83,10 @@ class AwsTraining(CloudTrainingProvider):
         types = await self._catalogue.types((chosen,) if own else alternatives(chosen))
         if not types:
             return []
+        if settings.ami is None and not has_driver(chosen):
+            raise Refused(
+                f"the image for GPUs has no driver for {chosen}: set aws.ami to one that has, or take another"
+            )
         place = await self._catalogue.subnet_place()
         spot = await self.market.spot(tuple(types), place) if settings.spot else []
         usual = {name: price for name in types if (price := await self.market.on_demand(name)) is not None}
@@ -126,9 +131,9 @@ class AwsTraining(CloudTrainingProvider):
             raise Unavailable(str(error)) from error
         return found.machine(account, self._sights.first_seen(machine_id))
 
-    async def terminate(self, machine_id: str) -> None:
+    async def terminate(self, machine_id: str) -> EndAnswer:
         """Ask for the end of an instance; its one-time spot request ends with it, and the proof looks at that."""
-        await leftovers.terminate(self.client, machine_id)
+        return await leftovers.terminate(self.client, machine_id)
 
     async def prove_gone(self, machine: Machine) -> Proof:
         """Terminated or forgotten, no spot request, no disk, not listed, under the account it was launched in."""

@@ -32,6 +32,7 @@ _TABLE: Final = (
     InstanceType("g4dn.xlarge", 4, 16, "NVIDIA T4 16 GB", 1),
     InstanceType("g5.xlarge", 4, 16, "NVIDIA A10G 24 GB", 1),
     InstanceType("g5.2xlarge", 8, 32, "NVIDIA A10G 24 GB", 1),
+    InstanceType("g6.xlarge", 4, 16, "NVIDIA L4 24 GB", 1),
     InstanceType("p3.2xlarge", 8, 61, "NVIDIA V100 16 GB", 1),
 )
 TYPES: Final = {one.name: one for one in _TABLE}
@@ -51,6 +52,9 @@ MEMORY_PER_DATA: Final = 6.0
 """Memory a fit needs as a multiple of the file: parsed, encoded, split, copied once."""
 _LARGER: Final = (LARGE, "m5.2xlarge", "m5.4xlarge", "m5.8xlarge")
 
+OLD_GPUS: Final = ("p2.", "p3.", "p3dn.", "g2.", "g3.", "g3s.")
+"""Families that NVIDIA's open driver does not know; the image for GPUs has no other (release notes: from G4dn on)."""
+
 NEURAL: Final = frozenset({"neural_network", "nn", "mlp", "mlp_regression", "mlp_classification", "pytorch"})
 
 
@@ -64,6 +68,11 @@ def select_type(size_mb: float, model_type: str) -> str:
         return MIDDLE
     needed = BASE_MEMORY_GB + MEMORY_PER_DATA * size_mb / 1000
     return next((name for name in _LARGER if TYPES[name].memory_gb >= needed), _LARGER[-1])
+
+
+def has_driver(name: str) -> bool:
+    """Tell whether the image that instances with GPUs start from by themselves drives those of this type."""
+    return not name.startswith(OLD_GPUS)
 
 
 def alternatives(chosen: str) -> tuple[str, ...]:
@@ -81,6 +90,6 @@ _ALTERNATIVES: Final = {
     "m5.2xlarge": ("m6i.2xlarge", "m5.4xlarge"),
     "m5.4xlarge": ("m6i.4xlarge", "m5.8xlarge"),
     "m5.8xlarge": ("m6i.8xlarge",),
-    "g4dn.xlarge": ("g5.xlarge",),
-    "g5.xlarge": ("g5.2xlarge",),
+    "g4dn.xlarge": ("g6.xlarge", "g5.xlarge"),
+    "g5.xlarge": ("g6.xlarge", "g5.2xlarge"),
 }

@@ -14,6 +14,7 @@ from providers.fake.cloud import FakeCloud, FakeMachine, ListingFault
 from providers.interface import (
     BilledLine,
     CloudTrainingProvider,
+    EndAnswer,
     LogChunk,
     Need,
     NotFound,
@@ -75,21 +76,22 @@ class FakeTraining(CloudTrainingProvider):
             self.cloud.settle()
             return self.cloud.view(self._known(machine_id))
 
-    async def terminate(self, machine_id: str) -> None:
+    async def terminate(self, machine_id: str) -> EndAnswer:
         """End a machine, unless its script ignores the call."""
         with self.cloud.faults.around("terminate"):
             self.cloud.settle()
             try:
                 machine = self._known(machine_id)
             except NotFound:
-                return
+                return EndAnswer.ABSENT
             if self.cloud.account != self.cloud.settings.account:
                 raise Refused("another account's machine")
             machine.ending = True
             if machine.terminates_ignored > 0:
                 machine.terminates_ignored -= 1
-                return
-            self.cloud.stop(machine, self.cloud.clock.now())
+            else:
+                self.cloud.stop(machine, self.cloud.clock.now())
+            return EndAnswer.ACCEPTED
 
     async def prove_gone(self, machine: Machine) -> Proof:
         """Two complete listings of the same account without id and name, ``absence_gap_s`` apart."""

@@ -16,22 +16,24 @@ from typing import NamedTuple
 from messages.base import Instant
 from messages.machines import LaunchRequest, Listing, Machine
 from messages.money import HOUR_SECONDS, accrued
-from providers.interface import Ambiguous, BilledLine, NoCapacity, NotFound, ProviderClock, Refused, Unavailable
+from providers.interface import (
+    Ambiguous,
+    BilledLine,
+    EndAnswer,
+    NoCapacity,
+    NotFound,
+    ProviderClock,
+    Refused,
+    Unavailable,
+)
 from providers.local import launch as launching
 from providers.local import views
 from providers.local.identity import Identity
 from providers.local.killing import Quarry, end_all
-from providers.local.membership import members
+from providers.local.membership import Stray, members
 from providers.local.processes import Process, ProcessKey, ProcessTable
 from providers.local.registry import Entry, MachineRecord, Registry, check_name
 from providers.local.settings import LocalSettings
-
-
-class Stray(NamedTuple):
-    """Processes that carry a marker of which this directory knows nothing."""
-
-    first_seen: datetime
-    keys: set[ProcessKey]
 
 
 class Look(NamedTuple):
@@ -126,8 +128,11 @@ class Machines:
             return ended
         raise NotFound(f"no machine {machine_id[:64]!r} on this computer")
 
-    def terminate(self, machine_id: str) -> None:
-        """End every process of the machine. Raises Refused on an impossible id, Unavailable when some are left."""
+    def terminate(self, machine_id: str) -> EndAnswer:
+        """End every process of the machine; return whether there was any.
+
+        Raises Refused on an impossible id, Unavailable when some are left.
+        """
         check_name(machine_id)
         entry = self._registry.entries.get(machine_id)
         if entry is not None and not self._here(entry):
@@ -135,12 +140,19 @@ class Machines:
             if machine_id not in self._strays:
                 if self._exists(entry):
                     raise Unavailable("the machine runs in another pid namespace, out of reach from here")
-                return
+                return EndAnswer.ABSENT
         if entry is not None:
             entry.ending = True
         wrapper = entry.record.wrapper if entry is not None and self._here(entry) else None
+        seen: set[ProcessKey] = set()
+
+        def find() -> set[ProcessKey]:
+            found = self._find(machine_id)
+            seen.update(found)
+            return found
+
         quarry = Quarry(
-            find=lambda: self._find(machine_id),
+            find=find,
             belongs=lambda process: self._belongs(process, machine_id),
             settled=lambda: self._scan_complete and (entry is None or entry.lock_is_free()),
             wrapper=wrapper,
@@ -148,6 +160,7 @@ class Machines:
         left = end_all(self._table, quarry, self._pause)
         if left:
             raise Unavailable(f"at least {left} process of {machine_id} is still there", retry_after_s=1.0)
+        return EndAnswer.ACCEPTED if seen else EndAnswer.ABSENT
 
     def look(self, name: str) -> Look:
         """Look through the whole table for one machine."""

@@ -7,10 +7,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import NamedTuple
 
 from providers.local.processes import Process, ProcessKey
 
 Members = dict[str, set[ProcessKey]]
+
+
+class Stray(NamedTuple):
+    """Processes that carry a marker of which this directory knows nothing."""
+
+    first_seen: datetime
+    keys: set[ProcessKey]
 
 
 def members(

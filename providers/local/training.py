@@ -24,6 +24,7 @@ from providers.interface import (
     Ambiguous,
     BilledLine,
     CloudTrainingProvider,
+    EndAnswer,
     LogChunk,
     Need,
     ProviderClock,
@@ -130,10 +131,10 @@ class LocalTraining(CloudTrainingProvider):
         except OSError as error:
             raise Unavailable(f"the process table could not be read: {error}", 1.0) from error
 
-    async def terminate(self, machine_id: str) -> None:
+    async def terminate(self, machine_id: str) -> EndAnswer:
         """Kill every process of the machine, whatever it does about it."""
         try:
-            await self._worker.call(self._machines.terminate, machine_id)
+            return await self._worker.call(self._machines.terminate, machine_id)
         except OSError as error:
             raise Unavailable(f"the machine may not be ended yet: {error}", 1.0) from error
 

@@ -9,6 +9,7 @@ from providers.gate import NotAdmitted, Priority
 from providers.interface import (
     Ambiguous,
     Denied,
+    EndAnswer,
     HeldBack,
     NoCapacity,
     NotFound,
@@ -83,44 +84,46 @@ class Ender:
         self._client = client
         self._calls: dict[str, int] = {}
 
-    async def terminate(self, pod_id: str) -> None:
-        """Ask for the end of a pod by one route; "not found" is an end. Raises Unavailable or Refused."""
+    async def terminate(self, pod_id: str) -> EndAnswer:
+        """Ask for the end of a pod by one route; "not found" is an answer too. Raises Unavailable or Refused."""
         routes = (self._delete, self._action, self._graphql)
         number = self._calls.pop(pod_id, 0)
         self._calls[pod_id] = number + 1
         while len(self._calls) > ROUTES_MAX:
             del self._calls[next(iter(self._calls))]
-        await routes[number % len(routes)](pod_id)
+        return await routes[number % len(routes)](pod_id)
 
     def forget(self, pod_id: str) -> None:
         """Drop what is remembered of a pod that is gone."""
         self._calls.pop(pod_id, None)
 
-    async def _delete(self, pod_id: str) -> None:
-        await self._rest(Call("DELETE", path_of("pods", pod_id), Priority.TERMINATE, total_s=TERMINATE_S))
+    async def _delete(self, pod_id: str) -> EndAnswer:
+        return await self._rest(Call("DELETE", path_of("pods", pod_id), Priority.TERMINATE, total_s=TERMINATE_S))
 
-    async def _action(self, pod_id: str) -> None:
+    async def _action(self, pod_id: str) -> EndAnswer:
         body = {"action": "terminate"}
-        await self._rest(Call("POST", path_of("pods", pod_id, "action"), Priority.TERMINATE, body, total_s=TERMINATE_S))
+        call = Call("POST", path_of("pods", pod_id, "action"), Priority.TERMINATE, body, total_s=TERMINATE_S)
+        return await self._rest(call)
 
-    async def _rest(self, call: Call) -> None:
+    async def _rest(self, call: Call) -> EndAnswer:
         """Accept any 2xx, whose body may be empty and is not read, and RunPod's own "not found"."""
         what = "to end a pod"
         reply = await self._client.answer(call, what)
         if 200 <= reply.status < 300 and _is_ours(reply):
-            return
+            return EndAnswer.ACCEPTED
         error = error_of(reply.problem, reply.headers, what)
         if isinstance(error, NotFound):
-            return
+            return EndAnswer.ABSENT
         raise error
 
-    async def _graphql(self, pod_id: str) -> None:
-        """Success is an answer without errors; its data is null (fact sheet 8)."""
+    async def _graphql(self, pod_id: str) -> EndAnswer:
+        """Success is an answer without errors; its data is null (fact sheet 8). A pod it does not know is an error."""
         try:
             ended = {"input": {"podId": pod_id}}
             await self._client.graphql(_END, ended, "to end a pod", Priority.TERMINATE, TERMINATE_S)
         except NotFound as error:  # of the whole surface, which is to be closed in 2027: not of the pod
             raise Unavailable(str(error)) from error
+        return EndAnswer.ACCEPTED
 
 
 def _created(reply: Reply, request: LaunchRequest) -> Pod:

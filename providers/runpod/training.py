@@ -12,6 +12,7 @@ from providers.interface import (
     Ambiguous,
     BilledLine,
     CloudTrainingProvider,
+    EndAnswer,
     LogChunk,
     Need,
     ProviderError,
@@ -107,9 +108,9 @@ class RunPodTraining(CloudTrainingProvider):
         pod = await pods.describe(self.client, machine_id)
         return pod.machine(self.account.fingerprint, self._sights.first_seen(machine_id))
 
-    async def terminate(self, machine_id: str) -> None:
+    async def terminate(self, machine_id: str) -> EndAnswer:
         """Ask for the end of a pod, by another route at every call."""
-        await self._ender.terminate(machine_id)
+        return await self._ender.terminate(machine_id)
 
     async def prove_gone(self, machine: Machine) -> Proof:
         """Two "not found" with a complete listing between them, under the account it was launched in."""

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
+from providers.dated import Dated
 from providers.interface import NotFound, ProviderClock, ProviderError, Refused, Unavailable
 from providers.s3 import xml
 from providers.s3.errors import BadRequest, Denied, Unclear
@@ -82,6 +83,8 @@ class S3Client:
         self._credentials = Credentials(settings.access_key, settings.secret_key.get_secret_value())
         self._keys = keys
         self._scope = Scope(settings.region)
+        self.dated = Dated()
+        """The store's clock, by its last answer."""
 
     async def put(self, key: str, body: Sequence[bytes], *, absent: bool = False) -> str:
         """Store a small object and return its entity tag. With ``absent`` (where the store has it) raises Conflict."""
@@ -203,6 +206,7 @@ class S3Client:
             except TransportError as error:
                 fault: ProviderError = unanswered(call.what, error)
             else:
+                self.dated.heard(reply.headers, self.clock)
                 if reply.status in good:
                     return reply
                 fault = fault_of(call.what, reply.status, reply.headers, reply.body)
@@ -221,6 +225,7 @@ class S3Client:
                 stream = await stack.enter_async_context(self._transport.stream(request))
             except TransportError as error:
                 raise unanswered(call.what, error) from error
+            self.dated.heard(stream.headers, self.clock)
             try:
                 found = await _opened(call.what, stream, first)
             except BadRequest as error:

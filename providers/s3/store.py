@@ -37,6 +37,10 @@ class S3Store(CloudStorageProvider):
         self.client = client
         self._mount = "/" + mount_path.strip("/")
 
+    def clock_off_s(self) -> float | None:
+        """Return by how many seconds the store's clock is ahead of ours, as of its last answer."""
+        return self.client.dated.off_s(self.client.clock)
+
     async def put(self, key: str, chunks: AsyncIterator[bytes], *, exclusive: bool = False) -> ObjectInfo:
         """Store a stream; at most one window of it is in memory, whatever its size.
 

@@ -11,7 +11,7 @@ import pytest
 from actors.supervisor.checks import mismatch
 from messages.machines import Alive, Gone, LaunchRequest, Machine, MachineState, Unknown
 from messages.money import HOUR_SECONDS, MICRO
-from providers.interface import Ambiguous, LogChunk, Need, NotFound, Refused, Unavailable
+from providers.interface import Ambiguous, EndAnswer, LogChunk, Need, NotFound, Refused, Unavailable
 from tests.support.names import FOREIGN, PREFIX
 from tests.support.providers.subjects import PATIENCE, Subject, exits, proven
 
@@ -145,11 +145,11 @@ async def test_a_proof_can_be_asked_for_again(provider_under_test: Subject) -> N
 async def test_terminate_is_idempotent_before_and_after_the_end(provider_under_test: Subject) -> None:
     _, machine = await launched(provider_under_test)
     training = provider_under_test.provider.training
-    await training.terminate(machine.id)
+    assert await training.terminate(machine.id) is EndAnswer.ACCEPTED
     await training.terminate(machine.id)
     await ended(provider_under_test, machine)
-    await training.terminate(machine.id)
-    await training.terminate("never-was")
+    assert await training.terminate(machine.id) is EndAnswer.ABSENT
+    assert await training.terminate("never-was") is EndAnswer.ABSENT
 
 
 async def test_absence_under_another_account_proves_nothing(provider_under_test: Subject) -> None:
@@ -185,6 +185,7 @@ async def test_a_machine_that_ends_by_itself_is_told_and_proven(provider_under_t
     await provider_under_test.end_by_itself(request)
     assert await provider_under_test.run(exits(provider_under_test.provider).next_exit()) == machine.id
     await ended(provider_under_test, machine)
+    assert await provider_under_test.provider.training.terminate(machine.id) is EndAnswer.ABSENT
 
 
 async def test_a_machine_outlives_the_daemon(provider_under_test: Subject) -> None:

@@ -52,6 +52,26 @@ async def test_an_attempt_that_was_started_before_runs_nothing_and_says_so(house
     await house.ended_by_itself(machine)
 
 
+@pytest.mark.parametrize("taken", ["before it starts", "while it works"])
+async def test_an_attempt_that_another_machine_runs_is_left_to_it_without_a_word(house: House, taken: str) -> None:
+    """Fault 17: a marker would end healthy work."""
+    request = await house.order(FOREVER)
+    started = {"attempt": 1, "nonce": "another", "started_at": "2026-11-23T14:00:00Z", "machine_id": "i-0another"}
+
+    async def take() -> None:
+        await house.storage.put(f"{request.folder}/started.json", chunks(json.dumps(started).encode()))
+
+    if taken == "before it starts":
+        await take()
+    machine = await house.training.launch(request)
+    if taken == "while it works":
+        await running(house, request)
+        await take()
+    await house.ended_by_itself(machine)
+    with pytest.raises(NotFound):
+        await house.read(f"{request.folder}/result.json")
+
+
 async def test_spot_notice_stops_the_work_leaves_the_marker_and_ends_the_instance(house: House) -> None:
     """Fault 24."""
     request = await house.order(FOREVER)

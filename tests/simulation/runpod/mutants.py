@@ -23,7 +23,7 @@ from actors.supervisor.state import Job, fold
 from messages import events as ev
 from messages.jobs import ResultMarker
 from messages.machines import Gone, LaunchRequest, Listing, Machine, MachineName, Proof
-from providers.interface import Ambiguous
+from providers.interface import Ambiguous, EndAnswer
 from providers.runpod import pods
 from providers.runpod.account import Account
 from providers.runpod.client import Client
@@ -90,9 +90,10 @@ def accepted_is_gone() -> Iterator[None]:
     terminate, prove = RunPodTraining.terminate, Prover._prove
     accepted: set[str] = set()
 
-    async def noting(self: RunPodTraining, machine_id: str) -> None:
-        await terminate(self, machine_id)
+    async def noting(self: RunPodTraining, machine_id: str) -> EndAnswer:
+        answer = await terminate(self, machine_id)
         accepted.add(machine_id)
+        return answer
 
     async def trusting(self: Prover, machine: Machine) -> Proof:
         return _gone(self) if machine.id in accepted else await prove(self, machine)

@@ -152,7 +152,9 @@ class ScriptedPods:
             "machine_id": life.pod.id,
         }
         if self._is_full() or not life.files.create(f"{life.folder}/started.json", _bytes(said), now):
-            self._mark(life, now, "interrupted", "E-RESTARTED")
+            holder = self._file(life, "started.json")
+            if holder is None or json.loads(holder)["machine_id"] == life.pod.id:
+                self._mark(life, now, "interrupted", "E-RESTARTED")
             self._end(life, now)
             return
         self.started.append((life.pod.name, life.attempt))

@@ -326,9 +326,6 @@ class Run:
         """A healthy job that nothing harmed ends as its own work does: blindness kills and repeats nothing."""
         faults = self.script.faults
         harmless = all(fault.harmless for fault in faults)
-        if any(fault.name == "same name twice" for fault in faults):
-            # A twin that nobody ends before it starts finds the work begun, and its marker ends the attempt.
-            harmless = harmless and not self.script.crashes and not any(fault.blinding for fault in faults)
         refusing = any(fault.row in (8, 9) for fault in faults)  # such a key rents nothing, and says so
         for job_id, order in self.jobs.items():
             job = await self.house.job(job_id)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, cast
 
+import pytest
+
 from actors.fleet.certainty import Certainty
 from actors.fleet.orphans import Whose, claim
 from actors.runtime.clock import SteadyClock
@@ -62,6 +64,34 @@ async def test_a_provider_whose_own_clock_goes_wrong_changes_nothing() -> None:
     assert certainty.sure()
     host.true.set_wall(3600)
     assert (certainty.sure(), certainty.off_s()) == (True, 3600)
+
+
+class Storage:
+    """A store whose clock is ahead by ``off_s``, or that has not answered yet."""
+
+    def __init__(self, off_s: float | None) -> None:
+        self.off_s = off_s
+
+    def clock_off_s(self) -> float | None:
+        return self.off_s
+
+
+@pytest.mark.parametrize(("store_s", "sure"), [(1.0, True), (3600.0, False), (None, False)])
+@virtual
+async def test_where_the_provider_is_an_hour_off_its_storage_may_bear_our_clock_out(
+    store_s: float | None, sure: bool
+) -> None:
+    """Fault 15, after a restart: deadlines of machines rented before would wait until the platform is mended."""
+    host = Host()
+    host.true.set_wall(3600)
+    certainty = Certainty(cast(Any, host), host.clock, cast(Any, Storage(store_s)))
+    assert (certainty.sure(), certainty.off_s()) == (sure, 3600)
+
+
+@virtual
+async def test_two_witnesses_against_our_clock_leave_it_unsure() -> None:
+    host = Host(ahead_s=DAY_S)
+    assert not Certainty(cast(Any, host), host.clock, cast(Any, Storage(-DAY_S))).sure()
 
 
 @virtual

@@ -12,7 +12,7 @@ import pytest
 from actors.runtime.virtual import VirtualClock
 from actors.supervisor.ends import ASK_AGAIN_S, Ended, until_gone
 from messages.machines import Alive, Gone, Machine, MachineState, Proof, ProviderKind, Unknown
-from providers.interface import CloudTrainingProvider, LogChunk, Unavailable
+from providers.interface import CloudTrainingProvider, EndAnswer, LogChunk, Unavailable
 from tests.support.jobs import gone
 from tests.support.virtual import virtual
 
@@ -22,17 +22,18 @@ class Cloud(CloudTrainingProvider):
 
     kind: ClassVar[ProviderKind] = "fake"
 
-    def __init__(self, clock: VirtualClock, proofs: list[str], terminates: list[Exception | None]) -> None:
+    def __init__(self, clock: VirtualClock, proofs: list[str], terminates: list[Exception | EndAnswer]) -> None:
         self.clock = clock
         self.proofs = proofs
         self.terminates = terminates
         self.asked: list[float] = []
 
-    async def terminate(self, machine_id: str) -> None:
+    async def terminate(self, machine_id: str) -> EndAnswer:
         self.asked.append(self.clock.monotonic())
         answer = self.terminates.pop(0) if len(self.terminates) > 1 else self.terminates[0]
-        if answer is not None:
+        if isinstance(answer, Exception):
             raise answer
+        return answer
 
     async def prove_gone(self, machine: Machine) -> Proof:
         await self.clock.sleep(1)
@@ -69,9 +70,9 @@ class Cloud(CloudTrainingProvider):
 class Yard:
     """One machine to end."""
 
-    def __init__(self, proofs: str, *terminates: Exception | None) -> None:
+    def __init__(self, proofs: str, *terminates: Exception | EndAnswer) -> None:
         self.clock = VirtualClock()
-        self.cloud = Cloud(self.clock, proofs.split(), list(terminates) or [None])
+        self.cloud = Cloud(self.clock, proofs.split(), list(terminates) or [EndAnswer.ACCEPTED])
         self.heard: list[datetime] = []
 
     async def end(self, **more: Any) -> Ended:
@@ -109,7 +110,7 @@ async def test_a_machine_that_shows_alive_after_its_end_was_accepted_is_asked_ag
 
 @virtual
 async def test_a_call_that_fails_is_made_again_after_what_the_provider_asked_for() -> None:
-    yard = Yard("unknown unknown gone", Unavailable("busy", 12.0), None)
+    yard = Yard("unknown unknown gone", Unavailable("busy", 12.0), EndAnswer.ACCEPTED)
     await yard.end()
     assert yard.cloud.asked[1] - yard.cloud.asked[0] >= 12
 
@@ -120,6 +121,24 @@ async def test_a_machine_that_ended_by_itself_is_proven_though_no_call_gets_thro
     ended = await yard.end()
     assert ended.accepted_at is None
     assert isinstance(ended.proof, Gone)
+
+
+@virtual
+async def test_not_found_answers_a_call_and_is_no_acceptance() -> None:
+    """It was gone already, and nobody knows since when; every further call counts against the quota all the same."""
+    yard = Yard("unknown unknown gone", EndAnswer.ABSENT)
+    ended = await yard.end()
+    assert (ended.accepted_at, ended.first_accepted_at, yard.heard) == (None, None, [])
+    assert len(yard.cloud.asked) == 1
+
+
+@virtual
+async def test_a_machine_that_shows_alive_after_not_found_is_asked_again() -> None:
+    """Fault 4: a "not found" of a young machine."""
+    yard = Yard("alive alive alive alive gone", EndAnswer.ABSENT, EndAnswer.ACCEPTED)
+    ended = await yard.end()
+    assert len(yard.cloud.asked) == 2
+    assert ended.accepted_at == ended.first_accepted_at == yard.heard[0]
 
 
 @virtual

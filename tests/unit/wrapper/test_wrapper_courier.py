@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,14 @@ def test_a_missing_claim_is_no_reason_but_another_nonce_is(desk: Desk) -> None:
     desk.pass_time(20)
     assert desk.courier.fenced
     assert not desk.courier.marker_exists
+
+
+@pytest.mark.parametrize(("holder", "elsewhere"), [("pod_other", True), ("pod_mine", False), (None, False)])
+def test_a_claim_that_another_machine_took_over_is_its_to_end(desk: Desk, holder: str | None, elsewhere: bool) -> None:
+    desk.courier._settings = replace(desk.courier._settings, machine_id="pod_mine")
+    desk.write("started.json", nonce="other", machine_id=holder)
+    desk.pass_time(20)
+    assert (desk.courier.fenced, desk.courier.held_elsewhere) == (True, elsewhere)
 
 
 def test_a_marker_fences(desk: Desk) -> None:

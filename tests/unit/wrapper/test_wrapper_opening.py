@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,22 @@ def test_a_claim_lost_while_it_settles_is_lost(door: Door) -> None:
     door.clock.on_sleep = lambda: door.write("started.json", {"nonce": "other", "started_at": "junk"})
     opening = door.knock()
     assert (opening.reason, opening.started_at) == (Reason.RESTARTED, None)
+
+
+@pytest.mark.parametrize(
+    ("holder", "elsewhere"), [("pod_other", True), ("pod_mine", False), ("", False), (None, False), (7, False)]
+)
+def test_work_that_another_machine_holds_is_told_from_a_restart(door: Door, holder: object, elsewhere: bool) -> None:
+    """Fault 17: two machines of one create; what is not known to be another one's counts as a restart."""
+    door.settings = replace(door.settings, machine_id="pod_mine")
+    door.write("started.json", {"nonce": "other", "machine_id": holder})
+    opening = door.knock()
+    assert (opening.reason, opening.held_elsewhere) == (Reason.RESTARTED, elsewhere)
+
+
+def test_a_machine_that_does_not_know_its_id_takes_every_start_before_for_its_own(door: Door) -> None:
+    door.write("started.json", {"nonce": "other", "machine_id": "pod_other"})
+    assert not door.knock().held_elsewhere
 
 
 def test_a_marker_says_no(door: Door) -> None:

@@ -26,6 +26,8 @@ RESULT = {
     Artifacts.NO_SPACE: ("failed", "E-DISK"),
     Artifacts.NOT_STORED: ("interrupted", "E-FOLDER"),
 }
+WHOSE = [(False, False), (True, False), (False, True)]
+"""Whose the marker is: nobody's yet, somebody's, another machine's to write."""
 EXITS = [(None, None), (0, None), (1, None), (3, None), (137, None), (None, 9), (None, 11), (None, 15), (0, 9)]
 
 
@@ -49,19 +51,19 @@ def expected(e: Ended) -> tuple[str, str | None] | None:
         said = ("interrupted", "E-RESTARTED") if e.memory is Memory.NONE else ("failed", "E-OOM")
     elif e.reason is not None:
         said = WHY[e.reason]
-    return None if e.marker_exists else said
+    return None if e.marker_exists or e.held_elsewhere else said
 
 
 def test_every_combination_has_the_outcome_a_person_would_give() -> None:
     count = 0
-    for exit_, memory, disk, marker, artifacts, reason, code, preparing in itertools.product(
-        EXITS, Memory, (False, True), (False, True), Artifacts, (None, *Reason), (None, "E-TASK"), (False, True)
+    for exit_, memory, disk, (marker, elsewhere), artifacts, reason, code, preparing in itertools.product(
+        EXITS, Memory, (False, True), WHOSE, Artifacts, (None, *Reason), (None, "E-TASK"), (False, True)
     ):
-        ended = Ended(*exit_, memory, disk, marker, artifacts, reason, code, "", preparing)
+        ended = Ended(*exit_, memory, disk, marker, artifacts, reason, code, "", preparing, held_elsewhere=elsewhere)
         verdict = judge(ended)
         assert (verdict and (verdict.outcome, verdict.code)) == expected(ended), ended
         count += 1
-    assert count == len(EXITS) * 3 * 2 * 2 * 4 * 10 * 2 * 2
+    assert count == len(EXITS) * 3 * 2 * 3 * 4 * 10 * 2 * 2
 
 
 def test_every_code_the_table_gives_is_registered_with_that_outcome() -> None:

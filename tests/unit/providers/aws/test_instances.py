@@ -9,7 +9,7 @@ import pytest
 from messages.machines import MachineState
 from providers.aws.codec import NAME_TAG
 from providers.breaker import FAILURES_MAX
-from providers.interface import Ambiguous, Denied, HeldBack, NoCapacity, NotFound, Refused, Unavailable
+from providers.interface import Ambiguous, Denied, EndAnswer, HeldBack, NoCapacity, NotFound, Refused, Unavailable
 from providers.transport import HttpReply, HttpRequest
 from tests.emulators.aws.state import State
 from tests.support.aws_cloud import Cloud
@@ -228,7 +228,18 @@ async def test_what_never_was_is_not_found() -> None:
     for name in ("never-was", "i-0123456789abcdef0"):
         with pytest.raises(NotFound):
             await cloud.training.describe(name)
-        await cloud.training.terminate(name)
+        assert await cloud.training.terminate(name) is EndAnswer.ABSENT
+
+
+async def test_an_end_of_what_shuts_down_is_accepted_and_of_what_is_terminated_there_is_none() -> None:
+    """EC2 answers alike for both and says only what the state was before."""
+    cloud = Cloud()
+    made = await cloud.training.launch(await cloud.request())
+    said = [await cloud.training.terminate(made.id) for _ in range(2)]
+    await cloud.clock.advance(120)
+    assert (await cloud.training.describe(made.id)).state is MachineState.GONE
+    said.append(await cloud.training.terminate(made.id))
+    assert said == [EndAnswer.ACCEPTED, EndAnswer.ACCEPTED, EndAnswer.ABSENT]
 
 
 async def test_ends_that_fail_hold_nobody_else_back() -> None:

@@ -8,9 +8,10 @@ import pytest
 
 from providers.aws.market import read_product
 from providers.aws.offers import max_spot_price
-from providers.aws.prices import AS_OF
-from providers.aws.types import select_type
-from providers.interface import Need, Unavailable
+from providers.aws.prices import AS_OF, usual_rate
+from providers.aws.types import TYPES, select_type
+from providers.interface import Need, Refused, Unavailable
+from tests.emulators.aws.settings import Settings
 from tests.support.aws_cloud import Cloud
 from tests.support.aws_sim import settings
 
@@ -61,13 +62,43 @@ async def test_spot_that_costs_more_than_on_demand_is_no_offer() -> None:
     assert not any(o.spot for o in await cloud.training.offers(Need(size_mb=10, model_type="auto")))
 
 
-async def test_an_offline_price_says_of_when_it_is() -> None:
+@pytest.mark.parametrize(
+    ("switch", "value", "why"),
+    [
+        ("auth.denied", ["pricing:*"], "prices may not be asked for"),
+        ("outage", "503", "the price list did not answer"),
+    ],
+)
+async def test_a_price_that_is_an_estimate_says_so_and_of_when_it_is(switch: str, value: object, why: str) -> None:
     cloud = Cloud()
-    cloud.arm("auth.denied", ["pricing:*"])
+    cloud.arm(switch, value, **({"on": ("pricing.*",)} if switch == "outage" else {}))
     offers = await cloud.training.offers(Need(size_mb=10, model_type="auto"))
     (usual,) = [o for o in offers if o.id == "t3.medium@us-east-1/on-demand"]
     assert usual.rate_usd_per_hour == Decimal("0.0416")
-    assert f"{AS_OF:%Y-%m-%d}" in usual.reason
+    assert f"estimate, price of {AS_OF:%Y-%m-%d}: {why}" in usual.reason
+
+
+async def test_the_live_list_wins_over_the_table_and_calls_nothing_an_estimate() -> None:
+    cloud = Cloud(Settings(types={"t3.medium": Decimal("0.05")}))
+    offers = await cloud.training.offers(Need(size_mb=10, model_type="auto"))
+    (usual,) = [o for o in offers if o.id == "t3.medium@us-east-1/on-demand"]
+    assert usual.rate_usd_per_hour == Decimal("0.05") != usual_rate("us-east-1", "t3.medium")
+    assert not any("estimate" in o.reason for o in offers)
+
+
+def test_every_type_that_is_chosen_by_itself_has_a_price_in_the_table() -> None:
+    for region in ("us-east-1", "us-east-2", "us-west-2"):
+        assert all(usual_rate(region, name) for name in TYPES)
+    assert usual_rate("us-east-1", "x9.huge") is None
+    assert usual_rate("ap-south-1", "t3.medium") is None
+
+
+async def test_a_gpu_that_the_image_has_no_driver_for_is_refused_before_money_is_spent() -> None:
+    need = Need(size_mb=10, model_type="neural_network", machine="p3.2xlarge")
+    with pytest.raises(Refused, match=r"no driver for p3\.2xlarge: set aws\.ami"):
+        await Cloud().training.offers(need)
+    pinned = (await Cloud().training.images.image(gpu=True)).id
+    assert await Cloud(ami=pinned).training.offers(need)
 
 
 async def test_the_users_choice_and_the_configured_type_win() -> None:

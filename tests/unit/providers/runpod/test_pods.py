@@ -12,7 +12,7 @@ import pytest
 from messages.ids import JobId
 from messages.machines import LaunchRequest, MachineName, Offer
 from providers.breaker import FAILURES_MAX
-from providers.interface import Ambiguous, Denied, HeldBack, NoCapacity, NotFound, Refused, Unavailable
+from providers.interface import Ambiguous, Denied, EndAnswer, HeldBack, NoCapacity, NotFound, Refused, Unavailable
 from providers.runpod.creating import VARIABLES_MAX, create_body
 from providers.runpod.training import RunPodTraining
 from providers.transport import HttpReply, NoReply, NotSent
@@ -206,11 +206,21 @@ async def test_a_pods_age_goes_by_our_own_clock() -> None:
     assert first == provider.client.clock.now()
 
 
-@pytest.mark.parametrize("answer", [empty(204), problem(404), empty(200), reply({}, 200)])
-async def test_an_accepted_end_is_an_end_whatever_its_body(answer: HttpReply) -> None:
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (empty(204), EndAnswer.ACCEPTED),
+        (empty(200), EndAnswer.ACCEPTED),
+        (reply({}, 200), EndAnswer.ACCEPTED),
+        (problem(404), EndAnswer.ABSENT),
+    ],
+)
+async def test_an_end_is_accepted_whatever_the_body_and_not_found_says_there_was_none(
+    answer: HttpReply, says: EndAnswer
+) -> None:
     wire = Wire()
     wire.on("DELETE /pods/pod1", answer)
-    await training(wire).terminate("pod1")
+    assert await training(wire).terminate("pod1") is says
     assert wire.routes() == ["DELETE /pods/pod1"]
 
 
@@ -241,8 +251,7 @@ async def test_every_further_call_takes_another_route() -> None:
     wire.on("POST /pods/pod1/action", empty(204))
     wire.on(GRAPHQL, reply({"data": {"podTerminate": None}}))
     provider = training(wire)
-    for _ in range(4):
-        await provider.terminate("pod1")
+    assert {await provider.terminate("pod1") for _ in range(4)} == {EndAnswer.ACCEPTED}
     assert wire.routes() == ["DELETE /pods/pod1", "POST /pods/pod1/action", GRAPHQL, "DELETE /pods/pod1"]
     assert wire.bodies()[0] == {"action": "terminate"}
     assert wire.bodies()[1]["variables"] == {"input": {"podId": "pod1"}}

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -87,6 +88,15 @@ async def test_a_wrong_clock_and_a_wrong_region_are_named_c39(
     kept.faulty(**{fault: True})
     with pytest.raises(error, match=word):
         await act(kept)
+
+
+@pytest.mark.parametrize("act", [put(SMALL), get(), stat(), keys], ids=range(4))
+async def test_every_answer_tells_the_stores_time(act: Act) -> None:
+    volume = EmulatedVolume()
+    assert volume.storage.clock_off_s() is None
+    with suppress(NotFound):
+        await act(volume)
+    assert volume.storage.clock_off_s() == pytest.approx(0, abs=1)
 
 
 async def test_a_region_of_another_place_is_named_c39() -> None:
