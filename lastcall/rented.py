@@ -127,11 +127,12 @@ class Fleets:
         return tuple(Account(provider, self._parts.binding(kind)) for kind, provider in self._parts.rented.items())
 
     def read_bills(self, ledger: Ref[Any]) -> list[asyncio.Task[None]]:
-        """Begin to read every account's bill."""
+        """Begin to read the bill of every account that has one to read."""
         parts, loop = self._parts, asyncio.get_running_loop()
         providers: Mapping[ProviderKind, Any] = parts.rented
         readers = {
             kind: BillReader(provider.training, parts.journal, self._world.clock, ledger, parts.log)
             for kind, provider in providers.items()
+            if provider.training.has_bill
         }
         return [loop.create_task(reader.run(), name=f"bills {kind}") for kind, reader in readers.items()]

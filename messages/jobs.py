@@ -128,6 +128,10 @@ class ResultMarker(Record):
     started_at: Instant | None = None
     ended_at: Instant
     max_rss_bytes: int | None = None
+    log_files: int | None = Field(default=None, ge=0)
+    """How many log files were written, and how many bytes they have together; ``None`` where the machine did not
+    say."""
+    log_bytes: int | None = Field(default=None, ge=0)
     artifacts: tuple[Artifact, ...] = ()
 
 

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from messages.base import Instant, Record
 from messages.ids import JobId, base32
-from messages.money import Usd, UsdPerHour
+from messages.money import HOUR_SECONDS, UnitPrice, Usd, UsdPerHour, ceil_micro, usd
 
 ProviderKind = Literal["local", "fake", "runpod", "aws"]
 
@@ -84,6 +84,40 @@ class MachineState(StrEnum):
     UNKNOWN = "unknown"
 
 
+GIGABYTE = 1 << 30
+"""Bytes, as clouds sell them."""
+
+
+class LogPrice(Record):
+    """What a machine's log costs beside its time: held at the most it can be, settled as measured."""
+
+    usd_per_file: UnitPrice
+    """For each log file that is written."""
+    usd_per_gb: UnitPrice
+    bytes_max: int = Field(ge=0)
+    """A machine says no more than this."""
+    files_per_hour: float = Field(ge=0)
+    """Log files are written no more often than this."""
+
+    @property
+    def usd_per_hour_max(self) -> Decimal:
+        """The most that its files cost an hour."""
+        return self.usd_per_file * Decimal(str(self.files_per_hour))
+
+    @property
+    def bytes_usd_max(self) -> Decimal:
+        """The most that its bytes cost in all."""
+        return self.usd_per_gb * self.bytes_max / GIGABYTE
+
+    def usd_max(self, seconds: float) -> Usd:
+        """Return the most that the log of a machine costs that lived for ``seconds``."""
+        return ceil_micro(self.bytes_usd_max + self.usd_per_hour_max * Decimal(str(seconds)) / HOUR_SECONDS)
+
+    def usd(self, files: int, size_bytes: int) -> Usd:
+        """Return what a log of so many files and bytes costs."""
+        return usd(self.usd_per_file * files + self.usd_per_gb * size_bytes / GIGABYTE)
+
+
 class Offer(Record):
     """A machine type at a price in a place."""
 
@@ -95,8 +129,13 @@ class Offer(Record):
     rate_usd_per_hour: UsdPerHour
     """Compute price."""
     disk_usd_per_hour: UsdPerHour = Decimal(0)
+    """Disk, and whatever else runs up beside the machine while it lives."""
     fixed_usd: Usd = Decimal(0)
     """Costs that do not depend on time."""
+    log: LogPrice | None = None
+    """``None``: the log costs nothing of its own."""
+    beside: str = ""
+    """What the prices beside the machine's own are for, one line."""
     cpus: float | None = None
     memory_gb: float | None = None
     gpu: str | None = None

@@ -22,6 +22,10 @@ UsdPerHour = Annotated[Decimal, Field(ge=0, le=Decimal("1e6"))]
 """A price per hour. More than six decimals are allowed: a price per second times 3600 stays exact."""
 
 
+UnitPrice = Annotated[Decimal, Field(ge=0, le=Decimal("1e6"))]
+"""The price of one call, file or gigabyte, in dollars; of any precision."""
+
+
 def usd(value: str | int | Decimal) -> Decimal:
     """Return ``value`` dollars rounded half up to the micro-dollar."""
     return Decimal(value).quantize(MICRO, rounding=ROUND_HALF_UP)

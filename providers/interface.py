@@ -109,6 +109,9 @@ class CloudTrainingProvider(ABC):
     """May change while it runs (a listing interval follows quotas): read it anew for every use."""
     self_ending: SelfEnding = "proven"
     """Whether this account's machines end themselves, so that a deadline holds with the daemon dead."""
+    has_bill: ClassVar[bool] = True
+    """Whether ``billed`` is the provider's own bill. Where it is machines' times at their rates, the books are not held
+    against it, and nothing is missing from it."""
 
     @abstractmethod
     async def fingerprint(self) -> str:
@@ -167,7 +170,8 @@ class CloudTrainingProvider(ABC):
         """Return the bill's lines that overlap the window; an empty list when the provider bills nothing.
 
         A machine's lines cover its life, from the create to the end, in units of at most an hour, and sum to the rates
-        it was offered at (its own and its disk's) times its life.
+        it was offered at (its own and its disk's) times its life. Without ``has_bill`` they are what the provider's own
+        times say of the machines it still knows.
         """
 
     async def close(self) -> None:

@@ -1,7 +1,7 @@
 """How much is held, and how long that lasts (design.md 8).
 
 With r' the price per second of machine and disk, G what a surplus machine could cost before it is found (nothing
-where creates are idempotent) and F fixed costs::
+where creates are idempotent) and F fixed costs, the log's at their most among them (its files in r', its bytes in F)::
 
     hold = r' × (S − now + 300 s) + G + F            S = soft deadline
 
@@ -15,7 +15,7 @@ import math
 from decimal import Decimal
 from typing import NamedTuple
 
-from messages.machines import Offer, Timings
+from messages.machines import LogPrice, Offer, Timings
 from messages.money import HOUR_SECONDS, ceil_micro
 
 AFTER_SOFT_S = 300.0
@@ -36,30 +36,42 @@ class Terms(NamedTuple):
     surplus_s: float
     """How long an unnoticed second machine could bill; 0 where creates are idempotent."""
     expected_start_s: float
+    log: LogPrice | None = None
+    """Held at its most; what is expected and settled has nothing of it, or what was measured."""
 
     @classmethod
     def of(cls, offer: Offer, timings: Timings) -> Terms:
         """Return the terms of ``offer`` at a provider with ``timings``."""
         surplus_s = 0.0 if timings.creates_are_idempotent else timings.quiet_s + SURPLUS_FOUND_S
         rate = offer.rate_usd_per_hour + offer.disk_usd_per_hour
-        return cls(rate, offer.fixed_usd, surplus_s, timings.expected_start_s)
+        return cls(rate, offer.fixed_usd, surplus_s, timings.expected_start_s, offer.log)
+
+    @property
+    def rate_max(self) -> Decimal:
+        """Dollars an hour, at most."""
+        return self.rate_usd_per_hour + (self.log.usd_per_hour_max if self.log else 0)
+
+    @property
+    def fixed_max(self) -> Decimal:
+        """What does not depend on time, at most."""
+        return self.fixed_usd + (self.log.bytes_usd_max if self.log else 0)
 
 
 def _cost(terms: Terms, seconds: float) -> Decimal:
-    return terms.rate_usd_per_hour * Decimal(str(seconds)) / HOUR_SECONDS
+    return terms.rate_max * Decimal(str(seconds)) / HOUR_SECONDS
 
 
 def hold(terms: Terms, seconds_to_soft: float) -> Decimal:
     """Return what must be held so that the work may run until ``seconds_to_soft`` from now."""
-    return ceil_micro(_cost(terms, seconds_to_soft + AFTER_SOFT_S + terms.surplus_s) + terms.fixed_usd)
+    return ceil_micro(_cost(terms, seconds_to_soft + AFTER_SOFT_S + terms.surplus_s) + terms.fixed_max)
 
 
 def seconds_affordable(terms: Terms, available_usd: Decimal) -> float:
     """Return how far away the soft deadline may lie when ``available_usd`` is all there is; may be negative."""
-    left = available_usd - terms.fixed_usd - _cost(terms, terms.surplus_s)
-    if terms.rate_usd_per_hour == 0:
+    left = available_usd - terms.fixed_max - _cost(terms, terms.surplus_s)
+    if terms.rate_max == 0:
         return math.inf if left >= 0 else -math.inf
-    return float(left * HOUR_SECONDS / terms.rate_usd_per_hour) - AFTER_SOFT_S
+    return float(left * HOUR_SECONDS / terms.rate_max) - AFTER_SOFT_S
 
 
 def seconds_needed(terms: Terms) -> float:

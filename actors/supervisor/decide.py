@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from actors.supervisor.checks import mismatch, money_deadline
+from actors.supervisor.costs import attempt_ended
 from actors.supervisor.inputs import Ailing, FolderSeen, Input, Sighted, StopAsked, Vanished
 from actors.supervisor.outcome import next_offer, try_again, verdict
 from actors.supervisor.rules import DEADLINE_GRACE_S, RESERVATION_FRESH_S, Rules, deadlines
@@ -17,7 +18,6 @@ from messages import events as ev
 from messages.base import seconds
 from messages.jobs import StopReason
 from messages.machines import LaunchRequest, Machine, MachineState
-from messages.money import ZERO
 
 DECISIONS_MAX = 16
 """Decisions in one append; more would mean that two rules answer each other."""
@@ -199,7 +199,7 @@ def _next(job: Job, now: datetime, rules: Rules) -> ev.Event | None:
     if attempt.machine and not attempt.end:
         return _running(job, attempt, attempt.machine, attempt.intent.request, now, rules)
     if attempt.resolved and attempt.read_out:
-        return _attempt_ended(attempt)
+        return attempt_ended(attempt)
     return None
 
 
@@ -218,7 +218,7 @@ def _reserved(job: Job, attempt: Attempt, now: datetime, rules: Rules) -> ev.Eve
     offer = next_offer(job)
     stale = (now - attempt.reserved_at).total_seconds() > RESERVATION_FRESH_S
     if job.stop or job.parked or stale or offer is None:
-        return _attempt_ended(attempt)
+        return attempt_ended(attempt)
     if not rules.may_launch:
         return None
     limits = job.plan.limits
@@ -280,26 +280,3 @@ def _timed(attempt: Attempt, rules: Rules) -> bool:
 
 def _end(attempt: Attempt, reason: StopReason, detail: str, now: datetime) -> ev.EndDecided:
     return ev.EndDecided(attempt=attempt.number, reason=reason, detail=detail, at=now)
-
-
-def _attempt_ended(attempt: Attempt) -> ev.AttemptEnded:
-    """Close the attempt's books: billed from the intent to the accepted delete or the first absence."""
-    surplus = attempt.surplus_usd
-    if attempt.machine is None or attempt.intent is None or attempt.gone is None:
-        return ev.AttemptEnded(
-            attempt=attempt.number, rate_usd_per_hour=ZERO, fixed_usd=ZERO, surplus_usd=surplus, cost_usd=surplus
-        )
-    offer = attempt.intent.request.offer
-    rate = attempt.rate_usd_per_hour + offer.disk_usd_per_hour
-    began = attempt.intent.at
-    until = min(attempt.gone_accepted or attempt.gone.absent_since, attempt.gone.absent_since)
-    cost = attempt.accrued_usd(max(began, until)) + offer.fixed_usd + surplus
-    return ev.AttemptEnded(
-        attempt=attempt.number,
-        billed_from=began,
-        billed_until=max(began, until),
-        rate_usd_per_hour=rate,
-        fixed_usd=offer.fixed_usd,
-        surplus_usd=surplus,
-        cost_usd=cost,
-    )

@@ -47,6 +47,8 @@ class Courier:
         """The nonce seen is another machine's."""
         self.marker_exists = False
         self.log_files = 0
+        self.log_bytes = 0
+        """Of the log files that were written: some providers sell them."""
         self.vitals: dict[str, Any] = {"stage": ""}
         """What the main loop measured last; replaced whole by it."""
         self._settings = settings
@@ -184,6 +186,7 @@ class Courier:
         # Not ours although it exists: somebody else's file keeps its number, ours takes the next one.
         self.log_files += 1
         if written:
+            self.log_bytes += len(batch)
             self._spool.written(self._clock.boot())
             self._wake()
         return written

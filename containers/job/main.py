@@ -309,5 +309,7 @@ class Life:
             "started_at": None if started is None else instant(started),
             "ended_at": instant(self._clock.wall()),
             "max_rss_bytes": self._peak_bytes or None,
+            "log_files": self._courier.log_files,
+            "log_bytes": self._courier.log_bytes,
             "artifacts": self._stored,
         }

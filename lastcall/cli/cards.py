@@ -46,6 +46,7 @@ def plan_card(document: Document, columns: int) -> list[str]:
     title = f"Plan: {model_words(spec['model'])} on {data}, target {clean(spec['target'])}"
     rows = [
         ("machine", _offer_words(offer)),
+        *_beside(offer),
         *[("otherwise", words) for words in _way_out(plan["offers"])],
         ("expected", _range(estimate, "runtime_s", span) + " · " + _range(estimate, "cost_usd", money)),
         ("at most", f"{span(plan['limits']['max_runtime_s'])} · {limit(plan['limits']['max_cost_usd'])}"),
@@ -110,6 +111,12 @@ def attempt_lines(document: Document, columns: int) -> list[str]:
 
 
 _BECAME = {"no_capacity": "not to be had", "not_made": "nothing was started", "timed_out": "out of time"}
+
+
+def _beside(offer: Document) -> list[tuple[str, str]]:
+    """Return what runs up beside the machine's own price, where the provider says what it is for."""
+    words = offer.get("beside")
+    return [("beside", f"{money(offer['disk_usd_per_hour'])}/h for {clean(words)}")] if words else []
 
 
 def _range(estimate: Document, key: str, words: Any) -> str:

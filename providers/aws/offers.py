@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from messages.machines import Offer
+from providers.aws.beside import beside_usd_per_hour, fixed_usd, log_price, words
 from providers.aws.market import Price, SpotPrice
-from providers.aws.prices import disk_usd_per_gb_month
 from providers.aws.settings import AwsSettings
 from providers.aws.types import InstanceType
 
@@ -74,27 +74,28 @@ def _worth(price: SpotPrice, usual: Price | None, settings: AwsSettings) -> bool
 
 def _spot_offer(kind: InstanceType, price: SpotPrice, known: Known, settings: AwsSettings, why: str) -> Offer:
     said = f"{why}; spot in {price.place}: AWS may take it back"
-    return _offer(kind, price.place, price.usd_per_hour, _disk_rate(known, settings), said, spot=True)
+    return _offer(kind, price.place, price.usd_per_hour, known, settings, said, spot=True)
 
 
 def _on_demand_offer(kind: InstanceType, price: Price, known: Known, settings: AwsSettings, why: str) -> Offer:
     said = f"{why}; on-demand" + (f" ({price.source})" if price.source else "")
     place = known.place or settings.region
-    return _offer(kind, place, price.usd_per_hour, _disk_rate(known, settings), said, spot=False)
+    return _offer(kind, place, price.usd_per_hour, known, settings, said, spot=False)
 
 
-def _disk_rate(known: Known, settings: AwsSettings) -> Decimal:
-    return settings.disk_usd_per_hour(known.disk_gb, disk_usd_per_gb_month(settings.region))
-
-
-def _offer(kind: InstanceType, place: str, rate: Decimal, disk_rate: Decimal, why: str, *, spot: bool) -> Offer:
+def _offer(
+    kind: InstanceType, place: str, rate: Decimal, known: Known, settings: AwsSettings, why: str, *, spot: bool
+) -> Offer:
     return Offer(
         id=f"{kind.name}@{place}/{SPOT if spot else ON_DEMAND}",
         provider="aws",
         machine_type=kind.name,
         place=place,
         rate_usd_per_hour=rate,
-        disk_usd_per_hour=disk_rate,
+        disk_usd_per_hour=beside_usd_per_hour(settings, known.disk_gb),
+        fixed_usd=fixed_usd(settings),
+        log=log_price(settings),
+        beside=words(settings, known.disk_gb),
         cpus=kind.vcpus,
         memory_gb=kind.memory_gb,
         gpu=kind.gpu,

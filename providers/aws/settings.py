@@ -9,8 +9,7 @@ from pydantic import Field, SecretStr, StringConstraints
 
 from messages.base import Record
 from messages.machines import SelfEnding, Timings
-from messages.money import UsdPerHour
-from providers.fields import HOURS_PER_MONTH, Url
+from providers.fields import Url
 from providers.here import HereSettings
 
 AWS_TIMINGS: Final = Timings(
@@ -83,10 +82,6 @@ class AwsSettings(Record):
     def endpoint(self, service: str) -> str | None:
         """Return the address of a service that is not AWS's own."""
         return self.endpoints.get(service) or self.endpoints.get("*")
-
-    def disk_usd_per_hour(self, gb: int, usd_per_gb_month: Decimal) -> UsdPerHour:
-        """Return what an instance costs beside its compute price: disk and public address."""
-        return (usd_per_gb_month * gb / HOURS_PER_MONTH + IPV4_USD_PER_HOUR).quantize(Decimal("1e-9"))
 
 
 class AwsProviderSettings(AwsSettings, HereSettings):

@@ -48,6 +48,8 @@ class AwsTraining(CloudTrainingProvider):
     """Rents instances. Also tells of those that ended by themselves, from the listings that are made anyway."""
 
     kind: ClassVar[ProviderKind] = "aws"
+    has_bill: ClassVar[bool] = False
+    """AWS writes its bill a day late and asks money for showing it: ``explorer`` reads it on request."""
 
     def __init__(self, client: Client) -> None:
         settings = client.settings
@@ -148,7 +150,7 @@ class AwsTraining(CloudTrainingProvider):
         return kept_lines(self.client, machine, position)
 
     async def billed(self, since: datetime, until: datetime) -> list[BilledLine]:
-        """Return one line for each instance, by EC2's times and the rates it was offered at."""
+        """Return one line for each instance that EC2 still knows, by its times and the rates it was offered at."""
         return await billed(self.client, since, until)
 
     async def next_exit(self) -> str:

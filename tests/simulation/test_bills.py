@@ -16,6 +16,7 @@ from messages.ids import JobId
 from messages.jobs import JobState
 from messages.machines import Timings
 from providers.fake.scripts import Script
+from providers.fake.training import FakeTraining
 from providers.interface import BilledLine, Unavailable
 from tests.support.node import ANA, BEN, QUICK, NodeKit, good, virtually
 
@@ -306,6 +307,23 @@ def test_a_job_without_a_line_keeps_what_was_observed_and_is_reported(monkeypatc
         bill.hidden.clear()
         await house.clock.sleep(HOUR_S)
         assert (await costs(house)).unbilled_jobs == 0
+
+    unhurried(story)
+
+
+def test_a_provider_that_shows_no_bill_is_never_asked_and_no_job_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeTraining, "has_bill", False)
+
+    async def story(house: NodeKit) -> None:
+        bill = Bill(house, monkeypatch)
+        await closed_job(house)
+        await house.closed(await house.train(BEN))
+        observed = await booked(house)
+        await house.clock.sleep(9 * 86_400)
+        assert bill.reads == 0
+        assert await booked(house) == observed
+        assert (await costs(house)).unbilled_jobs == (await costs(house, BEN)).unbilled_jobs == 0
+        assert not [r.event for r in await house.journal.read("node") if isinstance(r.event, ev.AlarmRaised)]
 
     unhurried(story)
 

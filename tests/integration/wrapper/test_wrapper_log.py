@@ -22,6 +22,8 @@ def test_a_flood_is_cut_openly_and_its_last_line_is_kept(machine: WrapperRun) ->
     assert [file.name for file in files] == [f"{n:06d}.ndjson" for n in range(1, len(files) + 1)]
     assert all(file.stat().st_size <= 256 << 10 for file in files)
     assert sum(file.stat().st_size for file in files) < 1.2 * (1 << 20)
+    assert marker["log_files"] == len(files)
+    assert marker["log_bytes"] == sum(file.stat().st_size for file in files)
     assert machine.log[-1] == "the end \N{REPLACEMENT CHARACTER}"
     cuts = [text for text in machine.log if text.startswith("log cut: ")]
     assert len(cuts) == 1

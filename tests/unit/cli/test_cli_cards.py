@@ -93,6 +93,13 @@ def test_names_from_outside_are_neutralised_on_every_card() -> None:
     assert not any("\x1b" in line or "\x07" in line or "\n" in line for line in lines)
 
 
+def test_a_plan_says_what_runs_up_beside_the_machine_where_its_provider_tells() -> None:
+    plan = document("plan")
+    assert "beside" not in "\n".join(cards.plan_card(plan, 80))
+    plan["plan"]["offers"][0].update(beside="50 GB of gp3; its log at most $0.034", disk_usd_per_hour="0.0128314")
+    assert "  beside    $0.013/h for 50 GB of gp3; its log at most $0.034" in cards.plan_card(plan, 80)
+
+
 def test_a_plan_whose_machine_cannot_end_itself_says_so() -> None:
     plan = document("plan")
     plan["plan"]["self_termination"] = "unproven"

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from actors.ledger.entries import hold_for
 from actors.ledger.holds import AFTER_SOFT_S, Terms, hold, seconds_affordable, seconds_needed, smallest_cap
 from messages.errors import Refusal
-from messages.money import MICRO
+from messages.machines import LogPrice
+from messages.money import MICRO, accrued
 from tests.support.jobs import TIMINGS, offer
 
+IDEMPOTENT = TIMINGS.model_copy(update={"creates_are_idempotent": True})
 rates = st.decimals(min_value="0.000001", max_value="100", places=6)
 spans = st.floats(min_value=0, max_value=1e6, allow_nan=False)
 
@@ -40,6 +42,25 @@ def test_a_hold_buys_at_least_the_time_it_was_made_for(
     assert seconds_affordable(terms, held) >= seconds - 0.01
     # Nor more than the rounding of one micro-dollar allows: the cap holds.
     assert hold(terms, seconds_affordable(terms, held)) <= held + MICRO * 2
+
+
+LOG = LogPrice(usd_per_file=Decimal("0.000005"), usd_per_gb=Decimal("0.53"), bytes_max=64 << 20, files_per_hour=720)
+
+
+@given(rate=rates, seconds=spans, files=st.integers(0, 10**6), size_bytes=st.integers(0, 64 << 20))
+def test_a_hold_pays_for_the_longest_log_too(rate: Decimal, seconds: float, files: int, size_bytes: int) -> None:
+    terms = Terms.of(offer(rate=str(rate)).model_copy(update={"log": LOG}), IDEMPOTENT)
+    held = hold(terms, seconds)
+    assert seconds_affordable(terms, held) >= seconds - 0.01
+    log = min(LOG.usd_max(seconds + AFTER_SOFT_S), LOG.usd(files, size_bytes))
+    assert accrued(rate, seconds + AFTER_SOFT_S) + log <= held + MICRO * 3
+
+
+def test_what_a_log_may_cost_is_held_and_not_expected() -> None:
+    plain, dear = (Terms.of(offer(rate="0.36").model_copy(update={"log": log}), IDEMPOTENT) for log in (None, LOG))
+    assert dear.rate_usd_per_hour == plain.rate_usd_per_hour
+    assert dear.fixed_usd == plain.fixed_usd
+    assert hold(dear, 3600) - hold(plain, 3600) == LOG.usd_max(3600 + AFTER_SOFT_S)
 
 
 @given(rate=rates, seconds=spans)

@@ -107,6 +107,7 @@ def test_log_files_wait_for_storage_and_are_tried_again(desk: Desk) -> None:
     desk.root.with_name("away").rename(desk.root)
     desk.pass_time(1)
     assert desk.courier.log_files == 1
+    assert desk.courier.log_bytes == (desk.root / "log/000001.ndjson").stat().st_size
     assert json.loads((desk.root / "log/000001.ndjson").read_text())["text"] == "a"
 
 
@@ -118,6 +119,7 @@ def test_a_log_file_of_somebody_else_keeps_its_number(desk: Desk) -> None:
     desk.pass_time(1)
     assert (desk.root / "log/000001.ndjson").read_text() == "other"
     assert desk.courier.log_files == 2
+    assert desk.courier.log_bytes == (desk.root / "log/000002.ndjson").stat().st_size
 
 
 def test_progress_is_copied_when_it_changes_and_only_what_is_sound(desk: Desk) -> None:
