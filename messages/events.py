@@ -199,6 +199,8 @@ class SurplusGone(Event):
     accepted_at: Instant | None = None
     """When its terminate call was first accepted. Its proof may have to wait for the attempt's own machine, which has
     the same name."""
+    alive_at: Instant | None = None
+    """When it showed alive last, since it was asked to end; ``None`` when it never did."""
     proof: Gone
 
 
@@ -286,6 +288,8 @@ class GoneProved(Event):
     machine_id: str
     accepted_at: Instant | None = None
     """When the call that ended it was accepted; ``None`` when it ended by itself."""
+    alive_at: Instant | None = None
+    """When it showed alive last, since it was asked to end; ``None`` when it never did."""
     proof: Gone
 
 

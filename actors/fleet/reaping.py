@@ -35,6 +35,8 @@ class _End(NamedTuple):
     """The proven end of a machine, as it is written down."""
 
     machine: Machine
+    seen_at: datetime
+    """When it was as ``machine`` says."""
     job_id: JobId | None
     """The job its name points to."""
     reason: str
@@ -58,8 +60,9 @@ async def reap(
     What cannot be written down does not delay the end.
     """
     log("orphan_found", machine=machine.name, reason=reason)
+    found_at = clock.now()
     try:
-        event = ev.OrphanReaped(machine=machine, reason=reason, at=clock.now())
+        event = ev.OrphanReaped(machine=machine, reason=reason, at=found_at)
         await journal.append(STREAM, ANY, [event], actor="FleetWatch")
         await audited(
             journal,
@@ -74,10 +77,11 @@ async def reap(
         )
     except JournalUnavailable as error:
         log("orphan_not_journaled", machine=machine.name, error=str(error))
-    proof, accepted_at, _ = await until_gone(provider.training, clock, machine, log)
+    ended = await until_gone(provider.training, clock, machine, log)
     log("orphan_gone", machine=machine.name)
+    accepted_at, proof = ended.accepted_at, ended.proof
     until = min(accepted_at or proof.absent_since, proof.absent_since)
-    end = _End(machine, job_id, reason, until, accepted_at, proof)
+    end = _End(machine, found_at, job_id, reason, until, accepted_at, proof)
     await _written(journal, clock, end, log)
 
 
@@ -130,13 +134,13 @@ def _presumed(reaped: ev.OrphanReaped, naming: Naming, proof: Gone) -> _End:
     """
     machine, name = reaped.machine, parse(reaped.machine, naming)
     until = min(proof.absent_since, max(reaped.at, name.hard_deadline)) if name else proof.absent_since
-    return _End(machine, name.job_id if name else None, reaped.reason, until, None, proof)
+    return _End(machine, reaped.at, name.job_id if name else None, reaped.reason, until, None, proof)
 
 
 async def _written(journal: Journal, clock: Clock, end: _End, log: Callable[..., Any]) -> None:
     """Journal the end and what it cost; a disk that takes nothing is asked until it does."""
     recorded = await _insist(clock, log, lambda: journal.read(f"job/{end.job_id}")) if end.job_id else []
-    cost_usd = late_cost([r.event for r in recorded], end.machine, end.until)
+    cost_usd = late_cost([r.event for r in recorded], end.machine, end.seen_at, end.until)
     event = ev.OrphanGone(
         machine=end.machine,
         job_id=end.job_id if recorded else None,

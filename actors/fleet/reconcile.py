@@ -195,8 +195,10 @@ class Reconciler(Actor[Reconcile]):
         self.ctx.start(self._end(one, f"no open job owns it; asked for by {who.via}"), f"reap {machine.id}")
 
     async def _end(self, one: Judged, why: str) -> None:
+        name = one.verdict.name
+        job_id = name.job_id if name else None
         try:
-            await reap(one.account.provider, self._journal, self.ctx.clock, one.machine, why, self._log)
+            await reap(one.account.provider, self._journal, self.ctx.clock, one.machine, why, self._log, job_id)
         finally:
             self._ends.discard(one.machine.id)
 

@@ -13,20 +13,20 @@ from messages.money import ZERO
 def attempt_ended(attempt: Attempt) -> ev.AttemptEnded:
     """Return the end of an attempt's books: billed from the intent to the accepted delete or the first absence."""
     surplus = attempt.surplus_usd
-    if attempt.machine is None or attempt.intent is None or attempt.gone is None:
+    if attempt.machine is None or attempt.intent is None or attempt.billed_until is None:
         return ev.AttemptEnded(
             attempt=attempt.number, rate_usd_per_hour=ZERO, fixed_usd=ZERO, surplus_usd=surplus, cost_usd=surplus
         )
     offer = attempt.intent.request.offer
     rate = attempt.rate_usd_per_hour + offer.disk_usd_per_hour
     began = attempt.intent.at
-    until = min(attempt.gone_accepted or attempt.gone.absent_since, attempt.gone.absent_since)
-    fixed_usd = offer.fixed_usd + _log_usd(attempt, offer, (max(began, until) - began).total_seconds())
-    cost = attempt.accrued_usd(max(began, until)) + fixed_usd + surplus
+    until = max(began, attempt.billed_until)
+    fixed_usd = offer.fixed_usd + _log_usd(attempt, offer, (until - began).total_seconds())
+    cost = attempt.accrued_usd(until) + fixed_usd + surplus
     return ev.AttemptEnded(
         attempt=attempt.number,
         billed_from=began,
-        billed_until=max(began, until),
+        billed_until=until,
         rate_usd_per_hour=rate,
         fixed_usd=fixed_usd,
         surplus_usd=surplus,

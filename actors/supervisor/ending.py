@@ -80,6 +80,16 @@ def _gone(effect: End, ended: Ended) -> ev.Event:
     number, machine_id = effect.attempt, effect.machine.id
     if effect.surplus:
         return ev.SurplusGone(
-            attempt=number, machine_id=machine_id, accepted_at=ended.first_accepted_at, proof=ended.proof
+            attempt=number,
+            machine_id=machine_id,
+            accepted_at=ended.first_accepted_at,
+            alive_at=ended.alive_at,
+            proof=ended.proof,
         )
-    return ev.GoneProved(attempt=number, machine_id=machine_id, accepted_at=ended.accepted_at, proof=ended.proof)
+    return ev.GoneProved(
+        attempt=number,
+        machine_id=machine_id,
+        accepted_at=ended.accepted_at,
+        alive_at=ended.alive_at,
+        proof=ended.proof,
+    )

@@ -27,6 +27,8 @@ class Ended(NamedTuple):
     """When the call that held was accepted; ``None`` when none was, so that it ended by itself."""
     first_accepted_at: datetime | None
     """When a call was accepted first. A second machine of a name counts as alive while the first one is."""
+    alive_at: datetime | None
+    """When it showed alive last; ``None`` when it never did while it was asked to end."""
 
 
 class _Asked(NamedTuple):
@@ -54,7 +56,7 @@ async def until_gone(
     "There is none" answers a call as well, and is no acceptance: nobody knows since when there is none.
     """
     wait_s = BACKOFF_FIRST_S
-    first = accepted_at
+    first, alive_at = accepted_at, None
     asked = _Asked(accepted_at, accepted=True) if accepted_at else None
     while True:
         pause_s = wait_s
@@ -65,10 +67,12 @@ async def until_gone(
                 accepted(asked.at)
         proof = await training.prove_gone(machine)
         if isinstance(proof, Gone):
-            return Ended(proof, asked.accepted_at if asked else None, first)
+            return Ended(proof, asked.accepted_at if asked else None, first, alive_at)
         log("not_gone_yet", machine=machine.id, detail=proof.detail)
-        if asked is not None and isinstance(proof, Alive) and (clock.now() - asked.at).total_seconds() >= ASK_AGAIN_S:
-            asked = None
+        if isinstance(proof, Alive):
+            alive_at = clock.now()
+            if asked is not None and (alive_at - asked.at).total_seconds() >= ASK_AGAIN_S:
+                asked = None
         await clock.sleep(pause_s)
         wait_s = min(BACKOFF_MAX_S, wait_s * 2)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
+from actors.supervisor.billed import billed_until
 from messages import events as ev
 from messages.ids import JobId, UserId
 from messages.jobs import Binding, JobState, Plan, ResultMarker
@@ -43,8 +44,8 @@ class Attempt:
     end: ev.EndDecided | None = None
     terminate_accepted: datetime | None = None
     gone: Gone | None = None
-    gone_accepted: datetime | None = None
-    """When the call that ended it was accepted; a call that was ignored does not count."""
+    billed_until: datetime | None = None
+    """Until when it is taken to have billed, once it is gone; a call that was ignored does not count."""
     collected: ev.ResultCollected | None = None
     marker_absent: bool = False
     storage_unreadable: bool = False
@@ -122,6 +123,11 @@ class Job:
         return self.attempts[-1] if self.attempts else None
 
     @property
+    def ends_itself(self) -> bool:
+        """Whether its machines are proven to end themselves."""
+        return self.plan.self_termination == "proven"
+
+    @property
     def spent_usd(self) -> Decimal:
         """What the ended attempts cost."""
         return sum((a.ended.cost_usd for a in self.attempts if a.ended), ZERO)
@@ -191,11 +197,11 @@ def evolve(job: Job | None, event: ev.Event) -> Job:
 
 def _evolve_attempt(job: Job, event: ev.Event) -> Job:
     number: int = getattr(event, "attempt", 0)
-    attempts = tuple(_after(a, event, job.stop is None) if a.number == number else a for a in job.attempts)
+    attempts = tuple(_after(a, event, job) if a.number == number else a for a in job.attempts)
     return replace(job, attempts=attempts)
 
 
-def _after(a: Attempt, event: ev.Event, unstopped: bool) -> Attempt:
+def _after(a: Attempt, event: ev.Event, job: Job) -> Attempt:
     match event:
         case ev.LaunchIntended():
             return replace(a, intent=event)
@@ -213,26 +219,26 @@ def _after(a: Attempt, event: ev.Event, unstopped: bool) -> Attempt:
             seen = a.surplus_seen | {event.machine.id}
             return replace(a, surplus=(*a.surplus, event.machine), surplus_seen=seen)
         case ev.SurplusGone():
-            cost = sum((_surplus_cost(a, m, event) for m in a.surplus if m.id == event.machine_id), ZERO)
+            until = billed_until(event, a.request, ends_itself=job.ends_itself)
+            cost = sum((_surplus_cost(a, m, until) for m in a.surplus if m.id == event.machine_id), ZERO)
             left = tuple(m for m in a.surplus if m.id != event.machine_id)
             return replace(a, surplus=left, surplus_usd=a.surplus_usd + cost)
         case ev.AttemptEnded():
             return replace(a, ended=event)
         case ev.MarkerSeen():
-            return a if a.marker else replace(a, marker=event.marker, marker_first=unstopped and a.end is None)
+            return a if a.marker else replace(a, marker=event.marker, marker_first=job.stop is None and a.end is None)
         case _:
-            return _after_work(a, event)
+            return _after_work(a, event, job)
 
 
-def _surplus_cost(a: Attempt, machine: Machine, event: ev.SurplusGone) -> Decimal:
+def _surplus_cost(a: Attempt, machine: Machine, until: datetime) -> Decimal:
     offer = a.request.offer if a.request else None
     rate = machine.rate_usd_per_hour or (offer.rate_usd_per_hour if offer else ZERO)
     disk = offer.disk_usd_per_hour if offer else ZERO
-    until = min(event.accepted_at or event.proof.absent_since, event.proof.absent_since)
     return accrued(rate + disk, (until - machine.first_seen).total_seconds())
 
 
-def _after_work(a: Attempt, event: ev.Event) -> Attempt:
+def _after_work(a: Attempt, event: ev.Event, job: Job) -> Attempt:
     match event:
         case ev.WorkStarted():
             return replace(a, started=a.started or event)
@@ -241,7 +247,8 @@ def _after_work(a: Attempt, event: ev.Event) -> Attempt:
         case ev.TerminateAccepted():
             return replace(a, terminate_accepted=a.terminate_accepted or event.at)
         case ev.GoneProved():
-            return replace(a, gone=a.gone or event.proof, gone_accepted=a.gone_accepted or event.accepted_at)
+            until = billed_until(event, a.request, ends_itself=job.ends_itself)
+            return a if a.gone else replace(a, gone=event.proof, billed_until=until)
         case ev.ResultCollected():
             return replace(a, collected=a.collected or event)
         case ev.MarkerAbsent():

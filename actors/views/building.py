@@ -97,7 +97,7 @@ def cost_so_far(job: Job, now: datetime) -> Decimal:
     if attempt and attempt.machine and attempt.intent:
         offer = attempt.intent.request.offer
         rate = (attempt.machine.rate_usd_per_hour or offer.rate_usd_per_hour) + offer.disk_usd_per_hour
-        until = min(attempt.terminate_accepted or now, attempt.gone.absent_since) if attempt.gone else now
+        until = attempt.billed_until or now
         running += accrued(rate, (until - attempt.intent.at).total_seconds()) + offer.fixed_usd
     return job.spent_usd + running
 

@@ -360,6 +360,25 @@ def test_reap_all_ours_ends_every_unknown_machine_and_nobody_elses() -> None:
     virtually(story)
 
 
+def test_a_machine_ended_by_name_costs_the_job_it_was_rented_for_what_it_cost() -> None:
+    """Rule 8: the provider's bill is not the first to say so."""
+
+    async def story(house: NodeKit) -> None:
+        job_id = await house.running(good(60))
+        await house.ended(job_id, Outcome.SUCCEEDED)
+        name = planted(house, job=job_id.tail)
+        await house.clock.sleep(1800)
+        await reconcile(house, reap=True, names=[name])
+        await house.clock.sleep(60)
+        (life,) = [line for line in house.cloud.books() if line.name == name]
+        assert life.ended is not None
+        (booked,) = [r.event for r in await house.journal.read("ledger") if isinstance(r.event, ev.Corrected)]
+        assert booked.job_id == job_id
+        assert abs(booked.delta_usd - life.amount(life.ended)) <= Decimal("0.01")
+
+    virtually(story)
+
+
 def test_an_order_that_names_what_may_not_be_ended_does_nothing_at_all() -> None:
     async def story(house: NodeKit) -> None:
         job_id = await house.running(good(3000))

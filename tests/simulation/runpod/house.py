@@ -26,7 +26,7 @@ from tests.emulators.runpod.s3 import S3Key, S3Keys, VolumeS3
 from tests.emulators.runpod.settings import Settings
 from tests.simulation.runpod.pods import ScriptedPods, Work
 from tests.support.node import ARTIFACTS, NodeKit
-from tests.support.runpod_sim import ACCOUNT, PLACE, SimTransport, settings, with_volume
+from tests.support.runpod_sim import ACCOUNT, PLACE, VOLUME, SimTransport, settings, with_volume
 
 T = TypeVar("T")
 
@@ -53,7 +53,10 @@ class SeededLoop(VirtualLoop):
 
 
 class RunPodHouse(NodeKit):
-    """``NodeKit`` over the real RunPod provider, its transport being the emulator."""
+    """``NodeKit`` over the real RunPod provider, its transport being the emulator.
+
+    ``ends_itself``: whether it is known that pods of the account end themselves. They do, whatever is known.
+    """
 
     def __init__(
         self,
@@ -62,6 +65,7 @@ class RunPodHouse(NodeKit):
         emulated: Settings | None = None,
         seed: int = 0,
         latency_s: float = 0.02,
+        ends_itself: bool = True,
         **more: Any,
     ) -> None:
         self.pods = ScriptedPods(works)
@@ -72,7 +76,10 @@ class RunPodHouse(NodeKit):
         self.transport: SimTransport
         self.s3: VolumeS3
         self.provider_settings: RunPodSettings = settings(
-            data_center=PLACE, s3_access_key=SecretStr(ACCESS), s3_secret_key=SecretStr(SECRET)
+            data_center=PLACE,
+            s3_access_key=SecretStr(ACCESS),
+            s3_secret_key=SecretStr(SECRET),
+            self_ending_proven_for=f"runpod:{VOLUME}" if ends_itself else "",
         )
         super().__init__(seed=seed, **more)
         self.program = self._program

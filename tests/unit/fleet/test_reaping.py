@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -20,7 +20,7 @@ from actors.supervisor.tools import BACKOFF_MAX_S
 from messages import events as ev
 from messages.events import Audited, OrphanGone, OrphanReaped
 from messages.ids import JobId
-from messages.machines import Gone, LaunchRequest, MachineName
+from messages.machines import Gone, LaunchRequest, Machine, MachineName
 from providers.fake.cloud import FakeCloud
 from providers.fake.prediction import FakePrediction
 from providers.fake.scripts import Script
@@ -187,37 +187,73 @@ def intent(**prices: str) -> ev.LaunchIntended:
     return ev.LaunchIntended(attempt=1, reservation="r", request=request, bound="runtime", run="run", at=START)
 
 
+def cost(job: list[ev.Event], late: Machine, until: datetime) -> Decimal:
+    return late_cost(job, late, START, until)
+
+
 def test_a_machine_its_job_knows_nothing_of_costs_its_whole_life_and_its_disk() -> None:
-    assert late_cost([], LATE, START + HOUR) == Decimal("0.36")
-    assert late_cost([intent(disk_usd_per_hour="0.04")], LATE, START + HOUR) == Decimal("0.40")
+    assert cost([], LATE, START + HOUR) == Decimal("0.36")
+    assert cost([intent(disk_usd_per_hour="0.04")], LATE, START + HOUR) == Decimal("0.40")
+
+
+def test_a_machine_that_is_seen_long_after_its_intent_is_booked_from_the_intent() -> None:
+    """A provider whose answers say no age: it may have run since it was asked for."""
+    seen = machine("late", "m2", rate="0.36", seen=START + HOUR)
+    assert late_cost([intent()], seen, START + HOUR, START + 2 * HOUR) == Decimal("0.72")
+    early = machine("late", "m2", rate="0.36", seen=START - HOUR)
+    assert late_cost([intent()], early, START, START + HOUR) == Decimal("0.36")
+
+
+def test_a_list_that_proved_nothing_of_the_name_to_be_there_bounds_when_it_can_have_begun() -> None:
+    """The answer came after the quiet time, or a twin after the proof."""
+    seen = machine("late", "m2", rate="0.36", seen=START + HOUR)
+    never = ev.NeverSeen(attempt=1, listing_began=START + HOUR / 2)
+    proved = ev.GoneProved(attempt=1, machine_id="m1", proof=gone(START + HOUR / 4))
+    for job, usd in (([never], "0.54"), ([proved], "0.63"), ([proved, never], "0.54")):
+        assert late_cost([intent(), *job], seen, START + HOUR, START + 2 * HOUR) == Decimal(usd)
+    later = [e.model_copy(update={"attempt": 2}) for e in (never, proved)]
+    assert late_cost([intent(), *later], seen, START + HOUR, START + 2 * HOUR) == Decimal("0.72")
+    lists = ev.NeverSeen(attempt=1, listing_began=START + 2 * HOUR)
+    assert late_cost([intent(), lists], seen, START + HOUR, START + 2 * HOUR) == Decimal("0.36")
+
+
+def test_a_machine_without_an_intent_is_booked_from_what_its_uptime_says() -> None:
+    seen = machine("late", "m2", rate="0.36", seen=START + HOUR).model_copy(update={"uptime_s": 1800.0})
+    assert late_cost([], seen, START + HOUR, START + HOUR) == Decimal("0.18")
 
 
 def test_a_machine_without_a_price_costs_what_was_offered_and_without_an_offer_nothing() -> None:
     for rate in (None, "0"):
         silent = machine("late", "m2", rate=rate)
-        assert late_cost([intent()], silent, START + HOUR) == Decimal("0.72")
-        assert late_cost([], silent, START + HOUR) == 0
-    assert late_cost([intent()], machine("another", "m2", rate=None), START + HOUR) == 0
+        assert cost([intent()], silent, START + HOUR) == Decimal("0.72")
+        assert cost([], silent, START + HOUR) == 0
+    assert cost([intent()], machine("another", "m2", rate=None), START + HOUR) == 0
 
 
 def test_what_the_job_pays_for_itself_is_not_counted_again() -> None:
     made = ev.MachineCreated(attempt=1, machine=LATE, at=START)
     twin = ev.SurplusFound(attempt=1, machine=LATE, at=START)
     for known in (made, twin):
-        assert late_cost([known], LATE, START + HOUR) == 0
-        assert late_cost([known], machine("late", "m3"), START + HOUR) > 0
-    accepted = ev.TerminateAccepted(attempt=1, machine_id="m2", at=START + HOUR / 4)
-    again = accepted.model_copy(update={"at": START + HOUR / 3})
-    other = accepted.model_copy(update={"machine_id": "m1", "at": START})
+        assert cost([known], LATE, START + HOUR) == 0
+        assert cost([known], machine("late", "m3"), START + HOUR) > 0
     proved = ev.GoneProved(attempt=1, machine_id="m2", proof=gone(START + HOUR / 2))
-    assert late_cost([made, accepted], LATE, START + HOUR) == 0
-    assert late_cost([made, proved], LATE, START + HOUR) == Decimal("0.18")
-    assert late_cost([made, other, accepted, again, proved], LATE, START + HOUR) == Decimal("0.27")
+    ended = ev.AttemptEnded(
+        attempt=1,
+        billed_from=START,
+        billed_until=START + HOUR / 4,
+        rate_usd_per_hour=Decimal(0),
+        fixed_usd=Decimal(0),
+        cost_usd=Decimal(0),
+    )
+    assert cost([made, proved], LATE, START + HOUR) == 0
+    assert cost([made, proved, ended.model_copy(update={"attempt": 2})], LATE, START + HOUR) == 0
+    assert cost([made, proved, ended], LATE, START + HOUR) == Decimal("0.27")
+    assert cost([made, proved, ended], LATE, START) == 0
     over = ev.SurplusGone(attempt=1, machine_id="m2", proof=gone(START + HOUR / 2))
-    assert late_cost([twin, over], LATE, START + HOUR) == Decimal("0.18")
+    assert cost([twin, over], LATE, START + HOUR) == Decimal("0.18")
     sooner = over.model_copy(update={"accepted_at": START + HOUR / 4})
-    assert late_cost([twin, sooner], LATE, START + HOUR) == Decimal("0.27")
-    assert late_cost([made, proved], LATE, START) == 0
+    assert cost([twin, sooner], LATE, START + HOUR) == Decimal("0.27")
+    assert cost([queued(), intent(), twin, over], LATE, START + HOUR) == Decimal("0.36")  # its timer ended it
 
 
 # ---------------------------------------------------------------------------------------------- after a restart

@@ -600,6 +600,57 @@ def test_an_end_that_was_acknowledged_and_ignored_is_billed_until_the_one_that_h
     assert story.closed.cost_usd == Decimal("0.54")
 
 
+DAYS_S = 3 * 86_400.0
+
+
+def away(self_termination: str = "proven", **seen: float) -> Story:
+    """A job whose daemon was away for days after the start; ``seen``: that many seconds ago, when it was back."""
+    the_plan = plan(max_runtime_s=3600).model_copy(update={"self_termination": self_termination})
+    story = Story(the_plan).reserved(hold="0.6").created().started().after(DAYS_S)
+    story.hear()
+    known = {name: story.now - timedelta(seconds=ago) for name, ago in seen.items()}
+    story.observe(ev.GoneProved(attempt=1, machine_id="m1", proof=gone(story.now), **known))
+    return story.unmarked()
+
+
+def billed_s(story: Story) -> float:
+    ended = story.attempt.ended
+    if ended is None or ended.billed_from is None or ended.billed_until is None:
+        raise LookupError("no machine was billed")
+    return (ended.billed_until - ended.billed_from).total_seconds()
+
+
+def test_a_machine_that_ended_itself_while_nobody_looked_is_booked_no_longer_than_its_timer_let_it() -> None:
+    """Fault 32; rule 6: what was held for the attempt is what it may cost."""
+    story = away()
+    request = story.attempt.request
+    assert request is not None
+    assert billed_s(story) == (request.soft_deadline - START).total_seconds() + 300
+    assert billed_s(story) <= (request.hard_deadline - START).total_seconds()
+    assert story.closed.cost_usd <= Decimal("0.6")
+
+
+def test_where_machines_are_not_proven_to_end_themselves_one_is_booked_to_its_first_absence() -> None:
+    """It may have billed so long: what the budget is overrun by may really be owed."""
+    assert billed_s(away("unproven")) == DAYS_S
+
+
+def test_a_machine_that_showed_alive_past_its_own_end_is_booked_as_long_as_it_showed() -> None:
+    assert billed_s(away(alive_at=60)) == DAYS_S - 60
+
+
+def test_a_machine_that_a_call_of_ours_ended_is_booked_to_that_call() -> None:
+    assert billed_s(away(accepted_at=20, alive_at=60)) == DAYS_S - 20
+    assert billed_s(away("unproven", accepted_at=20)) == DAYS_S - 20
+
+
+def test_a_surplus_machine_that_ended_itself_while_nobody_looked_is_booked_like_any_other() -> None:
+    story = Story(plan(max_runtime_s=3600)).reserved(hold="0.6").created().started()
+    story.listed(machine(story.name, "m1"), machine(story.name, "twin", "0.27"))
+    story.after(DAYS_S).observe(ev.SurplusGone(attempt=1, machine_id="twin", proof=gone(story.now)))
+    assert story.attempt.surplus_usd <= Decimal("0.6")
+
+
 @pytest.mark.parametrize(("run", "sure", "ends"), [("run-1", False, 1), ("run-2", False, 0), ("run-2", True, 1)])
 def test_a_deadline_that_an_earlier_run_set_waits_until_the_clock_is_certain(run: str, sure: bool, ends: int) -> None:
     story = Story().running()

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from actors.runtime.virtual import VirtualClock
+from actors.runtime.virtual import EPOCH, VirtualClock
 from actors.supervisor.ends import ASK_AGAIN_S, Ended, until_gone
 from messages.machines import Alive, Gone, Machine, MachineState, Proof, ProviderKind, Unknown
 from providers.interface import CloudTrainingProvider, EndAnswer, LogChunk, Unavailable
@@ -139,6 +139,15 @@ async def test_a_machine_that_shows_alive_after_not_found_is_asked_again() -> No
     ended = await yard.end()
     assert len(yard.cloud.asked) == 2
     assert ended.accepted_at == ended.first_accepted_at == yard.heard[0]
+
+
+@virtual
+async def test_when_a_machine_showed_alive_last_is_told_with_its_end() -> None:
+    yard = Yard("alive alive unknown unknown gone", Unavailable("down", 0.0))
+    ended = await yard.end()
+    assert ended.alive_at is not None
+    assert 2 < (ended.alive_at - EPOCH).total_seconds() < 3
+    assert (await Yard("unknown gone", EndAnswer.ABSENT).end()).alive_at is None
 
 
 @virtual
