@@ -235,9 +235,13 @@ class Node:
     # ------------------------------------------------------------------------------------------- life
 
     def start_housekeeping(self) -> None:
-        """Begin to look after the disk, and to read the providers' bills."""
-        house = asyncio.get_running_loop().create_task(self._house(), name="housekeeping")
+        """Begin to look after the disk, to read the providers' bills, and to measure what is kept where it costs."""
+        loop = asyncio.get_running_loop()
+        house = loop.create_task(self._house(), name="housekeeping")
         self._housekeeping += [house, *self.fleets.read_bills(self.ledger)]
+        meter = wiring.space_meter(self.world, self.parts, self.ledger)
+        if meter.has_work:
+            self._housekeeping.append(loop.create_task(meter.run(), name="space"))
 
     async def _house(self) -> None:
         while True:

@@ -23,6 +23,7 @@ from actors.storage.parts import StorageParts, StorageSettings
 from actors.storage.prune import Retention
 from actors.storage.pruning import Upkeep
 from actors.storage.services import StorageServices
+from actors.storage.standing import Measured, SpaceMeter
 from actors.views.jobs import JobViews
 from actors.views.node import NodeFacts, NodeRefs, NodeViews
 from lastcall.config.settings import Settings
@@ -84,6 +85,12 @@ def _store(
         ),
         others=others or {},
     )
+
+
+def space_meter(world: World, parts: Parts, ledger: Ref[Any]) -> SpaceMeter:
+    """Return what measures the stores of every provider that charges for space."""
+    stores = {kind: Measured(rented.storage, parts.layout(kind)) for kind, rented in parts.rented.items()}
+    return SpaceMeter(stores, world.clock, ledger, parts.log)
 
 
 async def _jobs_using(journal: Journal, dataset_id: DatasetId) -> dict[JobId, bool]:

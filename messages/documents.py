@@ -6,6 +6,7 @@ Every document names its ``schema``; a change that breaks a reader makes a new n
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal
 
 from pydantic import ConfigDict, Field
@@ -224,6 +225,17 @@ class BudgetRow(Record):
     warning: str = ""
 
 
+class StoredRow(Record):
+    """What somebody keeps in a store that charges for it."""
+
+    provider: str
+    size_bytes: int
+    """As last measured: data sets, models, predictions and job folders; old versions of a bucket do not count."""
+    usd_per_month: Usd
+    """What it costs as it is; booked day by day."""
+    prices_as_of: date
+
+
 class CostDocument(Document):
     """``lastcall cost``."""
 
@@ -240,6 +252,8 @@ class CostDocument(Document):
     """Of open jobs: accrued by their machines, and what their ended attempts cost."""
     reserved_usd: Usd
     budgets: tuple[BudgetRow, ...] = ()
+    stored: tuple[StoredRow, ...] = ()
+    """Part of the total as far as it is booked; what is to come this month is held in the budgets."""
 
 
 class DatasetRow(Record):

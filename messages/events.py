@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 from typing import ClassVar, Literal
 
@@ -14,7 +15,7 @@ from messages.base import Instant, Record
 from messages.ids import CommandId, DatasetId, JobId, ModelId, PredictionId, UserId
 from messages.jobs import Binding, Outcome, Plan, ResultMarker, StopReason
 from messages.machines import Gone, LaunchRequest, Machine
-from messages.money import Usd, UsdPerHour
+from messages.money import UnitPrice, Usd, UsdPerHour
 from messages.storage import DatasetInfo, ModelInfo
 
 
@@ -497,6 +498,27 @@ class Billed(Event):
     at: Instant
 
 
+class Stored(Event):
+    """What a user keeps in a store that charges for it was paid for, until the end of ``day``. Once per day, user and
+    provider; the days to come are held at the same rate.
+    """
+
+    kind = "ledger.stored"
+    stream = "ledger"
+    writer = "CostLedger"
+
+    user_id: UserId
+    provider: str
+    day: date
+    """Of the budgets' zone."""
+    size_bytes: int
+    usd_per_gb_month: UnitPrice
+    prices_as_of: date
+    amount_usd: Usd
+    """For every day since the last such event."""
+    at: Instant
+
+
 # ------------------------------------------------------------------------------------------------ storage
 
 
@@ -644,7 +666,7 @@ class DaemonStopped(Event):
     at: Instant
 
 
-LedgerEvent = Reserved | AccrualStarted | AccrualChanged | Released | Settled | Spent | Corrected | Billed
+LedgerEvent = Reserved | AccrualStarted | AccrualChanged | Released | Settled | Spent | Corrected | Billed | Stored
 
 
 def _catalogue(base: type[Event]) -> dict[str, type[Event]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from types import MappingProxyType
@@ -245,6 +245,14 @@ class CloudStorageProvider(ABC):
     async def close(self) -> None:
         """Let go of connections."""
         return None
+
+
+@runtime_checkable
+class SellsSpace(Protocol):
+    """Optional: the provider charges for what lies in its store. A gigabyte is 2³⁰ bytes."""
+
+    kept_usd_per_gb_month: Decimal
+    prices_as_of: date
 
 
 class PresignedGet(Record):

@@ -19,6 +19,7 @@ from actors.ledger.entries import JobFacts, entries, orphan_entry, prediction_en
 from actors.ledger.requests import (
     BookBills,
     BookNow,
+    BookStored,
     BudgetsLeft,
     CostReport,
     Held,
@@ -31,15 +32,16 @@ from actors.ledger.requests import (
     ReserveMoney,
     Totals,
 )
+from actors.ledger.standing import Space, stored_entries
 from actors.ledger.state import LedgerState, fold, reservation_id
 from actors.runtime.actor import Actor
 from actors.runtime.world import Clock
 from messages import events as ev
-from messages.documents import BudgetRow, CostDocument, CostRow
+from messages.documents import BudgetRow, CostDocument, CostRow, StoredRow
 from messages.errors import Refusal
 from messages.ids import JobId, UserId
 from messages.machines import ProviderKind, Timings
-from messages.money import ZERO, from_micro
+from messages.money import ZERO, from_micro, usd
 
 STREAM = "ledger"
 DISK_RETRY_S = 1.0
@@ -52,6 +54,7 @@ LedgerMessage = (
     | OrphanFact
     | OpenBills
     | BookBills
+    | BookStored
     | BookNow
     | CostReport
     | BudgetsLeft
@@ -118,6 +121,10 @@ class CostLedger(Actor[LedgerMessage]):
                 return open_bills(self._state, self._clock.now())
             case BookBills():
                 return await self._book_bills(msg)
+            case BookStored():
+                booked = stored_entries(self._state, msg, self._clock.now())
+                await self._append(booked)
+                return len(booked)
             case CostReport():
                 return await self._report(msg.user_id, msg.by)
             case BudgetsLeft():
@@ -255,7 +262,7 @@ class CostLedger(Actor[LedgerMessage]):
 
     async def _report(self, user: UserId, by: Literal["day", "user", "model", "provider", "job"]) -> CostDocument:
         sql = (
-            f"SELECT {_KEYS[by]} AS key, count(DISTINCT job_id), sum(usd_micro),"  # noqa: S608 (own names)
+            f"SELECT {_KEYS[by]} AS key, count(DISTINCT job_id) FILTER (WHERE reason != 'stored'), sum(usd_micro),"  # noqa: S608 (own names)
             " sum(usd_micro) FILTER (WHERE reason = ?) FROM costs WHERE user_id = ? GROUP BY key ORDER BY key"
         )
         found = await self._journal.query(sql, (REASON, user))
@@ -278,6 +285,20 @@ class CostLedger(Actor[LedgerMessage]):
             running_usd=self._running(user),
             reserved_usd=self._state.reserved_for(user),
             budgets=self._budget_rows(user),
+            stored=self._stored_rows(user),
+        )
+
+    def _stored_rows(self, user: UserId) -> tuple[StoredRow, ...]:
+        """Return what the user keeps where space costs money, provider by provider."""
+        mine = (event for (who, _), event in sorted(self._state.stored.items()) if who == user and event.size_bytes)
+        return tuple(
+            StoredRow(
+                provider=event.provider,
+                size_bytes=event.size_bytes,
+                usd_per_month=usd(Space(event.size_bytes, event.usd_per_gb_month).usd_per_month),
+                prices_as_of=event.prices_as_of,
+            )
+            for event in mine
         )
 
     def _is_of(self, job_id: JobId, user: UserId) -> bool:

@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
+from actors.ledger.standing import held_usd
 from actors.ledger.state import LedgerState
 from messages.base import Record
 from messages.ids import UserId
@@ -61,7 +62,7 @@ class Window(NamedTuple):
 
 
 def windows(state: LedgerState, budgets: Budgets, user: UserId, now: datetime) -> list[Window]:
-    """Return every budget that applies to ``user`` at ``now``."""
+    """Return every budget that applies to ``user`` at ``now``; what is stored is held until the month ends."""
     today = state.day(now)
     first = today.replace(day=1)
     last = _month_end(first)
@@ -74,7 +75,13 @@ def windows(state: LedgerState, budgets: Budgets, user: UserId, now: datetime) -
         ("your total", budgets.per_user_total_usd, date.min, date.max, user),
     )
     return [
-        Window(name, limit, state.spent_between(begin, end, who), state.reserved_for(who), budgets.warning_share)
+        Window(
+            name,
+            limit,
+            state.spent_between(begin, end, who),
+            state.reserved_for(who) + held_usd(state.stored, who, min(end, last)),
+            budgets.warning_share,
+        )
         for name, limit, begin, end, who in rows
         if limit is not None
     ]

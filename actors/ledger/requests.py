@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal
 
 from messages import events as ev
@@ -9,7 +10,7 @@ from messages.base import Control, Instant, Record, Request
 from messages.documents import BudgetRow, CostDocument
 from messages.ids import JobId, UserId
 from messages.machines import Offer
-from messages.money import Usd
+from messages.money import UnitPrice, Usd
 
 MoneyFact = ev.MoneyReserved | ev.MachineCreated | ev.MachineFound | ev.RateChanged | ev.AttemptEnded | ev.JobClosed
 
@@ -86,6 +87,23 @@ class BookBills(Request[int]):
     """Jobs that cost something, should be on the bill by now and are not; replaces what was missing before."""
     provider: str = ""
     """Whose bill it is."""
+
+
+class KeptByUser(Record):
+    """What one user keeps in a store."""
+
+    user_id: UserId
+    size_bytes: int
+
+
+class BookStored(Request[int]):
+    """Book what a store that charges for its space holds now, once a day; answered with the number of bookings."""
+
+    provider: str
+    usd_per_gb_month: UnitPrice
+    prices_as_of: date
+    users: tuple[KeptByUser, ...]
+    """Everybody who keeps something; whoever is not named keeps nothing any more."""
 
 
 class BookNow(Control):

@@ -78,6 +78,8 @@ class LedgerState:
     """Jobs closed in the last ``ACCOUNTS_KEPT_S``, in the order they were settled."""
     early: dict[JobId, Decimal] = field(default_factory=dict)
     """Corrections of jobs that are not settled yet."""
+    stored: dict[tuple[UserId, str], ev.Stored] = field(default_factory=dict)
+    """User and provider → what was last paid for what is kept there."""
     reserved_usd: Decimal = ZERO
     total_usd: Decimal = ZERO
 
@@ -108,6 +110,9 @@ class LedgerState:
                 self._spend(event.user_id, event.at, event.amount_usd)
             case ev.Corrected():
                 self._correct(event)
+            case ev.Stored():
+                self.stored[event.user_id, event.provider] = event
+                self._spend(event.user_id, event.at, event.amount_usd)
             case _:
                 self._bill(event)
 

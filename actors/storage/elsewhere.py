@@ -14,12 +14,11 @@ from typing import Final, NamedTuple, Protocol, runtime_checkable
 from actors.storage.parts import StorageParts
 from actors.storage.reading import bring
 from messages.errors import Refusal
-from messages.machines import ProviderKind
+from messages.machines import GIGABYTE, ProviderKind
 from messages.money import ZERO, human, usd
 from messages.storage import ObjectInfo
 from providers.interface import CloudStorageProvider, NotFound, Unavailable
 
-GIGABYTE: Final = 1_000_000_000
 MEGABYTE: Final = 1_000_000
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from lastcall.cli.app import App, leaf, pass_app
-from lastcall.cli.text import clean, money, table
+from lastcall.cli.text import clean, money, size, table
 
 
 @leaf("cost", "lastcall cost", "lastcall cost --by model", "lastcall cost --json")
@@ -37,7 +37,7 @@ def cost(app: App, by: str, as_json: bool) -> int:
         f"Total {money(document['total_usd'])} · running now {money(document['running_usd'])}"
         f" · held {money(document['reserved_usd'])}"
     )
-    for line in bill_lines(document):
+    for line in (*bill_lines(document), *stored_lines(document)):
         app.screen.out(line)
     for budget in document["budgets"]:
         line = f"Budget {clean(budget['name'])}: {money(budget['left_usd'])} left of {money(budget['limit_usd'])}"
@@ -61,3 +61,12 @@ def bill_lines(document: dict[str, Any]) -> list[str]:
         jobs = "1 job is" if unbilled == 1 else f"{unbilled} jobs are"
         lines.append(f"{jobs} not on the provider's bill yet, and counted as observed")
     return lines
+
+
+def stored_lines(document: dict[str, Any]) -> list[str]:
+    """Say what is kept where space costs money, and how much that is a month; else nothing."""
+    return [
+        f"Stored with {clean(row['provider'])}: {size(row['size_bytes'])}, about {money(row['usd_per_month'])} a month"
+        f" (prices of {clean(row['prices_as_of'])})"
+        for row in document.get("stored", ())
+    ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from messages.machines import ProviderKind
+from providers.aws.prices import FEES_AS_OF, fees
 from providers.aws.settings import AwsSettings
 from providers.interface import PresignedGet, PresignedPost
 from providers.keys import split_key
@@ -26,6 +27,12 @@ class AwsStorage(S3Store):
         """``client`` speaks to the bucket; its transport is closed by whoever opened it."""
         super().__init__(client, mount_path)
         self.places = {"s3": client.settings.bucket}
+        paid = fees(client.settings.region)
+        self.kept_usd_per_gb_month = paid.kept_usd_per_gb_month
+        """S3 Standard's: what the bucket moved to the archive costs less, its old versions are not counted."""
+        self.read_usd_per_gb = paid.sent_usd_per_gb
+        """Out of AWS's network."""
+        self.prices_as_of = FEES_AS_OF
 
     async def presigned_get(self, key: str, limit_s: int) -> PresignedGet:
         """Return an address that reads one object for ``limit_s`` seconds, without a key."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lastcall.cli.cost import bill_lines
+from lastcall.cli.cost import bill_lines, stored_lines
 
 
 @pytest.mark.parametrize("report", [{}, {"difference_usd": None, "unbilled_jobs": 0}])
@@ -30,3 +30,9 @@ def test_jobs_that_are_not_on_the_bill_are_counted(jobs: int, said: str) -> None
     assert bill_lines({"total_usd": "1", "unbilled_jobs": jobs}) == [
         f"{said} not on the provider's bill yet, and counted as observed"
     ]
+
+
+def test_what_is_kept_where_space_costs_money_is_a_line_for_each_store() -> None:
+    row = {"provider": "aws", "size_bytes": 1_200_000_000, "usd_per_month": "0.025700", "prices_as_of": "2026-11-01"}
+    assert stored_lines({"stored": [row]}) == ["Stored with aws: 1.2 GB, about $0.026 a month (prices of 2026-11-01)"]
+    assert stored_lines({"stored": []}) == stored_lines({}) == []
