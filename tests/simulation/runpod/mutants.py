@@ -24,6 +24,7 @@ from messages import events as ev
 from messages.jobs import ResultMarker
 from messages.machines import Gone, LaunchRequest, Listing, Machine, MachineName, Proof
 from providers.interface import Ambiguous, EndAnswer
+from providers.listing import Walk
 from providers.runpod import pods
 from providers.runpod.account import Account
 from providers.runpod.client import Client
@@ -105,8 +106,9 @@ def accepted_is_gone() -> Iterator[None]:
 def first_page_only() -> AbstractContextManager[Any]:
     """The list is what its first page holds."""
 
-    async def walk(self: Lister) -> tuple[list[Pod], bool]:
-        return list((await self._page(None, 1)).items), True
+    async def walk(self: Lister) -> Walk[Pod]:
+        first = await self._page(None, 1, self._page_items)
+        return Walk(list(first.items), whole=True, paged=False)
 
     return patch.object(Lister, "_walk", walk)
 
