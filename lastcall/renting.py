@@ -118,7 +118,8 @@ def aws_settings(settings: Settings) -> AwsSettings:
             secret_key=told.secret_access_key,
             session_token=told.session_token,
         )
-    named = {service: getattr(told, f"{service}_endpoint") for service in SERVICES} | {"*": told.endpoint_url}
+    named = {service: getattr(told, f"{service.replace('-', '_')}_endpoint") for service in SERVICES}
+    named["*"] = told.endpoint_url
     return AwsSettings(
         region=told.region,
         bucket=told.bucket,

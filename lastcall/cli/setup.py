@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 
 setup = LazyGroup(
     "setup",
-    lazy={"runpod": Lazy(__name__, "runpod", "Make a RunPod account ready.")},
-    examples=("lastcall setup runpod --dry-run", "lastcall setup runpod"),
+    lazy={
+        "runpod": Lazy(__name__, "runpod", "Make a RunPod account ready."),
+        "aws": Lazy(__name__, "aws", "Make an AWS account ready."),
+    },
+    examples=("lastcall setup runpod --dry-run", "lastcall setup runpod", "lastcall setup aws --dry-run"),
     help="Make an account ready for trainings, and see that it is.",
     no_args_is_help=True,
 )
@@ -77,6 +80,13 @@ class TerminalPerson:
         line = sys.stdin.readline() if sys.stdin is not None else ""
         return line.strip() or None
 
+    def types(self, what: str) -> str | None:
+        """Have a word typed, or read a line from a pipe; ``--yes`` stands for none."""
+        if self._screen.in_tty:
+            with _interruptible():
+                return str(click.prompt(what, default="", show_default=False, err=True))
+        return self.secret(what)
+
     def _columns(self) -> int:
         return self._screen.columns or self._screen.message_columns
 
@@ -120,23 +130,61 @@ def runpod(app: App, /, yes: bool, as_json: bool, **options: Any) -> int:
     wish = VolumeWish(options["volume"], centre.upper() if centre else None, options["size"] or SIZE_GB)
     wishes = Wishes(wish, options["dry_run"], options["again"], _storing(options["store_keys"], yes=yes))
     place = Place(os.environ, Path.cwd(), app.config, app.state_dir)
+    person = TerminalPerson(app.screen, yes=yes, quiet=as_json)
+    return _shown(app, as_json, "no pod was left running", lambda: set_up_runpod(place, wishes, person))
+
+
+@leaf(
+    "aws",
+    "lastcall setup aws --dry-run",
+    "lastcall setup aws --region eu-central-1 --alarm-email you@example.com",
+    "lastcall setup aws --destroy",
+    json_help="Print one JSON document.",
+)
+@click.option("--dry-run", is_flag=True, help="Change nothing; say what would be done, and print the policies.")
+@click.option("--destroy", is_flag=True, help="Remove what this command made; data only when its bucket is typed.")
+@click.option("--region", metavar="REGION", help="Where everything is, such as eu-central-1.")
+@click.option("--bucket", metavar="NAME", help="The bucket; lastcall-ACCOUNT-REGION when left out.")
+@click.option("--alarm-email", metavar="ADDRESS", help="Whom AWS writes to when the account's bill grows.")
+@click.option("-y", "--yes", is_flag=True, help="Agree to what is made, changed or removed; never to deleting data.")
+@pass_app
+def aws(app: App, /, yes: bool, as_json: bool, **options: Any) -> int:
+    """Make buckets, roles, security group, log group and budget alarm, try storage, write the configuration.
+
+    Keys come from the configuration, the environment, a profile or a role. They need the setup policy that --dry-run
+    prints; the daemon needs the daemon policy only.
+    """
+    from lastcall.setup.aws import AwsWishes
+    from lastcall.setup.command import Place, set_up_aws
+
+    named = ("region", "bucket", "alarm_email")
+    told = {f"aws.{name}": options[name] for name in named if options[name] is not None}
+    wishes = AwsWishes(dry_run=options["dry_run"], destroy=options["destroy"])
+    place = Place(os.environ, Path.cwd(), app.config, app.state_dir)
+    person = TerminalPerson(app.screen, yes=yes, quiet=as_json)
+    return _shown(app, as_json, "nothing of it costs by the hour", lambda: set_up_aws(place, told, wishes, person))
+
+
+def _shown(app: App, as_json: bool, harmless: str, work: Callable[[], Any]) -> int:
+    """Run a setup and show what it told; ``harmless`` says what an interruption left where nothing is known."""
     try:
-        report = set_up_runpod(place, wishes, TerminalPerson(app.screen, yes=yes, quiet=as_json))
+        report = work()
     except KeyboardInterrupt as stop:
         app.screen.say()
-        _say_left(app.screen, getattr(stop, "left", ()))
+        _say_left(app.screen, getattr(stop, "left", ()), harmless)
         return EXIT_SIGINT
     if as_json:
         app.screen.raw(json.dumps(report.document(), ensure_ascii=False).encode())
     else:
         _show_measured(app, report.measured)
-    return report.exit_code
+        _show_policies(app, report.policies)
+    return int(report.exit_code)
 
 
-def _say_left(screen: Screen, left: Sequence[str]) -> None:
+def _say_left(screen: Screen, left: Sequence[str], harmless: str) -> None:
     """Say what an interrupted setup may have left; only what is known to be gone counts as gone."""
     if not left:
-        screen.say("Interrupted; no pod was left running. Run it again: it goes on where it was.")
+        screen.say(f"Interrupted; {harmless}. Run it again: it goes on where it was.")
         return
     screen.say("Interrupted, and not sure of everything:")
     for line in left:
@@ -155,3 +203,10 @@ def _show_measured(app: App, measured: dict[str, float | None]) -> None:
     for name, value in measured.items():
         shown = "not seen" if value is None else f"{value:.1f} s"
         app.screen.out(f"  {MEASURED.get(name, name):<34}{shown:>8}")
+
+
+def _show_policies(app: App, policies: dict[str, Any]) -> None:
+    for name, document in policies.items():
+        app.screen.out(f"Policy {name}:")
+        for line in json.dumps(document, indent=2).splitlines():
+            app.screen.out(f"  {line}")

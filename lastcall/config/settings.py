@@ -366,6 +366,20 @@ class Aws(Section):
     datasets_expire_days: Days = Field(default=90, description="Age at which the bucket deletes data sets.")
     models_archive_days: Days = Field(default=30, description="Age at which the bucket moves models to the archive.")
     models_expire_days: Days = Field(default=180, description="Age at which the bucket deletes models.")
+    old_versions_days: Days = Field(
+        default=7, description="How long the bucket keeps what was deleted or replaced, so that it can be brought back."
+    )
+    access_log_days: Days = Field(default=90, description="How long the bucket's access log is kept.")
+    alarm_email: (
+        Annotated[str, _aws_name(r"[^@\s,]{1,64}@[A-Za-z0-9.-]{1,185}\.[A-Za-z]{2,63}", "you@example.com")] | None
+    ) = Field(default=None, description="Whom AWS writes to when the account's bill grows; nobody when not set.")
+    alarm_usd_per_month: Cap = Field(
+        default=Decimal(50), description="Amount of the account's bill of a month that AWS writes about."
+    )
+    alarm_at: Annotated[Decimal, BeforeValidator(_number), Field(gt=0, le=1)] = Field(
+        default=Decimal("0.8"),
+        description="Share of that amount at which AWS writes first; it writes again at all of it.",
+    )
     package_index: Address | None = Field(
         default=None, description="Package index that jobs install their libraries from; pip's own when not set."
     )
@@ -379,6 +393,9 @@ class Aws(Section):
     logs_endpoint: Address | None = Field(default=None, description="Address of CloudWatch Logs.")
     pricing_endpoint: Address | None = Field(default=None, description="Address of the price list.")
     iam_endpoint: Address | None = Field(default=None, description="Address of IAM, which setup makes the roles with.")
+    kms_endpoint: Address | None = Field(default=None, description="Address of KMS, asked about the key.")
+    budgets_endpoint: Address | None = Field(default=None, description="Address of AWS Budgets.")
+    service_quotas_endpoint: Address | None = Field(default=None, description="Address of Service Quotas.")
 
 
 class Telegram(Section):

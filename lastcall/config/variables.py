@@ -41,6 +41,9 @@ KEPT_NAMES: Mapping[str, tuple[str, ...]] = {
     "aws.logs_endpoint": ("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS",),
     "aws.pricing_endpoint": ("AWS_ENDPOINT_URL_PRICING",),
     "aws.iam_endpoint": ("AWS_ENDPOINT_URL_IAM",),
+    "aws.kms_endpoint": ("AWS_ENDPOINT_URL_KMS",),
+    "aws.budgets_endpoint": ("AWS_ENDPOINT_URL_BUDGETS",),
+    "aws.service_quotas_endpoint": ("AWS_ENDPOINT_URL_SERVICE_QUOTAS",),
     "telegram.bot_token": ("TELEGRAM_BOT_TOKEN",),
 }
 """Setting → variables kept from earlier plans and from the clouds' own tools (requirement R4.1)."""

@@ -4,22 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from actors.runtime.clock import SteadyClock, SystemClock, SystemEntropy
 from lastcall import __version__, paths
 from lastcall.config.files import CONFIG_VARIABLE, absolute, read_toml, user_file
 from lastcall.config.load import load
 from lastcall.config.problems import ConfigError
-from lastcall.setup.runpod import Ground, RunPodSetup, Wishes
+from lastcall.setup.aws import CONFIGURED, AwsSetup, AwsWishes
+from lastcall.setup.ground import Ground
+from lastcall.setup.runpod import RunPodSetup, Wishes
 from lastcall.setup.steps import Interrupted, Person, Report, Step
 from providers.http import AiohttpTransport
 
 PROVIDER_KEY = "provider"
-WRITTEN = ("network_volume_id", "data_center", "self_ending_proven_for")
-"""What a setup writes into [runpod], beside keys."""
+WRITTEN: Mapping[str, Sequence[str]] = {
+    "runpod": ("network_volume_id", "data_center", "self_ending_proven_for"),
+    "aws": CONFIGURED,
+}
+"""What a setup writes into its provider's section, beside keys."""
+TITLES: Mapping[str, str] = {"runpod": "RunPod", "aws": "AWS"}
+
+
+class Setup(Protocol):
+    """One run of a provider's setup."""
+
+    @property
+    def left(self) -> list[str]:
+        """What may run or be there and cost money, a line each; asked once it was cut off."""
+        ...
+
+    async def run(self) -> Report:
+        """Do every step."""
+        ...
 
 
 class Place(NamedTuple):
@@ -39,11 +58,30 @@ class Place(NamedTuple):
 
 def set_up_runpod(place: Place, wishes: Wishes, person: Person) -> Report:
     """Run ``lastcall setup runpod`` and return what it told. Raises ConfigError, Interrupted."""
+    report = _run(place, {}, lambda ground: RunPodSetup(ground, wishes, person))
+    if not wishes.dry_run and report.exit_code == 0:
+        _say_next(place, report, "runpod")
+    return report
+
+
+def set_up_aws(place: Place, told: Mapping[str, str], wishes: AwsWishes, person: Person) -> Report:
+    """Run ``lastcall setup aws`` and return what it told. Raises ConfigError, Interrupted.
+
+    ``told`` is what flags say of settings: dotted key → value.
+    """
+    report = _run(place, told, lambda ground: AwsSetup(ground, wishes, person))
+    if not wishes.dry_run and not wishes.destroy and report.exit_code == 0:
+        _say_next(place, report, "aws")
+    return report
+
+
+def _run(place: Place, told: Mapping[str, Any], make: Callable[[Ground], Setup]) -> Report:
     # Whatever the file says of the provider, an account that is not ready yet must not be refused for it.
-    loaded = load(place.environ, place.working_directory, flags={PROVIDER_KEY: "local"}, config=_existing(place))
+    flags = {PROVIDER_KEY: "local", **told}
+    loaded = load(place.environ, place.working_directory, flags=flags, config=_existing(place))
     places = paths.find(place.environ, place.working_directory, state_dir=place.state_dir, config=_existing(place))
 
-    begun: list[RunPodSetup] = []
+    begun: list[Setup] = []
 
     async def work() -> Report:
         _end_with_sigterm()
@@ -58,18 +96,15 @@ def set_up_runpod(place: Place, wishes: Wishes, person: Person) -> Report:
                 SteadyClock(SystemClock()),
                 SystemEntropy(),
             )
-            begun.append(RunPodSetup(ground, wishes, person))
+            begun.append(make(ground))
             return await begun[0].run()
         finally:
             await transport.close()
 
     try:
-        report = asyncio.run(work())
+        return asyncio.run(work())
     except (asyncio.CancelledError, KeyboardInterrupt):  # SIGTERM ends it as Ctrl-C does
         raise Interrupted([line for setup in begun for line in setup.left]) from None
-    if not wishes.dry_run and report.exit_code == 0:
-        _say_next(place, report)
-    return report
 
 
 def _existing(place: Place) -> str | None:
@@ -85,23 +120,24 @@ def _end_with_sigterm() -> None:
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
 
 
-def _say_next(place: Place, report: Report) -> None:
+def _say_next(place: Place, report: Report, provider: str) -> None:
     """See with the daemon's own eyes what the configuration says now, and tell what is left to do."""
+    title = TITLES[provider]
     try:
-        loaded = load(place.environ, place.working_directory, flags={PROVIDER_KEY: "runpod"}, config=_existing(place))
+        loaded = load(place.environ, place.working_directory, flags={PROVIDER_KEY: provider}, config=_existing(place))
         plain = load(place.environ, place.working_directory, config=_existing(place))
     except ConfigError as error:
         report.tell(Step("next", "skipped", "the configuration is not complete", error.lines[0]))
         return
-    written = read_toml(place.file).get("runpod", {})
-    found = loaded.settings.runpod
-    others = [key for key in WRITTEN if key in written and written[key] != getattr(found, key)]
+    written = read_toml(place.file).get(provider, {})
+    found = getattr(loaded.settings, provider)
+    others = [key for key in WRITTEN[provider] if key in written and written[key] != getattr(found, key)]
     if others:
-        origin = loaded.origins[f"runpod.{others[0]}"]
-        detail = f"{origin} says another runpod.{others[0]}, and wins"
+        origin = loaded.origins[f"{provider}.{others[0]}"]
+        detail = f"{origin} says another {provider}.{others[0]}, and wins"
         report.tell(Step("next", "failed", detail, f"take it out there, or in {place.file}"))
-    elif plain.settings.provider != "runpod":
-        advice = f'write provider = "runpod" above all sections of {place.file}, or set CLOUD_PROVIDER=runpod'
-        report.tell(Step("next", "done", "RunPod is ready", advice))
+    elif plain.settings.provider != provider:
+        advice = f'write provider = "{provider}" above all sections of {place.file}, or set CLOUD_PROVIDER={provider}'
+        report.tell(Step("next", "done", f"{title} is ready", advice))
     else:
-        report.tell(Step("next", "done", "RunPod is ready", "lastcall daemon; then lastcall doctor"))
+        report.tell(Step("next", "done", f"{title} is ready", "lastcall daemon; then lastcall doctor"))

@@ -7,7 +7,6 @@ could change anything.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from actors.journal import install as installs
@@ -17,19 +16,18 @@ from lastcall.renting import runpod_settings
 from lastcall.setup import rights
 from lastcall.setup.config_writer import Changes, apply_to
 from lastcall.setup.ending import StillRuns
+from lastcall.setup.ground import Ground
 from lastcall.setup.keys import Keys
 from lastcall.setup.steps import Person, Report, Step
 from lastcall.setup.storage import check_storage
 from lastcall.setup.trial import COST_MAX_USD, HARD_S, Price, Trial, TrialFailed, Verdict, cheapest
 from lastcall.setup.volumes import VolumeWish, find_volume
-from providers.interface import ProviderClock, ProviderError
+from providers.interface import ProviderError
 from providers.runpod import resources
 from providers.runpod.client import Client
 from providers.runpod.codec import Volume
 from providers.runpod.provider import build_runpod_storage, build_runpod_training
 from providers.runpod.settings import RunPodSettings
-from providers.seams import Entropy
-from providers.transport import Transport
 
 PROVEN_KEY: Final = "runpod.self_ending_proven_for"
 NO_VOLUME: Final = "none"
@@ -53,20 +51,6 @@ class Wishes(NamedTuple):
     """Try self-ending although it was proven before."""
     store_keys: bool | None = None
     """Whether keys go into the file; ``None``: ask."""
-
-
-class Ground(NamedTuple):
-    """What a setup stands on."""
-
-    settings: Settings
-    origins: Mapping[str, str]
-    """Dotted key → flag, variable, file or ``default``."""
-    config: Path
-    """The file that is changed."""
-    state_dir: Path
-    transport: Transport
-    clock: ProviderClock
-    entropy: Entropy
 
 
 class RunPodSetup:

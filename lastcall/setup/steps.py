@@ -54,6 +54,10 @@ class Person(Protocol):
         """Type a secret, unseen; ``None`` when there is nobody to type."""
         ...
 
+    def types(self, what: str) -> str | None:
+        """Type a word that confirms something; ``None`` when there is nobody to type, and no flag stands for it."""
+        ...
+
 
 @dataclass
 class Report:
@@ -64,6 +68,8 @@ class Report:
     steps: list[Step] = field(default_factory=list)
     measured: dict[str, float | None] = field(default_factory=dict)
     """Name with its unit last → seconds, as seen by the trial; ``None``: not seen."""
+    policies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Word → policy as it would be given; only where nothing is done."""
     unsure: dict[str, str] = field(default_factory=dict)
     """What was asked for and may be there without our knowing → what it costs and what to do."""
 
@@ -86,4 +92,5 @@ class Report:
             "dry_run": self.dry_run,
             "steps": [step.document() for step in self.steps],
             "measured": self.measured,
+            **({"policies": self.policies} if self.policies else {}),
         }

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from providers.aws.endpoints import Endpoint, resolve
+from providers.aws.endpoints import Endpoint, bucket_in_host, resolve
 from providers.aws.keys import KeySource, key_source
 from providers.aws.pace import Pace
 from providers.aws.problems import Class, Problem, error_of, plain
@@ -85,7 +85,7 @@ class Client:
         return answer
 
     async def read(self, call: Call, what: str) -> dict[str, Any]:
-        """Make a call that changes nothing, or may be repeated. Raises NotFound, Refused or Unavailable."""
+        """Make a call that changes nothing, or may be repeated. Raises NotFound, Conflict, Refused or Unavailable."""
         try:
             answer = await self.exchange(call)
         except NotAdmitted as held:
@@ -123,11 +123,11 @@ class Client:
         except ProviderError as error:
             raise NotAdmitted(str(error), 5.0) from error
         encoded = service.encode(call.operation, call.parameters)
-        url = f"{endpoint.url.rstrip('/')}/"
+        url = self._address(call, endpoint, encoded.target)
         signed = sign(
             credentials,
             Scope(endpoint.region, service.signing_name),
-            "POST",
+            encoded.method,
             url,
             {name: value for name, value in encoded.headers.items() if name != "content-length"},
             hashlib.sha256(encoded.body).hexdigest(),
@@ -135,13 +135,24 @@ class Client:
         )
         headers = {**signed, "content-length": encoded.headers["content-length"], "user-agent": USER_AGENT}
         urgent = call.priority is Priority.TERMINATE
-        return HttpRequest("POST", url, headers, encoded.body, call.total_s, call.total_s, call.reply_bytes_max, urgent)
+        total_s = call.total_s
+        return HttpRequest(encoded.method, url, headers, encoded.body, total_s, total_s, call.reply_bytes_max, urgent)
+
+    def _address(self, call: Call, endpoint: Endpoint, target: str) -> str:
+        """Return where a request goes; a bucket stands in S3's host where S3 itself answers (``bucket_in_host``)."""
+        base, bucket = endpoint.url.rstrip("/"), call.parameters.get("Bucket")
+        if call.service != "s3" or not isinstance(bucket, str) or not bucket_in_host(self.settings, bucket):
+            return f"{base}{target}"
+        scheme, _, host = base.partition("://")
+        rest = target.removeprefix(f"/{bucket}")
+        return f"{scheme}://{bucket}.{host}{rest if rest.startswith('/') else f'/{rest}'}"
 
     def _read(self, call: Call, reply: HttpReply) -> Answer:
         service = self.services[call.service]
         self._dated.heard(reply.headers, self.clock)
-        request_id = plain(reply.headers.get("x-amzn-requestid", ""))[:64]
-        problem = Problem(call.service, call.operation, reply.status, "", "", request_id)
+        request_id = plain(reply.headers.get("x-amzn-requestid") or reply.headers.get("x-amz-request-id", ""))[:64]
+        region = plain(reply.headers.get("x-amz-bucket-region", ""))
+        problem = Problem(call.service, call.operation, reply.status, "", "", request_id, bucket_region=region)
         if 200 <= reply.status < 300:
             try:
                 return Answer(service.decode(call.operation, reply.headers, reply.body), problem)

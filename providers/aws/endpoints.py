@@ -15,6 +15,11 @@ PRICING_REGIONS: Final = {"eu": "eu-central-1", "ap": "ap-south-1"}
 PRICING_REGION: Final = "us-east-1"
 
 
+def bucket_in_host(settings: AwsSettings, bucket: str) -> bool:
+    """Say whether a bucket stands before S3's host: a dot in its name breaks TLS, and emulators answer to one host."""
+    return settings.endpoint("s3") is None and "." not in bucket
+
+
 class Endpoint(NamedTuple):
     """An address and what requests to it are signed for."""
 

@@ -3,13 +3,46 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-PARTS: Final = ("daemon", "instance", "function", "trust-ec2", "trust-lambda", "bucket")
+RIGHTS: Final = ("daemon", "instance", "function", "key-storage", "key-disks", "setup")
+"""Policies that give somebody rights."""
+PARTS: Final = (*RIGHTS, "trust-ec2", "trust-lambda", "trust-account", "bucket", "bucket-logs")
 FOLDER: Final = Path(__file__).parent / "policies"
+_LOOSE = re.compile(r"\$\{([a-z_]+)\}")
+"""What is filled in; others (``${aws:…}``) are AWS's own variables."""
+
+Document = Mapping[str, Any]
+
+ACTIONS: Final[Mapping[str, str]] = {
+    "s3:HeadBucket": "s3:ListBucket",
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
+    "s3:ListMultipartUploads": "s3:ListBucketMultipartUploads",
+    "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
+    "s3:PutBucketEncryption": "s3:PutEncryptionConfiguration",
+    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
+    "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+    "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
+    "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
+    "s3:DeleteObjects": "s3:DeleteObjectVersion",
+    "budgets:DescribeBudget": "budgets:ViewBudget",
+    "budgets:DescribeNotificationsForBudget": "budgets:ViewBudget",
+    "budgets:DescribeSubscribersForNotification": "budgets:ViewBudget",
+    "budgets:CreateBudget": "budgets:ModifyBudget",
+    "budgets:DeleteBudget": "budgets:ModifyBudget",
+    "service-quotas:GetServiceQuota": "servicequotas:GetServiceQuota",
+}
+"""Operation → the right it needs, where they are not called alike ("Service Authorization Reference")."""
+
+
+def action_of(service: str, operation: str) -> str:
+    """Return the right that an operation needs, as policies name it."""
+    name = f"{service}:{operation}"
+    return ACTIONS.get(name, name)
 
 
 def policy_text(part: str) -> str:
@@ -24,36 +57,53 @@ def policy(part: str, values: Mapping[str, str]) -> dict[str, Any]:
     text = policy_text(part)
     for name, value in values.items():
         text = text.replace(f"${{{name}}}", json.dumps(value)[1:-1])
-    document: dict[str, Any] = json.loads(text)
-    left = [name for name in _LOOSE if f"${{{name}}}" in text]
+    left = sorted(set(_LOOSE.findall(text)))
     if left:
         raise ValueError(f"the policy {part} needs {', '.join(left)}")
+    document: dict[str, Any] = json.loads(text)
     return document
 
 
-_LOOSE: Final = (
-    *("account", "region", "partition", "role", "function"),
-    *("bucket", "log_group", "jobs", "datasets", "models", "predictions"),
-)
-"""Names that are filled in; others (``${aws:…}``) are AWS's own variables."""
+def joined(*documents: Document) -> dict[str, Any]:
+    """Return one policy with the statements of all."""
+    first = documents[0]
+    return {**first, "Statement": [one for document in documents for one in document["Statement"]]}
+
+
+def same(one: object, other: object) -> bool:
+    """Say whether two policies mean the same: services give back lists in another order, and one value without list."""
+    return _plain(one) == _plain(other)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        inner = [_plain(one) for one in value]
+        return inner[0] if len(inner) == 1 else sorted(inner, key=lambda one: json.dumps(one, sort_keys=True))
+    return value
 
 
 def statement_that_allows(action: str) -> str:
-    """Return where the daemon's policy grants an action, in words for an error."""
+    """Return which of our policies' statements grant an action, in words for an error: the daemon's and setup's."""
     found = _granting().get(action.lower())
     if found is None:
         return "is not part of the policies that lastcall setup aws makes"
-    part, statement = found
-    return f"statement {statement} of the {part} policy grants"
+    first = [one for one in found if one[0] in ("daemon", "setup")] or found[:1]
+    named = " and ".join(f"{statement} of the {part} policy" for part, statement in first)
+    return f"statement {named} grants" if len(first) == 1 else f"statements {named} grant"
 
 
 @cache
-def _granting() -> dict[str, tuple[str, str]]:
-    found: dict[str, tuple[str, str]] = {}
-    for part in ("daemon", "instance", "function"):
+def _granting() -> dict[str, list[tuple[str, str]]]:
+    """Return each action's statements, one of each policy."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for part in RIGHTS:
         for statement in json.loads(policy_text(part))["Statement"]:
             if statement["Effect"] == "Allow":
                 actions = statement["Action"]
                 for action in [actions] if isinstance(actions, str) else actions:
-                    found.setdefault(action.lower(), (part, statement["Sid"]))
+                    known = found.setdefault(action.lower(), [])
+                    if all(one[0] != part for one in known):
+                        known.append((part, statement["Sid"]))
     return found

@@ -10,8 +10,8 @@ import re
 from enum import Enum
 from typing import Final, NamedTuple
 
-from providers.aws.policies import statement_that_allows
-from providers.interface import Denied, NoCapacity, NotFound, ProviderError, Refused, Unavailable
+from providers.aws.policies import action_of, statement_that_allows
+from providers.interface import Conflict, Denied, NoCapacity, NotFound, ProviderError, Refused, Unavailable
 
 DETAIL_CHARS_MAX: Final = 300
 RETRY_S: Final = 5.0
@@ -27,6 +27,8 @@ class Class(Enum):
     KEY = "key"
     CLOCK = "clock"
     ABSENT = "absent"
+    EXISTS = "exists"
+    """What was to be made is there."""
     BUSY = "busy"
     SERVER = "server"
     """AWS failed on its side: a change may or may not have happened."""
@@ -54,6 +56,7 @@ _CODES: Final[dict[Class, tuple[str, ...]]] = {
     Class.KEY: (
         "AuthFailure",
         "InvalidClientTokenId",
+        "InvalidAccessKeyId",
         "UnrecognizedClientException",
         "SignatureDoesNotMatch",
         "InvalidSignatureException",
@@ -70,8 +73,29 @@ _CODES: Final[dict[Class, tuple[str, ...]]] = {
         "InvalidVolume.NotFound",
         "InvalidAMIID.NotFound",
         "InvalidInstanceType",
+        "InvalidGroup.NotFound",
+        "InvalidGroupId.Malformed",
+        "InvalidSubnetID.NotFound",
         "ResourceNotFoundException",
         "ParameterNotFound",
+        "NotFoundException",
+        "NoSuchEntity",
+        "NoSuchResourceException",
+        "NoSuchBucket",
+        "NoSuchBucketPolicy",
+        "NoSuchLifecycleConfiguration",
+        "NoSuchPublicAccessBlockConfiguration",
+        "NoSuchTagSet",
+        "NoSuchUpload",
+        "ServerSideEncryptionConfigurationNotFoundError",
+    ),
+    Class.EXISTS: (
+        "BucketAlreadyOwnedByYou",
+        "EntityAlreadyExists",
+        "InvalidGroup.Duplicate",
+        "InvalidPermission.Duplicate",
+        "ResourceAlreadyExistsException",
+        "DuplicateRecordException",
     ),
     Class.BUSY: (
         "RequestLimitExceeded",
@@ -92,6 +116,13 @@ _CODES: Final[dict[Class, tuple[str, ...]]] = {
         "Unavailable",
         "ServiceUnavailable",
         "ServiceUnavailableException",
+        "ServiceFailure",
+        "InternalErrorException",
+        # Somebody changes the same thing at this moment.
+        "OperationAborted",
+        "OperationAbortedException",
+        "ConcurrentModification",
+        "EntityTemporarilyUnmodifiable",
     ),
 }
 _BY_CODE: Final = {code: kind for kind, codes in _CODES.items() for code in codes}
@@ -115,6 +146,8 @@ class Problem(NamedTuple):
     request_id: str = ""
     skewed: bool = False
     """Its ``Date`` is too far from our clock for a signature to hold."""
+    bucket_region: str = ""
+    """Where S3 says that the bucket is."""
 
     @property
     def clean(self) -> bool:
@@ -137,7 +170,7 @@ class Problem(NamedTuple):
     def action(self) -> str:
         """The right that the call needs, as policies name it."""
         found = _ACTION.search(self.detail)
-        return found["action"] if found else f"{self.service}:{self.operation}"
+        return found["action"] if found else action_of(self.service, self.operation)
 
     def sentence(self, what: str) -> str:
         """Return one line for a person: what was asked, what came, what to do."""
@@ -165,6 +198,8 @@ def error_of(problem: Problem, what: str, retry_s: float = RETRY_S) -> ProviderE
         return Unavailable(sentence, retry_s)
     if kind is Class.ABSENT:
         return NotFound(sentence)
+    if kind is Class.EXISTS:
+        return Conflict(sentence)
     return Refused(sentence)
 
 

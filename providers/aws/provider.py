@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from messages.machines import ProviderKind
 from providers.aws.client import Client
+from providers.aws.endpoints import bucket_in_host
 from providers.aws.settings import MACHINE_ROOT, STORE_FOLDER, AwsProviderSettings, AwsSettings
 from providers.aws.storage import AwsStorage, encryption
 from providers.aws.training import AwsTraining
@@ -35,13 +36,11 @@ def build_aws_training(settings: AwsSettings, clock: ProviderClock, transport: T
 def build_aws_storage(settings: AwsSettings, client: Client, transport: Transport) -> AwsStorage:
     """Return the storage part, which signs with the keys of ``client``; nothing is asked yet. Raises Refused."""
     endpoint = client.endpoint("s3")
-    own = settings.endpoint("s3") is not None
     s3 = S3Settings(
         endpoint=endpoint.url,
         region=endpoint.region,
         bucket=settings.bucket,
-        # A dot in the name breaks TLS in the host; emulators answer to one host.
-        bucket_in_host=not own and "." not in settings.bucket,
+        bucket_in_host=bucket_in_host(settings, settings.bucket),
         write_headers=encryption(settings),
         has_conditions=True,
     )

@@ -6,11 +6,14 @@ the command line. Requests travel over our own transport (ADR 0013).
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 import botocore.exceptions
 import botocore.loaders
@@ -24,6 +27,9 @@ _ROOT_BYTES: Final = 512
 """The root element of an answer stands within so many bytes."""
 _ROOT = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)[\s/>]")
 _QUERY: Final = frozenset({"ec2", "query"})
+_REST: Final = "rest-xml"
+_REST_ID: Final = "x-amz-request-id"
+"""Header that S3 itself sets on every answer ("Common response headers")."""
 
 
 class Unreadable(ValueError):
@@ -35,6 +41,9 @@ class Encoded(NamedTuple):
 
     headers: Mapping[str, str]
     body: bytes
+    method: str = "POST"
+    target: str = "/"
+    """Path and query, encoded; of S3 the bucket stands first in the path."""
 
 
 class Fault(NamedTuple):
@@ -58,14 +67,18 @@ class Service:
 
     def encode(self, operation: str, parameters: Mapping[str, object]) -> Encoded:
         """Return the request of an operation. Raises ValueError for parameters that the operation does not take."""
+        model = self._model.operation_model(operation)
         try:
-            made = self._serializer.serialize_to_request(dict(parameters), self._model.operation_model(operation))
+            made = self._serializer.serialize_to_request(dict(parameters), model)
         except botocore.exceptions.ParamValidationError as error:
             raise ValueError(f"{self.name}.{operation}: {error}") from error
         body = made["body"]
         data = urlencode(body).encode() if isinstance(body, dict) else bytes(body)
         headers = {str(name).lower(): str(value) for name, value in made["headers"].items()}
-        return Encoded({**headers, "content-length": str(len(data))}, data)
+        headers["content-length"] = str(len(data))
+        if model.http_checksum.get("requestChecksumRequired"):
+            headers["content-md5"] = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+        return Encoded(headers, data, str(made["method"]), _target(made["url_path"], made["query_string"]))
 
     def decode(self, operation: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
         """Return the value of a good answer. Raises Unreadable for anything that this operation does not answer with.
@@ -83,6 +96,9 @@ class Service:
         if self._protocol in _QUERY:
             if root_of(body) not in ("Response", "ErrorResponse"):
                 return None
+        elif self._protocol == _REST:
+            if root_of(body) != "Error":
+                return None
         elif not _is_json_object(body):
             return None
         try:
@@ -97,6 +113,8 @@ class Service:
     def _is_own(self, operation: str, headers: Mapping[str, str], body: bytes) -> bool:
         if self._protocol in _QUERY:
             return root_of(body) == f"{operation}Response"
+        if self._protocol == _REST:
+            return _REST_ID in headers
         return "x-amzn-requestid" in headers and _is_json_object(body or b"{}")
 
     def _parse(self, status: int, headers: Mapping[str, str], body: bytes, shape: Any) -> dict[str, Any]:
@@ -109,25 +127,35 @@ class Service:
 
 
 class Services:
-    """The services' models, each loaded when it is first needed (EC2's takes some 70 ms)."""
-
-    def __init__(self) -> None:
-        self._loader = botocore.loaders.Loader()
-        self._loaded: dict[str, Service] = {}
+    """The services' models, each loaded when it is first needed (EC2's takes some 70 ms), once for all clients."""
 
     def __getitem__(self, name: str) -> Service:
         """Return a service. Raises KeyError for one that Lastcall does not speak to."""
         if name not in SERVICES:
             raise KeyError(name)
-        found = self._loaded.get(name)
-        if found is None:
-            found = self._loaded[name] = Service(name, self._loader)
-        return found
+        return _loaded(name)
 
     @property
     def data(self) -> Any:
         """botocore's loader, for the data of endpoints."""
-        return self._loader
+        return _loader()
+
+
+@cache
+def _loader() -> Any:
+    return botocore.loaders.Loader()
+
+
+@cache
+def _loaded(name: str) -> Service:
+    return Service(name, _loader())
+
+
+def _target(path: str, query: Mapping[str, Any] | None) -> str:
+    """Return path and query as one, encoded as a signature wants it: a space is %20, a name without value has its =."""
+    bare, _, own = path.partition("?")
+    pairs = [*parse_qsl(own, keep_blank_values=True), *(query or {}).items()]
+    return f"{bare}?{urlencode(pairs, quote_via=quote)}" if pairs else bare
 
 
 def root_of(body: bytes) -> str:

@@ -23,6 +23,8 @@ from providers.s3.listing import folders, listing
 from providers.s3.upload import find, upload
 
 PROBE: Final = b"lastcall looks whether this store takes a file"
+PROBES: Final = ".lastcall-probe-"
+"""How keys of such files begin; a bucket with versions keeps them for a while."""
 LIST_BATCH: Final = 256
 """Entries of a listing after which others get their turn."""
 SWEEP_PAGES_MAX: Final = 50
@@ -147,7 +149,7 @@ class S3Store(CloudStorageProvider):
 
         Raises StorageFull, ClockWrong, RegionWrong, KeyWrong (``providers.s3.errors``), Refused or Unavailable.
         """
-        key = f".lastcall-probe-{self._now():%Y%m%dT%H%M%S%f}"
+        key = f"{PROBES}{self._now():%Y%m%dT%H%M%S%f}"
         await self.client.put(key, [PROBE])
         try:
             found = b"".join([piece async for piece in download(self.client, key)])

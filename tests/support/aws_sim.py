@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -23,6 +23,9 @@ from tests.emulators.aws.wire import Request, Response
 from tests.support.aws_bucket import AwsBucket
 from tests.support.runpod_sim import SimTransport
 
+if TYPE_CHECKING:
+    from tests.emulators.aws.moto_side import MotoSide
+
 REGION: Final = "us-east-1"
 BUCKET: Final = "lastcall-tests"
 PROFILE: Final = "lastcall-instance"
@@ -34,9 +37,16 @@ class AwsTransport(SimTransport):
     """Carries requests to one core; time passes on ``clock`` only."""
 
     def __init__(
-        self, core: Ec2Core, clock: ProviderClock, *, latency_s: float = 0.0, bucket: AwsBucket | None = None
+        self,
+        core: Ec2Core,
+        clock: ProviderClock,
+        *,
+        latency_s: float = 0.0,
+        bucket: AwsBucket | None = None,
+        behind: MotoSide | None = None,
     ) -> None:
-        platform: Any = _Front(core, bucket)  # it is asked by the same words as the other platform
+        """``bucket`` is S3 in virtual time; ``behind`` is every other service there is, S3 too."""
+        platform: Any = _Front(core, bucket, behind)  # it is asked by the same words as the other platform
         super().__init__(platform, clock, latency_s=latency_s)
         self.core = core
 
@@ -56,11 +66,14 @@ class AwsTransport(SimTransport):
 class _Front:
     """Sends each request to its service by the host it is for."""
 
-    def __init__(self, core: Ec2Core, bucket: AwsBucket | None) -> None:
+    def __init__(self, core: Ec2Core, bucket: AwsBucket | None, behind: MotoSide | None) -> None:
         self._core = core
         self._bucket = bucket
+        self._behind = behind
 
     def handle(self, request: Request, now: float) -> Response:
+        if self._behind is not None and not self._core.answers(request):
+            return self._behind.handle_behind(self._core, request, now)
         host = request.headers.get("host", "")
         if self._bucket is None or not host.startswith(("s3.", f"{BUCKET}.s3.")):
             return self._core.handle(request, now)

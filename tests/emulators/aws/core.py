@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from email.utils import formatdate
@@ -17,6 +17,7 @@ from tests.emulators.aws import catalogue, codec, faults, listed, problems
 from tests.emulators.aws.asked import Asked, Call
 from tests.emulators.aws.auth import Caller, Keys, who_signed
 from tests.emulators.aws.billing import Line
+from tests.emulators.aws.budgets import RIGHTS, Budgets
 from tests.emulators.aws.catalogue import TYPES
 from tests.emulators.aws.hosts import Hosts
 from tests.emulators.aws.instances import Instances
@@ -24,8 +25,10 @@ from tests.emulators.aws.launches import TAKES, Launches
 from tests.emulators.aws.metadata import Metadata
 from tests.emulators.aws.network import Network, subnet_id
 from tests.emulators.aws.offers import Offers
+from tests.emulators.aws.policy import applies
 from tests.emulators.aws.prices import Prices
 from tests.emulators.aws.problems import Problem
+from tests.emulators.aws.rights import needed, place_of, s3_action
 from tests.emulators.aws.runner import InstanceRunner, NoProgram
 from tests.emulators.aws.scripts import ScriptRunner
 from tests.emulators.aws.settings import Settings
@@ -38,9 +41,27 @@ from tests.emulators.common.switches import Switch
 
 ASKED_MAX = 100_000
 HTML = {"content-type": "text/html"}
-OWN = ("ec2.*", "sts.GetCallerIdentity", "pricing.*")
+OWN = ("ec2.*", "sts.GetCallerIdentity", "pricing.*", "budgets.*", "servicequotas.*")
 """The calls that the core answers itself; of Systems Manager the public parameters."""
 PUBLIC = b'"/aws/service/'
+JSON_SERVICES = ("ssm", "pricing", "budgets", "servicequotas")
+QUOTAS = {
+    "L-1216C47A": (False, "Standard"),
+    "L-DB2E81BA": (False, "G"),
+    "L-417A185B": (False, "P"),
+    "L-34B43A08": (True, "Standard"),
+    "L-3819A6DF": (True, "G"),
+    "L-7212CCBC": (True, "P"),
+}
+"""Code of a quota of EC2 → whether it is for spot, and family ("Amazon EC2 service quotas")."""
+
+
+class Bucket(NamedTuple):
+    """What the front must know of a bucket."""
+
+    account: str
+    region: str
+    policy: Mapping[str, Any] | None
 
 
 class Once(NamedTuple):
@@ -93,6 +114,9 @@ class Ec2Core(Core):
         self.hosts = Hosts(self.settings, self.runner, self.faults, random.Random(rng.getrandbits(64)))
         self.prices = Prices(self.settings, self.faults)
         self.network = Network(self.hosts, random.Random(rng.getrandbits(64)))
+        self.budgets = Budgets()
+        self.bucket: Callable[[str], Bucket | None] = lambda name: None
+        """Bucket name → what is known of it; who keeps buckets takes this over."""
         self.metadata = Metadata(self.keys, self.faults, random.Random(rng.getrandbits(64)))
         self.launches = Launches(self.settings, self.hosts, self.network, self.prices, self.keys, self.faults)
         lag = self.settings.console_lag_s
@@ -199,7 +223,8 @@ class Ec2Core(Core):
         """Return the name that faults know a call by."""
         who = who_signed(request)
         plain = "s3" if request.path != "/" or request.method != "POST" else "ec2"
-        return f"{who.service if who else plain}.{_read(request)[0]}"
+        service = who.service if who else plain
+        return f"{service}.{s3_action(request) if service == 's3' else _read(request)[0]}"
 
     def answers(self, request: Request) -> bool:
         """Return whether the core answers a request itself, rather than what is behind it."""
@@ -217,10 +242,45 @@ class Ec2Core(Core):
         try:
             caller = self.keys.caller(request, call, who, now)
             self.keys.not_denied(caller, call.replace(".", ":"), "*", now)
+            if self.settings.enforce_iam:
+                for right in needed(request, call, caller.account, caller.region):
+                    self.keys.authorise(caller, right.action, [right.resource], right.context, now)
+            if service == "s3":
+                self._at_bucket(request, call, caller, now)
         except Problem as problem:
             refused = problems.response(problem, service, self._request_id())
+            if request.method == "HEAD":
+                refused = replace(refused, body=b"")
+            found = self.bucket(place_of(request).bucket) if service == "s3" else None
+            if found is not None:
+                refused = replace(refused, headers={**refused.headers, "x-amz-bucket-region": found.region})
             return self.leaving(call, "", refused, problem.code, now)
         return None
+
+    def _at_bucket(self, request: Request, call: str, caller: Caller, now: float) -> None:
+        """Check owner, region and the bucket's own policy. Raises Problem."""
+        place = place_of(request)
+        found = self.bucket(place.bucket)
+        if found is None or call == "s3.CreateBucket":
+            return
+        if request.headers.get("x-amz-expected-bucket-owner", found.account) != found.account:
+            raise Problem("AccessDenied", "Access Denied", 403)
+        if found.region != caller.region:
+            text = f"The authorization header is malformed; the region '{caller.region}' is wrong"
+            raise Problem("AuthorizationHeaderMalformed", text, 400)
+        right = needed(request, call, caller.account, caller.region)[0]
+        context = dict(right.context)
+        if self.faults.hit("tls.off", call, now):
+            context["aws:SecureTransport"] = "false"
+        for statement in (found.policy or {}).get("Statement", ()):
+            plain = {name: value for name, value in statement.items() if name != "Principal"}
+            if (
+                statement["Effect"] == "Deny"
+                and statement.get("Principal") == "*"
+                and applies(plain, right.action, right.resource, context)
+            ):
+                text = f"User: {caller.identity.arn} is not authorized to perform: {right.action}"
+                raise Problem("AccessDenied", f"{text} with an explicit deny in a resource-based policy", 403)
 
     def imds(self, instance_id: str, request: Request, now: float) -> Response:
         """Answer what runs in an instance and asks for its metadata; paths begin with ``/latest``."""
@@ -256,7 +316,7 @@ class Ec2Core(Core):
         self.asked.append(Once(now, call, arn, code, answer.status))
         skew = self.faults.standing("clock.skew", call, now) or 0.0
         headers = {
-            "x-amzn-requestid": self._request_id(),
+            "x-amz-request-id" if call.startswith("s3.") else "x-amzn-requestid": self._request_id(),
             "date": formatdate(now + skew, usegmt=True),
             **answer.headers,
         }
@@ -271,7 +331,7 @@ class Ec2Core(Core):
     ) -> Response:
         if caller.service == "sts":
             return self._sts(caller, action)
-        if caller.service in ("ssm", "pricing"):
+        if caller.service in JSON_SERVICES:
             return self._json(caller, action, request, now)
         version = dict(parameters).get("Version")
         if version != codec.VERSION:
@@ -340,7 +400,26 @@ class Ec2Core(Core):
             context = {"aws:RequestedRegion": caller.region}
             self.keys.authorise(caller, "pricing:GetProducts", ["*"], context, now)
             return _document(listed.products(document, self.prices))
+        if caller.service == "budgets":
+            arn = f"arn:aws:budgets::{caller.account}:budget/{Budgets.name_of(document)}"
+            self.keys.authorise(caller, f"budgets:{RIGHTS.get(action, action)}", [arn], {}, now)
+            return _document(dict(self.budgets.answer(caller.account, action, document)))
+        if caller.service == "servicequotas":
+            return _document(self._quota(caller, action, document, now))
         return _document(self._parameters(caller, action, document, now))
+
+    def _quota(self, caller: Caller, action: str, document: Any, now: float) -> dict[str, Any]:
+        code = document.get("QuotaCode")
+        if action != "GetServiceQuota" or document.get("ServiceCode") != "ec2":
+            raise Problem("UnknownOperationException", action)
+        arn = f"arn:aws:servicequotas:{caller.region}:{caller.account}:ec2/{code}"
+        self.keys.authorise(caller, f"servicequotas:{action}", [arn], {}, now)
+        if code not in QUOTAS:
+            raise Problem("NoSuchResourceException", f"The request failed because the specified quota {code}")
+        spot, family = QUOTAS[code]
+        account = self.settings.accounts[caller.account]
+        value = (account.spot_vcpus if spot else account.on_demand_vcpus).get(family, 0)
+        return {"Quota": {"ServiceCode": "ec2", "QuotaCode": code, "Value": float(value)}}
 
     def _parameters(self, caller: Caller, action: str, document: Any, now: float) -> dict[str, Any]:
         if action not in ("GetParameter", "GetParameters"):

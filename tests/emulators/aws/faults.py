@@ -79,6 +79,8 @@ RULES = {
     "auth.switch_account": Rule(text),
     # Seconds the service's clock is ahead of the caller's.
     "clock.skew": Rule(number),
+    # Requests to S3 count as sent without TLS.
+    "tls.off": Rule(yes),
     # Limits and the way.
     "throttle": Rule(yes),
     "outage": Rule(one_of("503", "refuse", "hang")),

@@ -1,4 +1,4 @@
-"""The services that moto plays: S3, IAM, CloudWatch Logs, the rest of STS and Systems Manager, Budgets, Cost Explorer.
+"""The services that moto plays: S3, IAM, CloudWatch Logs, KMS, the rest of STS and Systems Manager, Cost Explorer.
 
 One process has one of it: moto keeps its state in modules.
 """
@@ -14,14 +14,18 @@ from urllib.parse import unquote
 
 from moto.core.authorization import ActionAuthenticatorMixin
 from moto.core.models import DEFAULT_ACCOUNT_ID
-from moto.iam.access_control import CreateAccessKeyFailure, IAMPolicy, create_access_key
+from moto.iam.access_control import CreateAccessKeyFailure, IAMPolicy, PermissionResult, create_access_key
 from moto.iam.models import get_account_id_from, iam_backends
+from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.s3.models import FakeBucket, s3_backends
 from moto.sts.models import sts_backends
 from werkzeug.test import run_wsgi_app
 
 from tests.emulators.aws.auth import Identity, RoleCredentials
+from tests.emulators.aws.core import Bucket, Ec2Core
 from tests.emulators.aws.settings import Settings
+from tests.emulators.aws.signature import signed
 from tests.emulators.aws.state import Instance
 from tests.emulators.aws.wire import Request, Response
 
@@ -43,6 +47,7 @@ class MotoSide:
         if next(iter(settings.accounts)) != DEFAULT_ACCOUNT_ID:
             raise ValueError(f"with moto, the first account is {DEFAULT_ACCOUNT_ID}")
         os.environ.setdefault("MOTO_S3_CUSTOM_ENDPOINTS", "")
+        moto_api_backend.reset()
         self._app = DomainDispatcherApplication(create_backend_app)
         for account, one in settings.accounts.items():
             iam = iam_backends[account][PARTITION]
@@ -59,11 +64,12 @@ class MotoSide:
                     iam.create_role(role, TRUST, "/", None, "", [], None)
                     iam.put_role_policy(role, "own", _whole(one.role_policies.get(role)))
                 iam.create_instance_profile(profile, "/", [role])
-        # Rights are checked from the first call, or never.
+        # The front judges rights and bucket policies (``rights``): moto takes every condition as met.
         ActionAuthenticatorMixin.request_count = 0
         from moto import settings as moto_settings  # read at every call, so that it can be set here
 
-        moto_settings.INITIAL_NO_AUTH_ACTION_COUNT = 0 if settings.enforce_iam else float("inf")
+        moto_settings.INITIAL_NO_AUTH_ACTION_COUNT = float("inf")
+        FakeBucket.get_permission = lambda self, action, resource: PermissionResult.NEUTRAL  # type: ignore[method-assign]
 
     def handle(self, request: Request) -> Response:
         """Answer one request; blocks, so it runs in a thread."""
@@ -75,7 +81,31 @@ class MotoSide:
             headers["content-length"] = found["Content-Length"]
         return Response(int(status.split()[0]), headers, body)
 
-    # What the core asks of IAM.
+    def handle_behind(self, core: Ec2Core, request: Request, now: float) -> Response:
+        """Answer what the core does not answer itself, behind its front; blocks."""
+        call = core.name(request)
+        blocked = core.front(request, call, call.partition(".")[0], signed(request), now)
+        return blocked if blocked is not None else core.leaving(call, "", self.handle(request), "", now)
+
+    def serve(self, core: Ec2Core) -> None:
+        """Let a core know of this IAM and these buckets."""
+        core.keys.other = self.find
+        core.keys.minted = self.minted
+        core.keys.role_policies = self.role_policies
+        core.launches.other_profile = self.profile_role
+        core.bucket = self.bucket
+
+    # What the core asks of IAM and S3.
+
+    @staticmethod
+    def bucket(name: str) -> Bucket | None:
+        """Return what the front must know of a bucket."""
+        for account in list(s3_backends):
+            found = s3_backends[account][PARTITION].buckets.get(name)
+            if found is not None:
+                policy = json.loads(found.policy) if found.policy else None
+                return Bucket(account, found.region_name, policy)
+        return None
 
     def find(self, access: str) -> Identity | None:
         """Return the holder of a key that IAM or STS made."""

@@ -41,10 +41,7 @@ class Server:
         self.urls: dict[str, str] = {}
         """``aws``: every service; ``control``; ``metadata``: an instance's id comes after it."""
         if moto is not None:
-            core.keys.other = moto.find
-            core.keys.minted = moto.minted
-            core.keys.role_policies = moto.role_policies
-            core.launches.other_profile = moto.profile_role
+            moto.serve(core)
 
     async def open(self, port: int = 0) -> dict[str, str]:
         """Listen; return the URLs."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.setup.aws_kit import AwsBench
 from tests.integration.setup.kit import Bench
 
 
@@ -17,3 +18,8 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         yield made
     finally:
         await made.close()
+
+
+@pytest.fixture
+def aws(tmp_path: Path) -> AwsBench:
+    return AwsBench(tmp_path)

@@ -11,7 +11,8 @@ from typing import Any
 from actors.runtime.clock import SystemEntropy
 from lastcall.config.load import load
 from lastcall.setup import trial_program
-from lastcall.setup.runpod import Ground, RunPodSetup, Wishes
+from lastcall.setup.ground import Ground
+from lastcall.setup.runpod import RunPodSetup, Wishes
 from lastcall.setup.steps import Report, Step
 from tests.emulators.runpod.faults import Faults, Switch
 from tests.emulators.runpod.platform import Platform
@@ -36,6 +37,8 @@ class Someone:
         self.steps: list[Step] = []
         self.questions: list[str] = []
         self.heard: list[str] = []
+        self.typed: str | None = None
+        """What is typed when something must be."""
         self._agrees = agrees
 
     def told(self, step: Step) -> None:
@@ -50,6 +53,10 @@ class Someone:
 
     def secret(self, what: str) -> str | None:
         return self.secrets.pop(0) if self.secrets else None
+
+    def types(self, what: str) -> str | None:
+        self.questions.append(what)
+        return self.typed
 
 
 def trial_pod(spec: PodSpec, now: float) -> TimedScript:

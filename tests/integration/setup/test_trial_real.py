@@ -19,7 +19,8 @@ from actors.runtime.clock import SystemEntropy
 from containers.job.build import archive_bytes
 from lastcall.config.load import load
 from lastcall.setup import trial
-from lastcall.setup.runpod import Ground, RunPodSetup, Wishes
+from lastcall.setup.ground import Ground
+from lastcall.setup.runpod import RunPodSetup, Wishes
 from lastcall.setup.steps import Report
 from providers.http import AiohttpTransport
 from tests.emulators.runpod.launch import Emulator

@@ -30,6 +30,11 @@ DEFAULTS: dict[str, Any] = {
     "datasets_expire_days": 90,
     "models_archive_days": 30,
     "models_expire_days": 180,
+    "old_versions_days": 7,
+    "access_log_days": 90,
+    "alarm_email": None,
+    "alarm_usd_per_month": Decimal(50),
+    "alarm_at": Decimal("0.8"),
 }
 GIVEN = {
     "kms_key": ("alias/lastcall", "alias/lastcall"),
@@ -52,6 +57,11 @@ GIVEN = {
     "datasets_expire_days": ("10", 10),
     "models_archive_days": ("11", 11),
     "models_expire_days": ("12", 12),
+    "old_versions_days": ("13", 13),
+    "access_log_days": ("14", 14),
+    "alarm_email": ("ana@example.com", "ana@example.com"),
+    "alarm_usd_per_month": ("20", Decimal(20)),
+    "alarm_at": ("0.5", Decimal("0.5")),
 }
 WRONG = {
     "kms_key": "my key",
@@ -63,7 +73,46 @@ WRONG = {
     "security_group": "default",
     "subnet": "10.0.0.0/8",
     "log_retention_days": "31",
+    "alarm_email": "nobody",
+    "alarm_usd_per_month": "0",
+    "alarm_at": "1.5",
 }
+
+EARLIER: dict[str, tuple[str, Any]] = {
+    "provider": ("provider", "local"),
+    "region": ("aws.region", None),
+    "access key": ("aws.access_key_id", None),
+    "secret key": ("aws.secret_access_key", None),
+    "session token": ("aws.session_token", None),
+    "bucket": ("aws.bucket", None),
+    "prefix of data sets": ("storage.datasets", "datasets"),
+    "prefix of models": ("storage.models", "models"),
+    "prefix of results": ("storage.predictions", "predictions"),
+    "prefix of jobs": ("storage.jobs", "jobs"),
+    "EC2 instance type": ("aws.instance_type", None),
+    "EC2 image": ("aws.ami", None),
+    "EC2 key pair": ("aws.key_name", None),
+    "EC2 security group": ("aws.security_group", None),
+    "spot max price": ("aws.spot_max_usd_per_hour", None),
+    "cost limit of a training": ("training.max_cost_usd", Decimal(10)),
+    "cost limit of a prediction": ("predictions.max_cost_usd", Decimal(1)),
+    "warning threshold": ("aws.alarm_at", Decimal("0.8")),
+    "lifecycle days of data sets": ("aws.datasets_expire_days", 90),
+    "lifecycle days to the archive": ("aws.models_archive_days", 30),
+    "lifecycle days of models": ("aws.models_expire_days", 180),
+    "KMS key": ("aws.kms_key", None),
+    "role ARN": ("aws.instance_profile", "lastcall-machine"),
+}
+"""What the earlier program let its users set, but for its function → setting and default."""
+
+
+@pytest.mark.parametrize(("key", "value"), EARLIER.values(), ids=list(EARLIER))
+def test_what_the_earlier_program_could_be_told_has_a_key_and_a_default(key: str, value: Any, tmp_path: Path) -> None:
+    loaded = load({"HOME": str(tmp_path)}, tmp_path)
+    section, _, name = key.rpartition(".")
+    found = getattr(getattr(loaded.settings, section) if section else loaded.settings, name)
+    assert found == value
+    assert loaded.origins[key] == "default"
 
 
 @pytest.mark.parametrize(("name", "value"), DEFAULTS.items())

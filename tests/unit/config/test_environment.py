@@ -50,6 +50,9 @@ R4_1 = [
     ("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", "aws.logs_endpoint", "http://localhost:5"),
     ("AWS_ENDPOINT_URL_PRICING", "aws.pricing_endpoint", "http://localhost:6"),
     ("AWS_ENDPOINT_URL_IAM", "aws.iam_endpoint", "http://localhost:7"),
+    ("AWS_ENDPOINT_URL_KMS", "aws.kms_endpoint", "http://localhost:8"),
+    ("AWS_ENDPOINT_URL_BUDGETS", "aws.budgets_endpoint", "http://localhost:9"),
+    ("AWS_ENDPOINT_URL_SERVICE_QUOTAS", "aws.service_quotas_endpoint", "http://localhost:10"),
 ]
 
 
@@ -92,6 +95,7 @@ def test_every_setting_has_a_generic_variable(loaded: Loader, key: str) -> None:
         "aws.security_group": "sg-0123456789abcdef0",
         "aws.subnet": "subnet-0123456789abcdef0",
         "aws.log_retention_days": "30",
+        "aws.alarm_email": "ana@example.com",
         **{
             field.key: "http://localhost:4566"
             for field in FIELDS

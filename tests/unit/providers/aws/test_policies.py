@@ -18,6 +18,10 @@ VALUES = {
     "bucket": BUCKET,
     "role": PROFILE,
     "log_group": "/lastcall/jobs",
+    "log_bucket": f"{BUCKET}-logs",
+    "daemon_role": "lastcall-daemon",
+    "function_role": "lastcall-function",
+    "alarm": f"{BUCKET}-alarm",
 }
 
 

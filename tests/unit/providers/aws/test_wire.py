@@ -107,3 +107,37 @@ def test_another_address_goes_before_awss_own() -> None:
 
 def test_unreadable_is_never_refused() -> None:
     assert not issubclass(Unreadable, Refused)
+
+
+S3_FAULT = (
+    b'<?xml version="1.0"?><Error><Code>NoSuchBucket</Code><Message>none</Message><RequestId>r</RequestId></Error>'
+)
+S3_OWN = {"x-amz-request-id": "r"}
+
+
+def test_a_call_to_s3_has_its_bucket_its_query_and_a_digest_of_its_body() -> None:
+    setting = {"Status": "Enabled"}
+    made = SERVICES["s3"].encode("PutBucketVersioning", {"Bucket": "b", "VersioningConfiguration": setting})
+    assert (made.method, made.target) == ("PUT", "/b?versioning=")
+    assert made.headers["content-md5"]
+    assert b"<Status>Enabled</Status>" in made.body
+
+
+def test_what_a_query_holds_is_encoded_as_a_signature_wants_it() -> None:
+    made = SERVICES["s3"].encode("ListObjectVersions", {"Bucket": "b", "KeyMarker": "a b/é", "MaxKeys": 5})
+    assert made.target == "/b?versions=&key-marker=a%20b/%C3%A9&max-keys=5".replace("/%C3", "%2F%C3", 1)
+    assert SERVICES["ec2"].encode("DescribeVpcs", {}).target == "/"
+
+
+def test_an_answer_of_s3_is_known_by_its_request_id() -> None:
+    assert SERVICES["s3"].decode("HeadBucket", {**S3_OWN, "x-amz-bucket-region": "eu-west-1"}, b"")["BucketRegion"]
+    with pytest.raises(Unreadable):
+        SERVICES["s3"].decode("HeadBucket", {}, b"")
+
+
+def test_a_fault_of_s3_is_read_and_a_page_is_none() -> None:
+    fault = SERVICES["s3"].fault(404, S3_OWN, S3_FAULT)
+    assert fault is not None
+    assert fault.code == "NoSuchBucket"
+    assert SERVICES["s3"].fault(403, S3_OWN, b"") is None
+    assert SERVICES["s3"].fault(502, {}, b"<html>bad gateway</html>") is None
