@@ -24,6 +24,7 @@ from actors.storage.prune import Retention
 from actors.storage.pruning import Upkeep
 from actors.storage.services import StorageServices
 from actors.storage.standing import Measured, SpaceMeter
+from actors.views.billed import BillViews
 from actors.views.jobs import JobViews
 from actors.views.node import NodeFacts, NodeRefs, NodeViews
 from lastcall.config.settings import Settings
@@ -123,6 +124,7 @@ def services(
         system,
         safe_mode,
         parts.config,
+        BillViews(parts.journal, world.clock, refs.ledger, parts.rented, parts.naming.key),
     )
     return Services(
         dispatcher=dispatcher,

@@ -256,6 +256,60 @@ class CostDocument(Document):
     """Part of the total as far as it is booked; what is to come this month is held in the budgets."""
 
 
+class BillPriceDocument(Document):
+    """What it costs to see a provider's bill: ``GET /v1/costs/billed``. Nothing is asked for it."""
+
+    schema_: Literal["bill_price/v1"] = Field(alias="schema", default="bill_price/v1")
+    provider: str
+    since: date
+    until: date
+    """The day after the last."""
+    question_usd: Usd
+    most_usd: Usd
+    """The answer may take several questions; never more than this."""
+
+
+class BilledRow(Record):
+    """One job or day: what the books have, and what the provider says it billed."""
+
+    key: str
+    booked_usd: Usd
+    billed_usd: Usd
+    difference_usd: Usd
+    """Over what is booked; negative where less was billed."""
+
+
+class ServiceCost(Record):
+    """What the provider billed for one of its services."""
+
+    service: str
+    billed_usd: Usd
+
+
+class BilledDocument(Document):
+    """``lastcall cost --billed``: the provider's bill beside the books, which it does not change."""
+
+    schema_: Literal["billed/v1"] = Field(alias="schema", default="billed/v1")
+    provider: str
+    since: date
+    until: date
+    """The day after the last."""
+    asked_at: Instant
+    questions: int
+    cost_usd: Usd
+    """Of asking; booked."""
+    estimated: bool
+    """The provider may still change some of it."""
+    jobs: tuple[BilledRow, ...]
+    """Yours that ended in these days or are billed in them. The bill names machines and their disks only; what else a
+    job costs is among what has no name."""
+    days: tuple[BilledRow, ...]
+    """The same by day, UTC: booked on the day a job closed, billed on the day it ran."""
+    nameless: tuple[ServiceCost, ...]
+    """The account's cost by service, as far as it names no machine: objects, logs, addresses, and all that is not
+    Lastcall's. The books have nothing to hold against it."""
+
+
 class DatasetRow(Record):
     """One data set."""
 

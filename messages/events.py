@@ -498,6 +498,26 @@ class Billed(Event):
     at: Instant
 
 
+class Charged(Event):
+    """Something that is no machine costs money: a question to the provider's bill, a copy out of its store.
+
+    Stands before what it is for.
+    """
+
+    kind = "ledger.charged"
+    stream = "ledger"
+    writer = "CostLedger"
+
+    user_id: UserId
+    provider: str
+    what: str
+    """In words, one line."""
+    amount_usd: Usd
+    source: str
+    """What it is for, each charged once."""
+    at: Instant
+
+
 class Stored(Event):
     """What a user keeps in a store that charges for it was paid for, until the end of ``day``. Once per day, user and
     provider; the days to come are held at the same rate.
@@ -666,7 +686,9 @@ class DaemonStopped(Event):
     at: Instant
 
 
-LedgerEvent = Reserved | AccrualStarted | AccrualChanged | Released | Settled | Spent | Corrected | Billed | Stored
+LedgerEvent = (
+    Reserved | AccrualStarted | AccrualChanged | Released | Settled | Spent | Corrected | Billed | Charged | Stored
+)
 
 
 def _catalogue(base: type[Event]) -> dict[str, type[Event]]:

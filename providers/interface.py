@@ -7,7 +7,7 @@ The contract suite (``tests/contract``) holds each sentence below against every 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -177,6 +177,36 @@ class CloudTrainingProvider(ABC):
     async def close(self) -> None:
         """Let go of connections and watchers; machines keep running."""
         return None
+
+
+class BillLine(NamedTuple):
+    """What the provider billed on one day, as far as it tells things apart."""
+
+    day: date
+    """UTC."""
+    machine: str
+    """Name of the machine it was for; empty for what is not a machine's, or carries no name."""
+    service: str
+    amount_usd: Decimal
+    estimated: bool
+    """The provider may still change it."""
+
+
+@runtime_checkable
+class SellsBill(Protocol):
+    """Optional: the provider shows its bill only when asked, and charges for each question."""
+
+    question_usd: ClassVar[Decimal]
+    questions_max: ClassVar[int]
+    """One look may take so many questions."""
+
+    async def bill(self, since: date, until: date, pay: Callable[[int], Awaitable[None]]) -> list[BillLine]:
+        """Return the lines of the days from ``since`` to the one before ``until``.
+
+        ``pay`` is awaited with the number of the question before each is asked; what it raises ends the asking. Raises
+        Unavailable or Refused.
+        """
+        ...
 
 
 @runtime_checkable

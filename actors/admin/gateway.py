@@ -25,6 +25,7 @@ from actors.admin.health import HealthRoutes, Numbers
 from actors.admin.limits import Limits
 from actors.admin.peer import peer_uid, requester_of
 from actors.admin.problems import Fault, fault_of, problem_response
+from actors.admin.routes_bill import BillRoutes
 from actors.admin.routes_data import DataRoutes
 from actors.admin.routes_events import EventRoutes
 from actors.admin.routes_jobs import JobRoutes
@@ -131,6 +132,7 @@ class AdminGateway:
             DataRoutes(self._desk),
             ModelRoutes(self._desk),
             EventRoutes(self._desk),
+            BillRoutes(self._desk),
             UpkeepRoutes(self._desk),
         ):
             app.add_routes(routes.table())

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Protocol, TypeVar
 
 from messages.admin import TrainOrder
 from messages.base import Request
 from messages.documents import (
+    BilledDocument,
+    BillPriceDocument,
     ConsoleOut,
     CostDocument,
     EventLine,
@@ -24,6 +27,7 @@ from messages.documents import (
     StatusDocument,
     TrainDocument,
 )
+from messages.ids import CommandId
 from messages.jobs import Plan, Requester
 from messages.machines import ProviderKind
 from providers.interface import CloudStorageProvider
@@ -60,6 +64,16 @@ class Views(Protocol):
 
     async def costs(self, requester: Requester, by: str) -> CostDocument:
         """Return the cost report grouped by ``day``, ``user``, ``model``, ``provider`` or ``job``."""
+        ...
+
+    async def bill_price(self, requester: Requester, since: date | None, until: date | None) -> BillPriceDocument:
+        """Return what asking the provider for its bill of these days would cost; nothing is asked."""
+        ...
+
+    async def billed(
+        self, requester: Requester, command: CommandId, since: date | None, until: date | None
+    ) -> BilledDocument:
+        """Ask the provider for its bill of these days, which costs, and hold it against the books."""
         ...
 
     async def plan(self, requester: Requester, order: TrainOrder, plan: Plan) -> PlanDocument:

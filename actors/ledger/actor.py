@@ -15,12 +15,13 @@ from typing import ClassVar, Literal
 from actors.journal.interface import ANY, START, Journal, JournalUnavailable, Position, Recorded
 from actors.ledger import budgets as rules
 from actors.ledger.billing import REASON, corrections, open_bills
-from actors.ledger.entries import JobFacts, entries, orphan_entry, prediction_entry, reserve
+from actors.ledger.entries import JobFacts, charge_entry, entries, orphan_entry, prediction_entry, reserve
 from actors.ledger.requests import (
     BookBills,
     BookNow,
     BookStored,
     BudgetsLeft,
+    Charge,
     CostReport,
     Held,
     JobFact,
@@ -55,6 +56,7 @@ LedgerMessage = (
     | OpenBills
     | BookBills
     | BookStored
+    | Charge
     | BookNow
     | CostReport
     | BudgetsLeft
@@ -69,6 +71,7 @@ _KEYS = {
     "job": "job_id",
 }
 """What rows are grouped by; a correction belongs where its job does."""
+_OF_JOBS = "WHERE reason NOT IN ('stored', 'charged')"
 
 
 class CostLedger(Actor[LedgerMessage]):
@@ -125,6 +128,10 @@ class CostLedger(Actor[LedgerMessage]):
                 booked = stored_entries(self._state, msg, self._clock.now())
                 await self._append(booked)
                 return len(booked)
+            case Charge():
+                charged = charge_entry(self._state, self._budgets, msg, self._clock.now())
+                await self._append(charged)
+                return bool(charged)
             case CostReport():
                 return await self._report(msg.user_id, msg.by)
             case BudgetsLeft():
@@ -262,7 +269,7 @@ class CostLedger(Actor[LedgerMessage]):
 
     async def _report(self, user: UserId, by: Literal["day", "user", "model", "provider", "job"]) -> CostDocument:
         sql = (
-            f"SELECT {_KEYS[by]} AS key, count(DISTINCT job_id) FILTER (WHERE reason != 'stored'), sum(usd_micro),"  # noqa: S608 (own names)
+            f"SELECT {_KEYS[by]} AS key, count(DISTINCT job_id) FILTER ({_OF_JOBS}), sum(usd_micro),"  # noqa: S608 (own names)
             " sum(usd_micro) FILTER (WHERE reason = ?) FROM costs WHERE user_id = ? GROUP BY key ORDER BY key"
         )
         found = await self._journal.query(sql, (REASON, user))

@@ -91,12 +91,14 @@ def _month_end(first: date) -> date:
     return (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
 
 
-def refuse(state: LedgerState, budgets: Budgets, user: UserId, hold_usd: Decimal, now: datetime) -> str | None:
-    """Return why ``hold_usd`` may not be reserved, or ``None`` when it may."""
+def refuse(
+    state: LedgerState, budgets: Budgets, user: UserId, hold_usd: Decimal, now: datetime, needs: str = ""
+) -> str | None:
+    """Return why ``hold_usd`` may not be reserved or spent, or ``None`` when it may; ``needs`` says what for."""
     for window in windows(state, budgets, user, now):
         if hold_usd > window.left_usd:
             return (
-                f"This job needs {human(hold_usd)} held, and the budget of {human(window.limit_usd)} "
+                f"{needs or f'This job needs {human(hold_usd)} held'}, and the budget of {human(window.limit_usd)} "
                 f"({window.name}) has {human(window.left_usd)} left."
             )
     return None

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from actors.ledger import holds
 from actors.ledger.budgets import Budgets, refuse
-from actors.ledger.requests import MoneyFact, ReserveMoney
+from actors.ledger.requests import Charge, MoneyFact, ReserveMoney
 from actors.ledger.state import LedgerState, reservation_id
 from messages import events as ev
 from messages.errors import Refusal
@@ -59,6 +59,24 @@ def prediction_entry(state: LedgerState, fact: ev.PredictionMade, provider: str,
         at=at,
     )
     return [spent]
+
+
+def charge_entry(state: LedgerState, budgets: Budgets, asked: Charge, now: datetime) -> list[ev.LedgerEvent]:
+    """Return what to append for a charge; nothing when it was booked before. Raises ``Refusal`` E-BUDGET."""
+    if asked.source in state.sources:
+        return []
+    reason = refuse(state, budgets, asked.user_id, asked.amount_usd, now, f"This costs {human(asked.amount_usd)}")
+    if reason is not None:
+        raise Refusal("E-BUDGET", reason)
+    charged = ev.Charged(
+        user_id=asked.user_id,
+        provider=asked.provider,
+        what=asked.what,
+        amount_usd=asked.amount_usd,
+        source=asked.source,
+        at=now,
+    )
+    return [charged]
 
 
 def orphan_entry(

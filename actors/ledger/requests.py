@@ -89,6 +89,19 @@ class BookBills(Request[int]):
     """Whose bill it is."""
 
 
+class Charge(Request[bool]):
+    """Book what is about to cost money and is no machine. Refused: E-BUDGET.
+
+    Answered with whether it was booked: the same source again is not, and was paid for before.
+    """
+
+    user_id: UserId
+    provider: str
+    what: str
+    amount_usd: Usd
+    source: str
+
+
 class KeptByUser(Record):
     """What one user keeps in a store."""
 

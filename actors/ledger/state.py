@@ -73,7 +73,7 @@ class LedgerState:
     predictions: set[PredictionId] = field(default_factory=set)
     """Predictions that are booked."""
     sources: set[str] = field(default_factory=set)
-    """What corrections follow from, each booked once."""
+    """What corrections follow from and charges are for, each booked once."""
     accounts: dict[JobId, Account] = field(default_factory=dict)
     """Jobs closed in the last ``ACCOUNTS_KEPT_S``, in the order they were settled."""
     early: dict[JobId, Decimal] = field(default_factory=dict)
@@ -110,6 +110,9 @@ class LedgerState:
                 self._spend(event.user_id, event.at, event.amount_usd)
             case ev.Corrected():
                 self._correct(event)
+            case ev.Charged():
+                self.sources.add(event.source)
+                self._spend(event.user_id, event.at, event.amount_usd)
             case ev.Stored():
                 self.stored[event.user_id, event.provider] = event
                 self._spend(event.user_id, event.at, event.amount_usd)

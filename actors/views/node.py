@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal, NamedTuple
 
 from actors.fleet.messages import FleetFacts, FleetState, ListNow
@@ -16,6 +16,7 @@ from actors.runtime.system import ActorInfo, ActorSystem
 from actors.runtime.world import Clock
 from actors.supervisor.rules import Naming
 from actors.supervisor.state import Job, fold
+from actors.views.billed import BillViews
 from actors.views.jobs import JobViews
 from actors.views.money import MoneyViews
 from actors.views.ownership import ANOTHER, Owners
@@ -23,6 +24,8 @@ from messages.admin import FindDataset, TrainOrder
 from messages.documents import (
     ActorRow,
     AlarmRow,
+    BilledDocument,
+    BillPriceDocument,
     ConsoleOut,
     CostDocument,
     EventLine,
@@ -35,7 +38,7 @@ from messages.documents import (
     TrainDocument,
 )
 from messages.errors import Refusal
-from messages.ids import JobId, UserId
+from messages.ids import CommandId, JobId, UserId
 from messages.jobs import Plan, Requester
 from messages.machines import Listing, Machine, MachineState, ProviderKind
 from providers.interface import ProviderError
@@ -89,6 +92,7 @@ class NodeViews:
         system: ActorSystem,
         safe_mode: Callable[[], str | None],
         config: Callable[[], dict[str, Any]],
+        bills: BillViews,
     ) -> None:
         self._facts = facts
         self._refs = refs
@@ -98,6 +102,7 @@ class NodeViews:
         self._system = system
         self._safe_mode = safe_mode
         self._config = config
+        self._bills = bills
         self._money = MoneyViews(journal, clock, refs.ledger)
         self._owners = Owners(journal)
 
@@ -204,6 +209,16 @@ class NodeViews:
     async def costs(self, requester: Requester, by: str) -> CostDocument:
         """Return the cost report."""
         return await self._money.costs(requester.user_id, by)
+
+    async def bill_price(self, requester: Requester, since: date | None, until: date | None) -> BillPriceDocument:  # noqa: ARG002
+        """Return what asking the provider for its bill would cost."""
+        return await self._bills.price(since, until)
+
+    async def billed(
+        self, requester: Requester, command: CommandId, since: date | None, until: date | None
+    ) -> BilledDocument:
+        """Ask the provider for its bill, which costs, and hold it against the books."""
+        return await self._bills.ask(requester, command, since, until)
 
     async def status(self, requester: Requester) -> StatusDocument:
         """Return the node's health, and the requester's jobs, machines and money, on one screen."""

@@ -144,16 +144,16 @@ def _columns(connection: apsw.Connection, job_id: str, event: ev.Event) -> None:
         connection.execute(f"UPDATE jobs SET {column} = ? WHERE job_id = ?", (value, job_id))  # noqa: S608 (own names)
 
 
-STORED = "stored"
-"""Why a row stands there that no job made."""
+STORED, CHARGED = "stored", "charged"
+"""Why rows stand there that no job and no prediction made."""
 
 
 class CostsTable:
-    """What was spent: a row for every settled job, prediction, correction and day of storage. ``day`` is UTC."""
+    """What was spent: a row for every settled job, prediction, correction, charge, day of storage. ``day`` is UTC."""
 
     name = "costs"
-    version = 3
-    kinds = frozenset({"ledger.settled", "ledger.spent", "ledger.corrected", "ledger.stored"})
+    version = 4
+    kinds = frozenset({"ledger.settled", "ledger.spent", "ledger.corrected", "ledger.stored", "ledger.charged"})
     tables = ("costs",)
     ddl = """
         CREATE TABLE costs (
@@ -166,7 +166,7 @@ class CostsTable:
     def apply(self, connection: apsw.Connection, recorded: Recorded) -> None:
         """Write one amount."""
         event = recorded.event
-        if not isinstance(event, ev.Settled | ev.Spent | ev.Corrected | ev.Stored):
+        if not isinstance(event, ev.Settled | ev.Spent | ev.Corrected | ev.Stored | ev.Charged):
             return
         row = (*_booked(event), str(event.user_id), event.at.date().isoformat())
         connection.execute(
@@ -176,7 +176,9 @@ class CostsTable:
         )
 
 
-def _booked(event: ev.Settled | ev.Spent | ev.Corrected | ev.Stored) -> tuple[str, str, str | None, int, str]:
+def _booked(
+    event: ev.Settled | ev.Spent | ev.Corrected | ev.Stored | ev.Charged,
+) -> tuple[str, str, str | None, int, str]:
     """Return what cost, where, for which model, how much, and why."""
     match event:
         case ev.Settled():
@@ -189,3 +191,5 @@ def _booked(event: ev.Settled | ev.Spent | ev.Corrected | ev.Stored) -> tuple[st
             return str(event.job_id), "", None, to_micro(event.delta_usd), event.reason
         case ev.Stored():
             return f"stored with {event.provider}", event.provider, None, to_micro(event.amount_usd), STORED
+        case ev.Charged():
+            return event.what, event.provider, None, to_micro(event.amount_usd), CHARGED

@@ -392,6 +392,7 @@ class Aws(Section):
     ssm_endpoint: Address | None = Field(default=None, description="Address of SSM, which knows the newest images.")
     logs_endpoint: Address | None = Field(default=None, description="Address of CloudWatch Logs.")
     pricing_endpoint: Address | None = Field(default=None, description="Address of the price list.")
+    ce_endpoint: Address | None = Field(default=None, description="Address of Cost Explorer, which shows the bill.")
     iam_endpoint: Address | None = Field(default=None, description="Address of IAM, which setup makes the roles with.")
     kms_endpoint: Address | None = Field(default=None, description="Address of KMS, asked about the key.")
     budgets_endpoint: Address | None = Field(default=None, description="Address of AWS Budgets.")

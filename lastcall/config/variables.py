@@ -40,6 +40,7 @@ KEPT_NAMES: Mapping[str, tuple[str, ...]] = {
     "aws.ssm_endpoint": ("AWS_ENDPOINT_URL_SSM",),
     "aws.logs_endpoint": ("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS",),
     "aws.pricing_endpoint": ("AWS_ENDPOINT_URL_PRICING",),
+    "aws.ce_endpoint": ("AWS_ENDPOINT_URL_COST_EXPLORER",),
     "aws.iam_endpoint": ("AWS_ENDPOINT_URL_IAM",),
     "aws.kms_endpoint": ("AWS_ENDPOINT_URL_KMS",),
     "aws.budgets_endpoint": ("AWS_ENDPOINT_URL_BUDGETS",),

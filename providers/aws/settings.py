@@ -33,7 +33,7 @@ MACHINE_ROOT: Final = "/var/lib/lastcall"
 STORE_FOLDER: Final = "store"
 """Below it: what of the bucket was brought there, under its keys."""
 
-SERVICES: Final = ("ec2", "s3", "sts", "ssm", "logs", "pricing", "iam", "kms", "budgets", "service-quotas")
+SERVICES: Final = ("ec2", "s3", "sts", "ssm", "logs", "pricing", "iam", "kms", "budgets", "service-quotas", "ce")
 """Those that Lastcall speaks to, by botocore's names."""
 
 Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]

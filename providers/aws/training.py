@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import ClassVar, Final
 
@@ -16,18 +16,20 @@ from providers.aws.catalogue import Catalogue
 from providers.aws.client import Client
 from providers.aws.cloudwatch import kept_lines
 from providers.aws.creating import disk_gb, run_parameters
+from providers.aws.explorer import PAGES_MAX, read_bill
 from providers.aws.images import Images
 from providers.aws.listing import Lister
 from providers.aws.logs import console
 from providers.aws.market import Market
 from providers.aws.offers import Known, rank
-from providers.aws.prices import usual_rate
+from providers.aws.prices import COST_EXPLORER_USD, usual_rate
 from providers.aws.proof import Prover
 from providers.aws.types import alternatives, has_driver, select_type
 from providers.aws.unanswered import Unanswered
 from providers.interface import (
     Ambiguous,
     BilledLine,
+    BillLine,
     CloudTrainingProvider,
     EndAnswer,
     HeldBack,
@@ -49,7 +51,9 @@ class AwsTraining(CloudTrainingProvider):
 
     kind: ClassVar[ProviderKind] = "aws"
     has_bill: ClassVar[bool] = False
-    """AWS writes its bill a day late and asks money for showing it: ``explorer`` reads it on request."""
+    """AWS writes its bill a day late and asks money for showing it: ``bill`` reads it on request."""
+    question_usd: ClassVar[Decimal] = COST_EXPLORER_USD
+    questions_max: ClassVar[int] = PAGES_MAX
 
     def __init__(self, client: Client) -> None:
         settings = client.settings
@@ -152,6 +156,10 @@ class AwsTraining(CloudTrainingProvider):
     async def billed(self, since: datetime, until: datetime) -> list[BilledLine]:
         """Return one line for each instance that EC2 still knows, by its times and the rates it was offered at."""
         return await billed(self.client, since, until)
+
+    async def bill(self, since: date, until: date, pay: Callable[[int], Awaitable[None]]) -> list[BillLine]:
+        """Return what AWS billed for the whole account, as Cost Explorer shows it. Each page costs ``question_usd``."""
+        return await read_bill(self.client, since, until, pay)
 
     async def next_exit(self) -> str:
         """Wait for the next instance of ours that a listing no longer shows, or shows as ending."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
@@ -24,6 +25,11 @@ class Kind(StrEnum):
     VOLUME = "volume"
     ADDRESS = "address"
     """A public IPv4 address."""
+    QUESTION = "question"
+    """A request to Cost Explorer."""
+
+
+QUESTION_USD = Decimal("0.01")
 
 
 @dataclass
@@ -40,6 +46,10 @@ class Line:
     ended: float | None = None
     """``None`` while it runs."""
     minimum_s: int = 0
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """As the resource had them when it began to bill."""
+    fixed: Decimal = Decimal(0)
+    """USD that are owed from the first moment, whatever the time."""
 
     def amount(self, until: float) -> Decimal:
         """Return the USD up to ``until``, exact to the microsecond; the minimum is owed from the first moment."""
@@ -47,7 +57,12 @@ class Line:
         if end < self.began:
             return Decimal(0)
         seconds = Decimal(round((end - self.began) * 1_000_000)) / _MICRO
-        return self.rate * max(seconds, Decimal(self.minimum_s)) / HOUR_S
+        return self.fixed + self.rate * max(seconds, Decimal(self.minimum_s)) / HOUR_S
+
+    def between(self, since: float, until: float) -> Decimal:
+        """Return the USD that a span adds; what is owed from the first moment belongs to the span it lies in."""
+        before = self.amount(since) if self.began < since else Decimal(0)
+        return max(Decimal(0), self.amount(until) - before) if until > since else Decimal(0)
 
 
 class Book:
@@ -57,12 +72,24 @@ class Book:
         self.lines: list[Line] = []
         self._open: dict[tuple[str, Kind], Line] = {}
 
-    def begin(self, account: str, resource: str, kind: Kind, rate: Decimal, now: float) -> None:
+    def begin(
+        self,
+        account: str,
+        resource: str,
+        kind: Kind,
+        rate: Decimal,
+        now: float,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
         """Start a line."""
         minimum = MINIMUM_S if kind in (Kind.ON_DEMAND, Kind.SPOT) else 0
-        line = Line(account, resource, kind, rate, now, minimum_s=minimum)
+        line = Line(account, resource, kind, rate, now, minimum_s=minimum, tags=dict(tags or {}))
         self.lines.append(line)
         self._open[(resource, kind)] = line
+
+    def question(self, account: str, now: float) -> None:
+        """Note a request to Cost Explorer."""
+        self.lines.append(Line(account, "cost-explorer", Kind.QUESTION, Decimal(0), now, ended=now, fixed=QUESTION_USD))
 
     def end(self, resource: str, now: float) -> None:
         """End all lines of a resource. Idempotent."""

@@ -34,5 +34,8 @@ def show(core: Ec2Core, now: float) -> dict[str, Any]:
         "asked": [one._asdict() for one in asked][::-1],
         "alive": [{**vars(one), "rate": str(one.rate)} for one in core.alive(now)],
         "history": [life.shown() for life in core.history()],
-        "bills": [{**vars(line), "rate": str(line.rate), "amount": str(line.amount(now))} for line in core.bills()],
+        "bills": [
+            {**vars(line), "rate": str(line.rate), "fixed": str(line.fixed), "amount": str(line.amount(now))}
+            for line in core.bills()
+        ],
     }

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
-from tests.emulators.aws import catalogue, codec, faults, listed, problems
+from tests.emulators.aws import catalogue, codec, explorer, faults, listed, problems
 from tests.emulators.aws.asked import Asked, Call
 from tests.emulators.aws.auth import Caller, Keys, who_signed
 from tests.emulators.aws.billing import Line
@@ -41,10 +41,10 @@ from tests.emulators.common.switches import Switch
 
 ASKED_MAX = 100_000
 HTML = {"content-type": "text/html"}
-OWN = ("ec2.*", "sts.GetCallerIdentity", "pricing.*", "budgets.*", "servicequotas.*")
+OWN = ("ec2.*", "sts.GetCallerIdentity", "pricing.*", "budgets.*", "servicequotas.*", "ce.*")
 """The calls that the core answers itself; of Systems Manager the public parameters."""
 PUBLIC = b'"/aws/service/'
-JSON_SERVICES = ("ssm", "pricing", "budgets", "servicequotas")
+JSON_SERVICES = ("ssm", "pricing", "budgets", "servicequotas", "ce")
 QUOTAS = {
     "L-1216C47A": (False, "Standard"),
     "L-DB2E81BA": (False, "G"),
@@ -406,6 +406,13 @@ class Ec2Core(Core):
             return _document(dict(self.budgets.answer(caller.account, action, document)))
         if caller.service == "servicequotas":
             return _document(self._quota(caller, action, document, now))
+        if caller.service == "ce":
+            if action != explorer.ACTION:
+                raise Problem("UnknownOperationException", action)
+            context = {"aws:RequestedRegion": caller.region}
+            self.keys.authorise(caller, f"ce:{explorer.ACTION}", ["*"], context, now)
+            book = self.hosts.book
+            return _document(explorer.cost_and_usage(document, book, caller.account, self.settings, now))
         return _document(self._parameters(caller, action, document, now))
 
     def _quota(self, caller: Caller, action: str, document: Any, now: float) -> dict[str, Any]:

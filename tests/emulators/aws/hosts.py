@@ -194,7 +194,7 @@ class Hosts:
         instance.put(State.RUNNING, now)
         instance.life.ran_at = instance.life.ran_at or now
         kind = Kind.SPOT if instance.spot else Kind.ON_DEMAND
-        self.book.begin(instance.account, instance.id, kind, order.price, now)
+        self.book.begin(instance.account, instance.id, kind, order.price, now, instance.tags)
         if order.public:
             self.book.begin(instance.account, instance.id, Kind.ADDRESS, ADDRESS_HOUR, now)
         self._at(now + self._settings.boot_s, instance, "boot")
@@ -328,4 +328,4 @@ class Hosts:
             dict(instance.order.tags.get("volume", {})),
         )
         self.volumes[volume.id] = volume
-        self.book.begin(volume.account, volume.id, Kind.VOLUME, volume_rate(size_gb), now)
+        self.book.begin(volume.account, volume.id, Kind.VOLUME, volume_rate(size_gb), now, volume.tags)

@@ -87,6 +87,14 @@ class Settings:
     """Instance type → another on-demand price, USD per hour in us-east-1."""
     containers: Mapping[str, ContainerImage] | None = None
     """Image name, or pattern → what it runs; ``None``: instances have no Docker."""
+    cost_tags: tuple[str, ...] = ("lastcall:name",)
+    """Keys that are active as cost allocation tags; Cost Explorer knows no other."""
+    bill_lag_s: float = 86_400.0
+    """Cost Explorer shows what was used so long ago at the earliest."""
+    bill_final_s: float = 5 * 86_400.0
+    """A month is estimated until so long after its end."""
+    bill_rows: int = 5_000
+    """Groups on one page of Cost Explorer."""
     enforce_iam: bool = False
     """Policies of IAM users and roles decide in the services that moto plays, too."""
     minute_s: float = 60.0
@@ -102,6 +110,8 @@ def from_json(document: Mapping[str, Any]) -> Settings:
     values: dict[str, Any] = dict(document)
     if "accounts" in values:
         values["accounts"] = {name: _account(one) for name, one in values["accounts"].items()}
+    if "cost_tags" in values:
+        values["cost_tags"] = tuple(values["cost_tags"])
     if "types" in values:
         values["types"] = {name: Decimal(str(price)) for name, price in values["types"].items()}
     if values.get("containers") is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from messages.documents import (
@@ -10,6 +10,9 @@ from messages.documents import (
     ActorRow,
     AlarmRow,
     AttemptPart,
+    BilledDocument,
+    BilledRow,
+    BillPriceDocument,
     BudgetRow,
     CostDocument,
     CostRow,
@@ -23,6 +26,7 @@ from messages.documents import (
     PlanDocument,
     PsDocument,
     PsRow,
+    ServiceCost,
     StatusDocument,
     TrainDocument,
 )
@@ -400,6 +404,35 @@ def cost() -> CostDocument:
                 left_usd=usd("19.9565"),
             ),
         ),
+    )
+
+
+def bill_price(since: date | None = None, until: date | None = None) -> BillPriceDocument:
+    return BillPriceDocument(
+        provider="aws",
+        since=since or date(2026, 11, 1),
+        until=until or date(2026, 11, 23),
+        question_usd=usd("0.01"),
+        most_usd=usd("0.10"),
+    )
+
+
+def billed() -> BilledDocument:
+    def row(key: str, booked: str, theirs: str) -> BilledRow:
+        difference = usd(theirs) - usd(booked)
+        return BilledRow(key=key, booked_usd=usd(booked), billed_usd=usd(theirs), difference_usd=difference)
+
+    return BilledDocument(
+        provider="aws",
+        since=date(2026, 11, 1),
+        until=date(2026, 11, 23),
+        asked_at=at(0),
+        questions=1,
+        cost_usd=usd("0.01"),
+        estimated=True,
+        jobs=(row(str(JOB), "0.0435", "0.0402"), row(str(OTHER_JOB), "0", "0.011")),
+        days=(row("2026-11-20", "0.0435", "0.0512"),),
+        nameless=(ServiceCost(service="Amazon Simple Storage Service", billed_usd=usd("0.12")),),
     )
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
+from datetime import date
 from typing import Any
 
 from actors.admin.services import Services
 from messages import admin, upkeep
 from messages.documents import (
+    BilledDocument,
+    BillPriceDocument,
     ConsoleOut,
     CostDocument,
     EventLine,
@@ -21,7 +24,7 @@ from messages.documents import (
     TrainDocument,
 )
 from messages.errors import Refusal
-from messages.ids import DatasetId
+from messages.ids import CommandId, DatasetId
 from messages.jobs import JobState, Plan, Requester
 from messages.storage import DatasetInfo, ObjectInfo
 from providers.interface import CloudStorageProvider, Conflict, NotFound
@@ -107,6 +110,7 @@ class FakeNode:
         self.status_now = examples.status()
         self.console_pieces = [("1:5", "pulling ima"), ("1:9", "ge\nstarted\n")]
         self.looking = 0
+        self.bills: list[tuple[str, date | None, date | None]] = []
         """Who reads a console now."""
         self.datasets: dict[str, DatasetInfo] = {}
         self.release = asyncio.Event()
@@ -236,6 +240,15 @@ class FakeNode:
 
     async def costs(self, requester: Requester, by: str) -> CostDocument:
         return examples.cost()
+
+    async def bill_price(self, requester: Requester, since: date | None, until: date | None) -> BillPriceDocument:
+        return examples.bill_price(since, until)
+
+    async def billed(
+        self, requester: Requester, command: CommandId, since: date | None, until: date | None
+    ) -> BilledDocument:
+        self.bills.append((str(command), since, until))
+        return examples.billed()
 
     async def plan(self, requester: Requester, order: admin.TrainOrder, plan: Plan) -> PlanDocument:
         return examples.plan_document()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ async def lines(response: Any) -> list[dict[str, Any]]:
         ("/v1/jobs/@last/wait?timeout_s=1", "train/v1"),
         ("/v1/machines", "machines/v1"),
         ("/v1/costs?by=model", "cost/v1"),
+        ("/v1/costs/billed?since=2026-11-02", "bill_price/v1"),
         ("/v1/datasets", "datasets/v1"),
         ("/v1/models", "models/v1"),
         ("/v1/models/churn-7fa", "model/v1"),
@@ -284,6 +286,8 @@ async def test_a_models_file_and_a_prediction_are_served(site: Site) -> None:
         ("/v1/jobs/nobody/console", "E-NOTFOUND"),
         ("/v1/jobs/churn-7fa/wait?timeout_s=-1", "E-BADREQUEST"),
         ("/v1/costs?by=weather", "E-BADREQUEST"),
+        ("/v1/costs/billed?since=yesterday", "E-BADREQUEST"),
+        ("/v1/costs/billed?until=2026-02-30", "E-BADREQUEST"),
         ("/v1/events?after=-1", "E-BADREQUEST"),
     ],
 )
@@ -292,6 +296,18 @@ async def test_what_is_wrong_or_missing_is_a_problem_and_is_audited(site: Site, 
     await problem(response, ERRORS[code].status, code)
     if site.node.audits:
         assert site.node.audits[-1][3:5] == (False, code)
+
+
+async def test_a_question_to_the_bill_reaches_the_node_with_its_key_and_a_look_at_its_price_does_not(
+    site: Site,
+) -> None:
+    await site.get("/v1/costs/billed")
+    assert site.node.bills == []
+    response = await site.post("/v1/costs/billed?since=2026-11-02&until=2026-11-05", headers={"Idempotency-Key": "k1"})
+    assert (await response.json())["schema"] == "billed/v1"
+    [(command, since, until)] = site.node.bills
+    assert command.endswith(":k1")
+    assert (since, until) == (date(2026, 11, 2), date(2026, 11, 5))
 
 
 @pytest.mark.parametrize(

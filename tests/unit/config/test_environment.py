@@ -53,6 +53,7 @@ R4_1 = [
     ("AWS_ENDPOINT_URL_KMS", "aws.kms_endpoint", "http://localhost:8"),
     ("AWS_ENDPOINT_URL_BUDGETS", "aws.budgets_endpoint", "http://localhost:9"),
     ("AWS_ENDPOINT_URL_SERVICE_QUOTAS", "aws.service_quotas_endpoint", "http://localhost:10"),
+    ("AWS_ENDPOINT_URL_COST_EXPLORER", "aws.ce_endpoint", "http://localhost:11"),
 ]
 
 

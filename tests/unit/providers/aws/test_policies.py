@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 import pytest
 
 from messages.machines import Gone
@@ -81,3 +83,18 @@ async def test_it_works_in_no_other_region() -> None:
     elsewhere = cloud.open(region="eu-west-1")
     with pytest.raises(Refused, match="ec2:DescribeSpotPriceHistory"):
         await elsewhere.market.spot(("m5.large",), None)
+
+
+async def test_the_bill_needs_a_right_of_its_own_and_the_daemon_has_it() -> None:
+    day = date(2026, 11, 1)
+
+    async def pay(_: int) -> None:
+        return
+
+    assert await house().training.bill(day, day + timedelta(days=1), pay) == []
+    without = policy("daemon", VALUES)
+    without["Statement"] = [one for one in without["Statement"] if one["Sid"] != "BillOnRequest"]
+    key = Key(MAIN_SECRET, policy=without)
+    blind = Cloud(Settings(accounts={ACCOUNT: Account({MAIN_KEY: key})}))
+    with pytest.raises(Refused, match="ce:GetCostAndUsage, which statement BillOnRequest of the daemon policy grants"):
+        await blind.training.bill(day, day + timedelta(days=1), pay)
