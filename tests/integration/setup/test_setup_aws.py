@@ -84,7 +84,7 @@ async def test_what_was_made_is_as_the_account_says_it(aws: AwsBench) -> None:
         role: json.loads(iam().get_role_policy(f"lastcall-{role}", "lastcall")[1])
         for role in ("machine", "daemon", "function")
     }
-    assert [len(one["Statement"]) for one in rights.values()] == [4, 21, 3]
+    assert [len(one["Statement"]) for one in rights.values()] == [4, 22, 3]
     group = next(one for one in aws.core.network.groups.values() if one.name == "lastcall-machine")
     assert (group.inbound, len(group.outbound)) == ([], 1)
     assert logs_backends[ACCOUNT][REGION].groups["/lastcall/jobs"].retention_in_days == 30
