@@ -9,7 +9,7 @@ from typing import Final
 
 from actors.runtime.clock import SteadyClock, SystemClock
 from lastcall import __version__
-from lastcall.doctor import here, rented, running
+from lastcall.doctor import aws, here, rented, running, unwatched
 from lastcall.doctor.findings import Check, Finding, Room
 from providers.http import AiohttpTransport
 
@@ -30,8 +30,13 @@ CHECKS: Final = (
     Check("balance", rented.money),
     Check("self-ending", rented.self_ending),
     Check("packages", rented.packages),
+    Check("AWS account", aws.account),
+    Check("AWS resources", aws.resources),
+    Check("storage", aws.storage),
+    Check("launch", aws.launching),
+    Check("quotas", aws.quotas),
     Check("machines", running.machines),
-    Check("machines", rented.unwatched),
+    Check("machines", unwatched.machines),
 )
 """In the order they are made; later ones use what earlier ones left in the room."""
 
@@ -72,10 +77,11 @@ def run(
 
     async def work() -> list[Finding]:
         transport = AiohttpTransport(f"lastcall/{__version__}")
+        room = Room(environ, working_directory, transport, SteadyClock(SystemClock()), config, state_dir, host)
         try:
-            room = Room(environ, working_directory, transport, SteadyClock(SystemClock()), config, state_dir, host)
             return await examine(room, told)
         finally:
+            await room.close()
             await transport.close()
 
     return asyncio.run(work())

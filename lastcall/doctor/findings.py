@@ -60,6 +60,13 @@ class Room:
     """A daemon is there and gives no answer that can be used."""
     notes: dict[str, Any] = field(default_factory=dict)
     """For checks that belong together."""
+    closing: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    """What lets go of what checks opened."""
+
+    async def close(self) -> None:
+        """Let go of everything that checks opened."""
+        for close in self.closing:
+            await close()
 
     def ask_daemon(self, path: str) -> dict[str, Any] | None:
         """Return a document of the daemon, ``None`` where none runs. Raises Unanswered."""

@@ -1,4 +1,4 @@
-"""Checks of RunPod: the API, the clock, the key, the volume, its storage, money, self-ending, packages, machines."""
+"""Checks of RunPod: the API, the clock, the key, the volume, its storage, money, self-ending, packages."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from actors.journal import install as installs
-from actors.journal.interface import JournalRefused
 from lastcall.doctor.findings import Finding, Room
 from lastcall.renting import runpod_settings
 from lastcall.setup import rights, storage
-from messages.machines import MachineName, MachineState
 from providers.interface import NotFound, ProviderError
 from providers.runpod import resources
 from providers.runpod.client import Call, Client
-from providers.runpod.provider import build_runpod_storage, build_runpod_training
+from providers.runpod.provider import build_runpod_storage
 from providers.runpod.settings import RunPodSettings
 from providers.transport import HttpRequest, TransportError
 
@@ -170,40 +167,3 @@ async def packages(room: Room) -> Sequence[Finding]:
         detail = f"{index} answers {answer.status}"
         return [Finding("packages", "warn", detail, "check runpod.package_index; pods must reach it")]
     return [Finding("packages", "ok", f"{index} answers")]
-
-
-async def unwatched(room: Room) -> Sequence[Finding]:
-    """Without a daemon that answers: whether machines of this installation run all the same."""
-    settings = settings_of(room)
-    if settings is None or room.status is not None or room.places is None:
-        return []
-    if not (room.places.state_dir / installs.INSTALL_FILE).exists():
-        return []
-    training = build_runpod_training(settings, room.clock, room.transport)
-    try:
-        install = installs.load_or_create(
-            room.places.state_dir, journal_exists=True, entropy=lambda _: b"", now=room.clock.now()
-        )
-        listing = await training.list_machines()
-    except JournalRefused as error:
-        return [Finding("machines", "fail", str(error), "put the backup of install.json in its place")]
-    except ProviderError as error:
-        return [Finding("machines", "warn", f"not known: {error}", "try again")]
-    finally:
-        await training.close()
-    names = [
-        machine.name
-        for machine in listing.machines
-        if machine.state is not MachineState.GONE
-        and (name := MachineName.parse(machine.name, install.name_key)) is not None
-        and name.install == install.installation
-    ]
-    if names:
-        if room.hangs:
-            detail = f"running, and the daemon does not answer: {', '.join(names)}"
-            return [Finding("machines", "warn", detail, "restart lastcall daemon: it takes them over")]
-        detail = f"running with nobody watching: {', '.join(names)}"
-        return [Finding("machines", "warn", detail, "start lastcall daemon, which takes them over, or lastcall reap")]
-    if not listing.complete:
-        return [Finding("machines", "warn", "the listing is not complete: there may be machines", "try again")]
-    return [Finding("machines", "ok", "none of this installation runs")]

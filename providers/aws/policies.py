@@ -89,21 +89,19 @@ def statement_that_allows(action: str) -> str:
     found = _granting().get(action.lower())
     if found is None:
         return "is not part of the policies that lastcall setup aws makes"
-    first = [one for one in found if one[0] in ("daemon", "setup")] or found[:1]
-    named = " and ".join(f"{statement} of the {part} policy" for part, statement in first)
-    return f"statement {named} grants" if len(first) == 1 else f"statements {named} grant"
+    shown = [part for part in ("daemon", "setup") if part in found] or list(found)[:1]
+    named = " and ".join(f"{', '.join(found[part])} of the {part} policy" for part in shown)
+    single = len(shown) == 1 and len(found[shown[0]]) == 1
+    return f"statement {named} grants" if single else f"statements {named} grant"
 
 
 @cache
-def _granting() -> dict[str, list[tuple[str, str]]]:
-    """Return each action's statements, one of each policy."""
-    found: dict[str, list[tuple[str, str]]] = {}
+def _granting() -> dict[str, dict[str, list[str]]]:
+    """Return each action's statements, by policy."""
+    found: dict[str, dict[str, list[str]]] = {}
     for part in RIGHTS:
         for statement in json.loads(policy_text(part))["Statement"]:
-            if statement["Effect"] == "Allow":
-                actions = statement["Action"]
-                for action in [actions] if isinstance(actions, str) else actions:
-                    known = found.setdefault(action.lower(), [])
-                    if all(one[0] != part for one in known):
-                        known.append((part, statement["Sid"]))
+            actions = statement["Action"]
+            for action in [actions] if isinstance(actions, str) else actions:
+                found.setdefault(action.lower(), {}).setdefault(part, []).append(statement["Sid"])
     return found

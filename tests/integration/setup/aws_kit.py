@@ -39,12 +39,12 @@ MAKE = AwsWishes()
 class AwsBench:
     """One computer and one account; ``rights`` is what the key may do."""
 
-    def __init__(self, root: Path, rights: Mapping[str, Any] = EVERYTHING, **emulated: Any) -> None:
+    def __init__(self, root: Path, rights: Mapping[str, Any] = EVERYTHING, **account: Any) -> None:
         self.clock = ManualClock()
         self.root = root
         self.file = root / "config" / "config.toml"
         keys = {MAIN_KEY: Key(MAIN_SECRET, policy=rights)}
-        settings = Settings(accounts={ACCOUNT: Account(keys, profiles={})}, enforce_iam=True, **emulated)
+        settings = Settings(accounts={ACCOUNT: Account(keys, profiles={}, **account)}, enforce_iam=True)
         self.core = Ec2Core(settings, now=self.seconds())
         self.moto = MotoSide(settings)
         self.moto.serve(self.core)
@@ -107,19 +107,29 @@ class AwsBench:
         return str(key.arn)
 
 
+VALUES = {
+    "account": ACCOUNT,
+    "region": REGION,
+    "partition": "aws",
+    "bucket": BUCKET,
+    "log_bucket": f"{BUCKET}-logs",
+    "role": "lastcall-machine",
+    "daemon_role": "lastcall-daemon",
+    "function_role": "lastcall-function",
+    "log_group": "/lastcall/jobs",
+    "alarm": f"{BUCKET}-alarm",
+}
+
+
 def setup_rights(without: str | None = None) -> dict[str, Any]:
     """Return the setup policy for the bench's account, without one of its statements."""
-    values = {
-        "account": ACCOUNT,
-        "region": REGION,
-        "partition": "aws",
-        "bucket": BUCKET,
-        "log_bucket": f"{BUCKET}-logs",
-        "role": "lastcall-machine",
-        "daemon_role": "lastcall-daemon",
-        "function_role": "lastcall-function",
-        "log_group": "/lastcall/jobs",
-        "alarm": f"{BUCKET}-alarm",
-    }
-    whole = policy("setup", values)
+    return _less(policy("setup", VALUES), without)
+
+
+def daemon_rights(without: str | None = None) -> dict[str, Any]:
+    """Return the daemon policy for the bench's account, without one of its statements."""
+    return _less(policy("daemon", VALUES), without)
+
+
+def _less(whole: dict[str, Any], without: str | None) -> dict[str, Any]:
     return {**whole, "Statement": [one for one in whole["Statement"] if one["Sid"] != without]}

@@ -76,7 +76,7 @@ async def test_a_missing_right_is_named_with_the_statement_that_grants_it() -> N
     request = await cloud.request()
     cloud.arm("auth.denied", ["ec2:RunInstances"])
     with pytest.raises(
-        Refused, match=r"ec2:RunInstances, which statement LaunchWhatIsTagged of the daemon policy grants"
+        Refused, match=r"ec2:RunInstances, which statements LaunchWhatIsTagged, LaunchIn of the daemon policy grant"
     ):
         await cloud.training.launch(request)
 
