@@ -208,7 +208,11 @@ class Node:
         """A machine of our generation without an intent: somebody else writes with our name. Launch nothing."""
         if self.safe_mode is None:
             self.safe_mode = f"machine {machine_name} carries our name and was not rented by this journal"
-            self._note(ev.AlarmRaised(alarm="second_writer", detail=self.safe_mode, at=self.world.clock.now()))
+            self._note(
+                ev.AlarmRaised(
+                    alarm="second_writer", detail=self.safe_mode, code="E-SAFEMODE", at=self.world.clock.now()
+                )
+            )
 
     async def _settled(self, left: Unknown) -> None:
         """Leave safe mode once its reason is gone. One the daemon started in ends with a new generation: a restart."""
@@ -262,7 +266,7 @@ class Node:
             if off_s is not None and not self._clocks_off.get(kind):
                 waits = "" if certainty.sure() else "; no deadline ends a machine until they agree"
                 detail = f"{kind}'s clock is {off_s:+.0f} s from this computer's{waits}. Set the right one."
-                self._note(ev.AlarmRaised(alarm="clock_off", detail=detail, at=self.world.clock.now()))
+                self._note(ev.AlarmRaised(alarm="clock_off", detail=detail, code="E-CLOCK", at=self.world.clock.now()))
             self._clocks_off[kind] = off_s is not None
 
     async def until_broken(self) -> str:

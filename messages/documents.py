@@ -386,6 +386,8 @@ class AlarmRow(Record):
 
     alarm: str
     detail: str
+    code: str | None = None
+    """Its entry in ``messages.errors``; its page is ``docs/errors/<code>.md``."""
     at: Instant
 
 

@@ -52,6 +52,10 @@ class ErrorCode(NamedTuple):
     """Whether the same request can succeed later without a change."""
     exit: int = EXIT_FAILED
     status: int = 400
+    alarm: str | None = None
+    """The alarm that it explains, where it is no answer to anything: it has no exit code and no status then."""
+    money: str | None = None
+    """Whether money runs, where that does not follow from the rest."""
 
     @property
     def docs(self) -> str:
@@ -406,6 +410,24 @@ _ALL = (
         retry=True,
         exit=EXIT_TEMPORARY,
         status=503,
+    ),
+    ErrorCode(
+        "E-UNPROVEN",
+        "A machine was told to end, and minutes later it is not proven gone",
+        "Look into the provider's console: end the machine there if it shows, and see that the provider's key is valid "
+        "(lastcall doctor). Lastcall goes on asking and proving for ever; the alarm ends with the proof",
+        alarm="end_unproven",
+        money="Count on it. The machine counts as running and billing until the provider shows that it is gone, "
+        "whatever it answered to the calls that should end it.",
+    ),
+    ErrorCode(
+        "E-UNCONFIRMED",
+        "For a minute the provider has given no complete list of an account's machines while some are open there",
+        "Check the provider's key, its account and whether it answers: lastcall doctor. Machines are not ended for "
+        "this, and no job closes; the alarm ends with the next complete list",
+        alarm="account_unconfirmed",
+        money="As before: machines that were open run on and bill, and are not seen. Their own timers end them at "
+        "their deadlines where that is proven for the account.",
     ),
     ErrorCode(
         "E-NOINSTALL",

@@ -649,6 +649,12 @@ class OrphanGone(Event):
     at: Instant
 
 
+END_UNPROVEN = "end_unproven"
+"""The alarm of a machine that was told to end and is not proven gone; its subject is the machine's id."""
+ACCOUNT_UNCONFIRMED = "account_unconfirmed"
+"""The alarm of an account that shows no complete list of its machines; its subject is the account."""
+
+
 class AlarmRaised(Event):
     """Something needs a person: shown in status, the newest first."""
 
@@ -658,6 +664,22 @@ class AlarmRaised(Event):
 
     alarm: str
     detail: str
+    subject: str = ""
+    """What it is about, where it ends by itself: one of a kind and subject stands, the last."""
+    code: str | None = None
+    """Its entry in ``messages.errors``: what it means, and what to do."""
+    at: Instant
+
+
+class AlarmEnded(Event):
+    """What an alarm was about is over. ``end_unproven`` ends without this, with the proof."""
+
+    kind = "node.alarm_ended"
+    stream = "node"
+    writer = "any"
+
+    alarm: str
+    subject: str
     at: Instant
 
 

@@ -88,8 +88,8 @@ def errors() -> str:
             entry.hint,
             entry.outcome or "",
             "yes" if entry.retry else "",
-            str(entry.exit),
-            str(entry.status),
+            str(entry.exit) if entry.alarm is None else "",
+            str(entry.status) if entry.alarm is None else "",
         )
         for entry in registry.ERRORS.values()
     ]
@@ -111,7 +111,9 @@ def error_pages() -> dict[str, str]:
 
 
 def _error_page(entry: registry.ErrorCode) -> str:
-    if entry.outcome:
+    if entry.money:
+        money = entry.money
+    elif entry.outcome:
         money = (
             f"It ends the job with outcome *{entry.outcome}*. The job closes only when its machine, if any, is "
             "proven gone; `lastcall machines ls` shows what exists now."
@@ -120,14 +122,17 @@ def _error_page(entry: registry.ErrorCode) -> str:
         money = "That is not known. `lastcall machines ls` shows what exists now, `lastcall stop --all` ends it."
     else:
         money = "Not because of this: what was asked for rented nothing. Machines that ran before are not touched."
-    again = "The same request can succeed later." if entry.retry else "The same request will give the same answer."
+    again = " The same request can succeed later." if entry.retry else " The same request will give the same answer."
     facts = [("exit code", str(entry.exit)), ("HTTP status", str(entry.status))]
+    if entry.alarm is not None:
+        shown = f"`{entry.alarm}`, in `lastcall status`, `lastcall doctor` and `lastcall events`"
+        again, facts = "", [("alarm", shown)]
     return page(
         entry.code,
         "messages/errors.py",
         ["## What happened", "", f"{entry.text}."],
         ["## Is money still running?", "", money],
-        ["## What to do", "", f"{entry.hint}. {again}"],
+        ["## What to do", "", f"{entry.hint}.{again}"],
         table(("", ""), facts),
     )
 

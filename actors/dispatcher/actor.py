@@ -375,7 +375,8 @@ class Dispatcher(Actor[DispatcherMessage]):
 
     async def _parked(self, msg: SupervisorParked) -> None:
         event = ev.JobParked(detail=msg.detail[:500], at=self.ctx.clock.now())
-        alarm = ev.AlarmRaised(alarm="job_parked", detail=f"{msg.job_id}: {msg.detail[:300]}", at=self.ctx.clock.now())
+        detail = f"{msg.job_id}: {msg.detail[:300]}"
+        alarm = ev.AlarmRaised(alarm="job_parked", detail=detail, code="E-PARKED", at=self.ctx.clock.now())
         try:
             await self._journal.append(f"job/{msg.job_id}", ANY, [event], actor="Dispatcher")
             await self._journal.append("node", ANY, [alarm], actor="Dispatcher")

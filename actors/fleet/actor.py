@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Protocol
 from actors.fleet import messages as fm
 from actors.fleet.adoption import Parked
 from actors.fleet.ailments import Ailments
+from actors.fleet.confirming import Confirmation
 from actors.fleet.looks import Looks
 from actors.fleet.orphans import Whose, claim, parse
 from actors.fleet.reaping import reap, settle
@@ -42,6 +43,8 @@ TASKS_OWN = 8
 """Tasks that run as long as the actor does."""
 EMPTY_GAPS = 2
 """Absence gaps between two empty listings before their emptiness starts a closer look."""
+ACCOUNT_ALARM = "account alarm"
+"""Key of the task that raises or ends the alarm of an account without a complete list."""
 FAILED_WAIT_S_MAX = 30.0
 """Longest pause after a listing that failed; provider quotas ask for patience, machines for haste."""
 
@@ -120,6 +123,7 @@ class FleetWatch(Actor[FleetMessage]):
         """When the first of the latest complete listings without any machine began."""
         self._failed: str | None = None
         self._second_writer: str | None = None
+        self._confirmation = Confirmation(provider.training.kind, account)
 
     async def on_start(self) -> None:
         """Begin to list, to look, and to hear of exits."""
@@ -147,6 +151,7 @@ class FleetWatch(Actor[FleetMessage]):
                 await self._listed(msg.listing)
             case fm.ListingFailed():
                 self._failed = msg.detail
+                self._confirmation.failed(msg.detail)
             case fm.Exited():
                 self._exited(msg.machine_id)
             case fm.LookRound():
@@ -246,6 +251,8 @@ class FleetWatch(Actor[FleetMessage]):
         self._account = listing.account
         if listing.complete:
             self._last_complete, self._failed = listing.began, None
+        if self._confirmation.listed(listing, self.ctx.clock.monotonic()):
+            self._once(ACCOUNT_ALARM, self._confirmation.confirm(self._journal, self.ctx.clock))
         found = findings(listing, self._watched.values())
         for watched, machines in found.sighted:
             if watched.ambiguous and listing.complete and not machines:
@@ -257,8 +264,7 @@ class FleetWatch(Actor[FleetMessage]):
         if listing.complete and self._absence_counts(listing):
             for watched in found.missing:
                 self._once(f"missing {watched.name}", self._look_closer(watched))
-        if listing.complete:
-            await self._reap_orphans(listing)
+        await self._reap_orphans(listing)
 
     def _tell_ailment(self, watched: fm.Watched, machine: Machine) -> None:
         timings, now_s = self._provider.training.timings, self.ctx.clock.monotonic()
@@ -319,11 +325,13 @@ class FleetWatch(Actor[FleetMessage]):
         return machine.state == "gone"
 
     async def _reap_orphans(self, listing: Listing) -> None:
+        """End what nobody owns. A name whose hard deadline has passed is evidence by itself, also in a cut listing."""
         names = {watched.name for watched in self._watched.values()}
         now = self.ctx.clock.now() if self._clock_sure() else None
         for machine in listing.machines:
             name = parse(machine, self._naming)
-            if name is None or (machine.name in names and (now is None or now < name.hard_deadline)):
+            overdue = name is not None and now is not None and now >= name.hard_deadline
+            if name is None or not (overdue or (listing.complete and machine.name not in names)):
                 continue
             try:
                 recorded = await self._journal.read(f"job/{name.job_id}")
@@ -348,9 +356,19 @@ class FleetWatch(Actor[FleetMessage]):
 
     def _round(self) -> None:
         now_s = self.ctx.clock.monotonic()
+        self._confirm_account(now_s)
         for job_id in self._looks.take(self._watched, now_s, self._round_s):
             self._once(f"look {job_id}", self._look(self._watched[job_id]))
         self._next_round()
+
+    def _confirm_account(self, now_s: float) -> None:
+        """Raise the alarm of an account that has shown no complete list for long."""
+        if ACCOUNT_ALARM in self._busy:  # one after the other, so that what is raised is ended
+            return
+        open_ = bool(self._watched) or any(key.startswith("reap ") for key in self._busy)
+        if self._confirmation.overdue(now_s, self._provider.training.timings.list_interval_s, open_=open_):
+            told = self._confirmation.tell(self._watched.values(), self._journal, self.ctx.clock, self._log)
+            self._once(ACCOUNT_ALARM, told)
 
     async def _exits(self, training: ExitEvents) -> None:
         while True:

@@ -18,6 +18,7 @@ from actors.runtime.world import Clock
 from actors.supervisor.ends import until_gone
 from actors.supervisor.rules import Naming
 from actors.supervisor.tools import BACKOFF_FIRST_S, BACKOFF_MAX_S
+from actors.supervisor.unproven import EndAlarm
 from messages import events as ev
 from messages.ids import JobId
 from messages.machines import Alive, Gone, Machine
@@ -77,7 +78,12 @@ async def reap(
         )
     except JournalUnavailable as error:
         log("orphan_not_journaled", machine=machine.name, error=str(error))
-    ended = await until_gone(provider.training, clock, machine, log)
+    alarm = EndAlarm(journal, clock, log, "FleetWatch")
+    try:
+        ended = await until_gone(provider.training, clock, machine, log, unproven=alarm)
+        await alarm.written()
+    finally:
+        alarm.close()
     log("orphan_gone", machine=machine.name)
     accepted_at, proof = ended.accepted_at, ended.proof
     until = min(accepted_at or proof.absent_since, proof.absent_since)

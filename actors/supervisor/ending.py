@@ -12,6 +12,7 @@ from actors.supervisor.ends import Ended, until_gone
 from actors.supervisor.pending import End
 from actors.supervisor.state import Attempt, Job
 from actors.supervisor.tools import Tools
+from actors.supervisor.unproven import EndAlarm
 from messages import events as ev
 from messages.ids import JobId
 from messages.jobs import StopReason
@@ -44,13 +45,18 @@ async def end_machine(tools: Tools, job: Job, effect: End) -> None:
         tools.log(what, job_id=job.id, **more)
 
     before = None if effect.surplus else attempt.terminate_accepted
+    training, clock = tools.provider(job).training, tools.world.clock
+    alarm = EndAlarm(tools.journal, clock, log, "EffectRunner")
     try:
-        training = tools.provider(job).training
-        ended = await until_gone(training, tools.world.clock, effect.machine, log, accepted_at=before, accepted=note)
+        ended = await until_gone(
+            training, clock, effect.machine, log, accepted_at=before, accepted=note, unproven=alarm
+        )
         if noted:
             await noted
+        await alarm.written()
         await tools.append(job.id, _gone(effect, ended))
     finally:
+        alarm.close()
         if noted:
             noted.cancel()
 

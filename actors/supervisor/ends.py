@@ -1,22 +1,27 @@
 """The one way a machine ends, whoever asks for it: ask until it is answered, prove, ask again when it shows alive.
 
 For ever: only a proof ends it. What was answered is not asked again while nothing shows the machine, since every call
-counts against the provider's quota, and proofs need calls too.
+counts against the provider's quota, and proofs need calls too. Whoever ends a machine is told while it is not proven
+gone for long.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from actors.runtime.world import Clock
 from actors.supervisor.tools import BACKOFF_FIRST_S, BACKOFF_MAX_S
+from actors.supervisor.unproven import Unproven
 from messages.machines import Alive, Gone, Machine
 from providers.interface import CloudTrainingProvider, EndAnswer, ProviderError, Unavailable
 
 ASK_AGAIN_S: Final = 5.0
 """A machine still alive so long after its end was answered is asked to end anew: an answer can be a lie (fault 5)."""
+UNPROVEN_S: Final = (120.0, 600.0)
+"""So long after it was first asked to end, a machine that is not proven gone is told of (fault 5)."""
 
 
 class Ended(NamedTuple):
@@ -50,41 +55,98 @@ async def until_gone(
     *,
     accepted_at: datetime | None = None,
     accepted: Callable[[datetime], None] = lambda _: None,
+    unproven: Callable[[Unproven], None] = lambda _: None,
 ) -> Ended:
     """Return once ``machine`` is proven gone. ``accepted_at`` is an earlier acceptance, ``accepted`` hears of new.
 
-    "There is none" answers a call as well, and is no acceptance: nobody knows since when there is none.
+    "There is none" answers a call as well, and is no acceptance: nobody knows since when there is none. ``unproven``
+    hears of an end that takes long, at each time of ``UNPROVEN_S``.
     """
-    wait_s = BACKOFF_FIRST_S
-    first, alive_at = accepted_at, None
-    asked = _Asked(accepted_at, accepted=True) if accepted_at else None
-    while True:
-        pause_s = wait_s
-        if asked is None:
-            asked, pause_s = await _ask(training, clock, machine, log, wait_s)
-            if asked is not None and asked.accepted:
-                first = first or asked.at
-                accepted(asked.at)
-        proof = await training.prove_gone(machine)
-        if isinstance(proof, Gone):
-            return Ended(proof, asked.accepted_at if asked else None, first, alive_at)
-        log("not_gone_yet", machine=machine.id, detail=proof.detail)
-        if isinstance(proof, Alive):
-            alive_at = clock.now()
-            if asked is not None and (alive_at - asked.at).total_seconds() >= ASK_AGAIN_S:
-                asked = None
-        await clock.sleep(pause_s)
-        wait_s = min(BACKOFF_MAX_S, wait_s * 2)
-
-
-async def _ask(
-    training: CloudTrainingProvider, clock: Clock, machine: Machine, log: Callable[..., Any], wait_s: float
-) -> tuple[_Asked | None, float]:
-    """Ask once; return the answer, or ``None``, and how long to wait before asking again."""
+    course = _Course(training, clock, machine, log, accepted_at, accepted)
+    watch = asyncio.create_task(course.watch(unproven), name=f"unproven {machine.id}")
     try:
-        answer = await training.terminate(machine.id)
-    except (ProviderError, OSError, TimeoutError) as error:
-        log("terminate_failed", machine=machine.id, error=str(error))
-        wished_s = error.retry_after_s if isinstance(error, Unavailable) else 0.0
-        return None, min(BACKOFF_MAX_S, max(wait_s, wished_s))
-    return _Asked(clock.now(), answer is EndAnswer.ACCEPTED), wait_s
+        return await course.run()
+    finally:
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
+
+
+class _Course:
+    """The end of one machine under way."""
+
+    def __init__(
+        self,
+        training: CloudTrainingProvider,
+        clock: Clock,
+        machine: Machine,
+        log: Callable[..., Any],
+        accepted_at: datetime | None,
+        accepted: Callable[[datetime], None],
+    ) -> None:
+        self._training = training
+        self._clock = clock
+        self._machine = machine
+        self._log = log
+        self._accepted = accepted
+        self._asked = _Asked(accepted_at, accepted=True) if accepted_at else None
+        self._first = accepted_at
+        self._alive_at: datetime | None = None
+        self._trouble = ""
+        """Why the last call was not answered; empty while the last one was."""
+        self._looked = ""
+        """What the last look showed."""
+        self._resists = False
+        """A call failed, or it showed alive after one that was answered: it is no mere matter of waiting."""
+
+    async def run(self) -> Ended:
+        """Ask and prove."""
+        wait_s = BACKOFF_FIRST_S
+        while True:
+            pause_s = wait_s
+            if self._asked is None:
+                pause_s = await self._ask(wait_s)
+            proof = await self._training.prove_gone(self._machine)
+            if isinstance(proof, Gone):
+                return Ended(proof, self._asked.accepted_at if self._asked else None, self._first, self._alive_at)
+            self._log("not_gone_yet", machine=self._machine.id, detail=proof.detail)
+            self._looked = proof.detail
+            if isinstance(proof, Alive):
+                self._shows_alive()
+            await self._clock.sleep(pause_s)
+            wait_s = min(BACKOFF_MAX_S, wait_s * 2)
+
+    async def _ask(self, wait_s: float) -> float:
+        """Ask once; return how long to wait before asking again where it was not answered."""
+        try:
+            answer = await self._training.terminate(self._machine.id)
+        except (ProviderError, OSError, TimeoutError) as error:
+            self._log("terminate_failed", machine=self._machine.id, error=str(error))
+            self._trouble, self._resists = str(error) or type(error).__name__, True
+            wished_s = error.retry_after_s if isinstance(error, Unavailable) else 0.0
+            return min(BACKOFF_MAX_S, max(wait_s, wished_s))
+        self._trouble = ""
+        self._asked = _Asked(self._clock.now(), answer is EndAnswer.ACCEPTED)
+        if self._asked.accepted:
+            self._first = self._first or self._asked.at
+            self._accepted(self._asked.at)
+        return wait_s
+
+    def _shows_alive(self) -> None:
+        self._alive_at = self._clock.now()
+        if self._asked is not None and (self._alive_at - self._asked.at).total_seconds() >= ASK_AGAIN_S:
+            self._asked, self._resists = None, True
+
+    async def watch(self, tell: Callable[[Unproven], None]) -> None:
+        """Tell at each time that it is not proven gone.
+
+        A machine whose end was answered and whose absence does not count yet, because it is young, gets that time more.
+        """
+        clock, began_s = self._clock, self._clock.monotonic()
+        age_s = (clock.now() - self._machine.first_seen).total_seconds()
+        young_s = max(0.0, self._training.timings.min_age_s - max(0.0, age_s))
+        for after_s in UNPROVEN_S:
+            await clock.sleep(began_s + after_s - clock.monotonic())
+            if not self._resists and clock.monotonic() - began_s < after_s + young_s:
+                await clock.sleep(young_s)
+            told = Unproven(self._machine, clock.monotonic() - began_s, self._looked, self._trouble)
+            tell(told)

@@ -8,10 +8,11 @@ from decimal import Decimal
 from typing import Literal
 
 from actors.fleet.messages import Live
+from actors.supervisor.ends import UNPROVEN_S
 from actors.supervisor.state import Attempt, Job
 from messages.documents import AttemptPart, JobPart, MachinePart, ModelPart, TrainDocument
 from messages.errors import error
-from messages.jobs import JobState, Outcome
+from messages.jobs import Outcome
 from messages.machines import MachineState
 from messages.money import accrued
 
@@ -46,7 +47,7 @@ def job_part(job: Job, live: Live, now: datetime) -> JobPart:
         code=code,
         text=entry.text if entry else "",
         hint=entry.hint if entry else "",
-        detail=closed.detail if closed else _meanwhile(job),
+        detail=closed.detail if closed else _meanwhile(job, now),
         dataset_id=job.plan.spec.dataset_id,
         dataset_name=job.dataset_name,
         target=job.plan.spec.target,
@@ -76,15 +77,18 @@ def _runtime_s(job: Job, now: datetime) -> float | None:
     return round(max(0.0, (until - attempt.started.started_at).total_seconds()), 1)
 
 
-def _meanwhile(job: Job) -> str:
+def _meanwhile(job: Job, now: datetime) -> str:
     """Say in one sentence why an open job does not run, where it is not plain from its state."""
     attempt = job.current
     if job.parked:
         return "Lastcall failed to supervise this job; its machine is being ended."
     if attempt and attempt.ambiguous and not attempt.machine and not attempt.never_seen:
         return "The provider did not answer the request for a machine; making sure nothing was started."
-    if job.phase is JobState.CONFIRMING and attempt and attempt.machine and not attempt.gone:
-        return "The machine was told to end; waiting for the proof that it is gone."
+    if attempt and attempt.end and attempt.machine and not attempt.gone:
+        asked_s = (now - attempt.end.at).total_seconds()
+        if asked_s < UNPROVEN_S[0]:
+            return "The machine was told to end; waiting for the proof that it is gone."
+        return f"The machine was told to end {asked_s / 60:.0f} min ago and is not proven gone: it counts as billing."
     return ""
 
 

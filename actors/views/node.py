@@ -253,7 +253,7 @@ class NodeViews:
 
     async def _alarms(self, user: UserId, fleets: Mapping[ProviderKind, FleetFacts]) -> tuple[AlarmRow, ...]:
         """Return the newest alarms that name no job or machine of another user."""
-        rows = await self._journal.query("SELECT alarm, detail, last FROM alarms ORDER BY last DESC")
+        rows = await self._journal.query("SELECT alarm, detail, code, last FROM alarms ORDER BY last DESC")
         alarms: list[AlarmRow] = []
         for kind, fleet in fleets.items():
             if not fleet.listing_failed:
@@ -262,11 +262,11 @@ class NodeViews:
             if len(fleets) > 1:
                 detail = f"{kind}: {detail}"
             alarms.append(AlarmRow(alarm="provider_unreachable", detail=detail, at=self._clock.now()))
-        for name, detail, last in rows:
+        for name, detail, code, last in rows:
             if len(alarms) >= ALARMS_SHOWN_MAX:
                 break
             if await self._owners.masked(user, detail) == detail:
-                alarms.append(AlarmRow(alarm=name, detail=detail, at=from_micros(last)))
+                alarms.append(AlarmRow(alarm=name, detail=detail, code=code, at=from_micros(last)))
         return tuple(alarms)
 
     async def config(self, requester: Requester) -> dict[str, Any]:  # noqa: ARG002 (no secrets in it)

@@ -6,6 +6,7 @@ from typing import Any
 
 from lastcall.cli.app import App, leaf, pass_app
 from lastcall.cli.text import clean, clock, day_clock, limit, money, plural, wrap
+from messages.errors import error
 
 
 @leaf("status", "lastcall status", "lastcall status --json")
@@ -42,6 +43,8 @@ def status_lines(document: dict[str, Any], columns: int) -> list[tuple[str, str]
         lines += [(t, "red") for t in wrap(f"SAFE MODE, nothing is launched: {clean(document['safe_mode'])}", columns)]
     for alarm in document["alarms"]:
         said = f"Alarm {clean(alarm['alarm'])} at {clock(alarm['at'])}: {clean(alarm['detail'])}"
+        if alarm.get("code"):
+            said += f" ({error(alarm['code']).docs})"
         lines += [(text, "yellow") for text in wrap(said, columns, "  ")]
     parked = [clean(actor["name"]) for actor in document["actors"] if actor["parked"]]
     if parked:

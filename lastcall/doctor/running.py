@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from lastcall import __version__
 from lastcall.doctor.findings import Finding, Room, Unanswered
+from messages.errors import error
 
 WAITING_S: Final = 30.0
 """A message that has waited so long means an actor that hangs."""
@@ -41,7 +42,8 @@ async def safe_mode(room: Room) -> Sequence[Finding]:
         detail = f"nothing is launched: {room.status['safe_mode']}"
         found.append(Finding("safe mode", "fail", detail, "docs/errors/E-SAFEMODE.md"))
     for alarm in room.status["alarms"]:
-        found.append(Finding("alarm", "warn", f"{alarm['alarm']}: {alarm['detail']}", "lastcall status"))
+        page = error(alarm["code"]).docs if alarm.get("code") else "lastcall status"
+        found.append(Finding("alarm", "warn", f"{alarm['alarm']}: {alarm['detail']}", page))
     return found
 
 

@@ -451,7 +451,15 @@ def status(**changes: object) -> StatusDocument:
         reserved_usd=usd("0.5625"),
         last_complete_listing=at(-1),
         dead_letters=0,
-        alarms=(AlarmRow(alarm="clock", detail="the wall clock jumped by 90 s", at=at(-30)),),
+        alarms=(
+            AlarmRow(alarm="clock", detail="the wall clock jumped by 90 s", at=at(-30)),
+            AlarmRow(
+                alarm="end_unproven",
+                detail="Machine pod1 was told to end 2 min ago and is not proven gone.",
+                code="E-UNPROVEN",
+                at=at(-60),
+            ),
+        ),
         actors=(
             ActorRow(name="dispatcher", depth=0, oldest_s=0.0, restarts=0, handled=7, parked=False),
             ActorRow(name="supervisor/job_churn7fabc", depth=1, oldest_s=0.2, restarts=1, handled=9, parked=False),

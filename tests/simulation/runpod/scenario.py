@@ -129,6 +129,7 @@ class Run:
                 task.cancel()
         await house.clock.sleep(LOOK_S)
         self.auditor.final()
+        await self._alarms()
         await self._outcomes()
         self.virtual_s = house.clock.monotonic()
         await self._billed()
@@ -321,6 +322,12 @@ class Run:
         quiet_s = 190.0 if attempt is not None and attempt.ambiguous and not attempt.machine else 0.0
         if self.house.now() - since > LIVE_S + quiet_s:
             raise Violation(f"I11: {job.id} is due and {job.phase} {self.house.now() - since:.0f} s after healing")
+
+    async def _alarms(self) -> None:
+        """What people were told of and is over does not stand any more (faults.md, I11)."""
+        rows = await self.house.journal.query("SELECT alarm, detail FROM alarms WHERE subject != ''")
+        if rows:
+            raise Violation(f"I11: alarms stand though all is over: {rows}")
 
     async def _outcomes(self) -> None:
         """A healthy job that nothing harmed ends as its own work does: blindness kills and repeats nothing."""

@@ -440,39 +440,3 @@ def test_a_budget_is_never_passed_by_what_is_held() -> None:
         await story.over()
 
     tell(told, settings={"budgets": {"total_usd": "1"}})
-
-
-DAYS_S = 3 * 24 * HOUR_S
-
-
-def test_a_pod_that_ended_itself_while_nobody_looked_costs_no_more_than_was_held() -> None:
-    """Fault 32; rule 6: its first absence is days after its end, and its timer bounds what it can have billed."""
-
-    async def told(story: Story) -> None:
-        story.auditor.budget_usd = Decimal(1)
-        job_id = await story.house.train()
-        await story.running(job_id)
-        await story.down(DAYS_S)
-        job = await story.closed(job_id, Outcome.SUCCEEDED)
-        assert job.closed is not None
-        assert 0 < job.closed.cost_usd < job.plan.hold_usd
-        assert "job.terminate_accepted" not in await story.house.kinds(f"job/{job_id}")
-        await story.over(pods=1)
-
-    tell(told, settings={"budgets": {"total_usd": "1"}})
-
-
-def test_where_pods_are_not_known_to_end_themselves_the_bill_takes_back_what_was_booked_for_the_days() -> None:
-    """Fault 32; ADR 0015: such a pod may have billed all the time, so the budget is overrun until the bill says no."""
-
-    async def told(story: Story) -> None:
-        job_id = await story.house.train()
-        await story.running(job_id)
-        await story.down(DAYS_S)
-        job = await story.closed(job_id, Outcome.SUCCEEDED)
-        assert job.closed is not None
-        assert job.closed.cost_usd > 1
-        await story.over(pods=1)
-        assert story.auditor.ledger.total_usd < 1
-
-    tell(told, ends_itself=False, settings={"budgets": {"total_usd": "1"}})

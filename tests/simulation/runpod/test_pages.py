@@ -1,4 +1,4 @@
-"""A create without an answer whose pod shows late, on the one list that a deletion between its pages spoils. Fault 6."""
+"""Fault 6: a create without an answer whose pod shows late, on the list that a deletion between its pages spoils."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ import pytest
 from lastcall import __version__, paths
 from lastcall.doctor import running
 from lastcall.doctor.findings import Finding, Room
+from tests.tidy.sources import ROOT
 from tests.unit.doctor.kit import room, status
 
 
@@ -46,6 +47,13 @@ async def test_safe_mode_fails_and_alarms_warn(tmp_path: Path) -> None:
     found = await running.safe_mode(with_status(tmp_path, safe_mode="a copy", alarms=[alarm]))
     assert [one.verdict for one in found] == ["fail", "warn"]
     assert await running.safe_mode(with_status(tmp_path)) == []
+
+
+async def test_an_alarm_with_a_code_leads_to_its_page(tmp_path: Path) -> None:
+    alarm = {"alarm": "end_unproven", "detail": "m1", "code": "E-UNPROVEN", "at": "x"}
+    [found] = await running.safe_mode(with_status(tmp_path, alarms=[alarm]))
+    assert found.fix == "docs/errors/E-UNPROVEN.md"
+    assert (ROOT / found.fix).is_file()
 
 
 @pytest.mark.parametrize(

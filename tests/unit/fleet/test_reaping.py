@@ -122,7 +122,7 @@ async def test_a_terminate_that_fails_is_asked_again_until_the_orphan_is_gone() 
 
 @virtual
 async def test_an_accepted_terminate_that_did_nothing_is_asked_again() -> None:
-    yard = Yard(Script(terminates_ignored=4))
+    yard = Yard(Script(terminates_ignored=2))
     await yard.reap()
     assert [word for word in yard.logged if word != "not_gone_yet"] == ["orphan_found", "orphan_gone"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,22 @@ from actors.journal.tables import standard
 from actors.journal.tables.alarms import Alarms
 from actors.journal.tables.audit import Audit
 from messages.events import (
+    END_UNPROVEN,
+    AlarmEnded,
     AlarmRaised,
     Audited,
     DatasetAdded,
     DatasetRemoved,
+    Event,
+    GoneProved,
     ModelRemoved,
     ModelStored,
+    OrphanGone,
     PredictionMade,
+    SurplusGone,
 )
 from messages.ids import DatasetId, JobId, ModelId, PredictionId, UserId
+from messages.machines import Gone, Machine, MachineState
 from messages.storage import DatasetInfo, ModelInfo, Profile
 from tests.support.faulty_vfs import FaultyVFS
 from tests.support.journal_kit import START, HandClock, Starts, command, counting_entropy, note, started
@@ -203,6 +211,37 @@ async def test_the_audit_and_the_alarms_are_bounded(clock: HandClock) -> None:
         raised = AlarmRaised(alarm=alarm, detail="", at=START + timedelta(seconds=number))
         await journal.append("node", ANY, [raised], actor="daemon")
     assert await journal.query("SELECT alarm, times FROM alarms ORDER BY alarm") == [("a", 2), ("c", 1)]
+    await journal.close()
+
+
+async def test_an_alarm_with_a_subject_stands_as_it_was_raised_last_until_it_is_over(clock: HandClock) -> None:
+    journal = SqliteJournal.memory(clock=clock, entropy=counting_entropy(), projections=[Alarms()])
+
+    async def standing() -> list[tuple[Any, ...]]:
+        return await journal.query("SELECT alarm, subject, detail FROM alarms ORDER BY alarm, subject")
+
+    async def raised(alarm: str, subject: str, detail: str) -> None:
+        event = AlarmRaised(alarm=alarm, subject=subject, detail=detail, code="E-UNPROVEN", at=START)
+        await journal.append("node", ANY, [event], actor="daemon")
+
+    for subject in ("m1", "m2", "m3", "m4"):
+        await raised(END_UNPROVEN, subject, "2 min")
+    await raised(END_UNPROVEN, "m1", "10 min")
+    await raised("other", "m1", "o")
+    assert (await standing())[:2] == [(END_UNPROVEN, "m1", "10 min"), (END_UNPROVEN, "m2", "2 min")]
+    proof = Gone(account="a", at=START, absent_since=START, listing_began=START, evidence=())
+    late = Machine(id="m3", name="n", account="a", state=MachineState.RUNNING, first_seen=START, rate_usd_per_hour=None)
+    over: list[tuple[str, Event]] = [
+        ("job/job_aaaaaaaaaa", GoneProved(attempt=1, machine_id="m1", proof=proof)),
+        ("job/job_aaaaaaaaaa", SurplusGone(attempt=1, machine_id="m2", proof=proof)),
+        ("fleet", OrphanGone(machine=late, reason="r", proof=proof, cost_usd=Decimal(0), at=START)),
+    ]
+    for stream, event in over:
+        await journal.append(stream, ANY, [event], actor="EffectRunner")
+    assert await standing() == [(END_UNPROVEN, "m4", "2 min"), ("other", "m1", "o")]
+    for subject in ("m1", "nothing"):
+        await journal.append("node", ANY, [AlarmEnded(alarm="other", subject=subject, at=START)], actor="daemon")
+    assert await standing() == [(END_UNPROVEN, "m4", "2 min")]
     await journal.close()
 
 

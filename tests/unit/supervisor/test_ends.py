@@ -1,19 +1,28 @@
-"""The one way a machine ends: asked once, asked again when it shows alive, and never again while nothing shows it."""
+"""The one way a machine ends: asked once, asked again when it shows alive, and never again while nothing shows it.
+
+And whoever has it ended is told when that takes long.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
 import pytest
 
-from actors.runtime.virtual import EPOCH, VirtualClock
-from actors.supervisor.ends import ASK_AGAIN_S, Ended, until_gone
+from actors.journal.interface import ANY, JournalUnavailable
+from actors.journal.sqlite import SqliteJournal
+from actors.journal.tables import standard
+from actors.runtime.virtual import EPOCH, SeededEntropy, VirtualClock
+from actors.supervisor.ends import ASK_AGAIN_S, UNPROVEN_S, Ended, until_gone
+from actors.supervisor.unproven import EndAlarm, Unproven
+from messages.events import END_UNPROVEN, GoneProved
 from messages.machines import Alive, Gone, Machine, MachineState, Proof, ProviderKind, Unknown
 from providers.interface import CloudTrainingProvider, EndAnswer, LogChunk, Unavailable
-from tests.support.jobs import gone
+from tests.support.jobs import TIMINGS, gone, machine
 from tests.support.virtual import virtual
 
 
@@ -27,6 +36,8 @@ class Cloud(CloudTrainingProvider):
         self.proofs = proofs
         self.terminates = terminates
         self.asked: list[float] = []
+        self.look_s = 1.0
+        self.timings = TIMINGS
 
     async def terminate(self, machine_id: str) -> EndAnswer:
         self.asked.append(self.clock.monotonic())
@@ -36,7 +47,7 @@ class Cloud(CloudTrainingProvider):
         return answer
 
     async def prove_gone(self, machine: Machine) -> Proof:
-        await self.clock.sleep(1)
+        await self.clock.sleep(self.look_s)
         word = self.proofs.pop(0) if len(self.proofs) > 1 else self.proofs[0]
         if word == "gone":
             return gone(self.clock.now())
@@ -74,18 +85,24 @@ class Yard:
         self.clock = VirtualClock()
         self.cloud = Cloud(self.clock, proofs.split(), list(terminates) or [EndAnswer.ACCEPTED])
         self.heard: list[datetime] = []
+        self.told: list[tuple[float, Unproven]] = []
+        self.age_s = 3600.0
+
+    def tell(self, found: Unproven) -> None:
+        self.told.append((self.clock.monotonic(), found))
 
     async def end(self, **more: Any) -> Ended:
-        machine = Machine(
+        seen = Machine(
             id="m1",
             name="n",
             account="a",
             state=MachineState.RUNNING,
             rate_usd_per_hour=Decimal(1),
-            first_seen=self.clock.now(),
+            first_seen=self.clock.now() - timedelta(seconds=self.age_s),
         )
+        quiet: Any = lambda *_, **__: None  # noqa: E731
         return await until_gone(
-            self.cloud, self.clock, machine, lambda *_, **__: None, accepted=self.heard.append, **more
+            self.cloud, self.clock, seen, quiet, accepted=self.heard.append, unproven=self.tell, **more
         )
 
 
@@ -166,3 +183,143 @@ async def test_asking_and_proving_never_ends_before_the_proof() -> None:
     assert yard.clock.monotonic() - began > 1000
     with pytest.raises(IndexError):
         yard.cloud.proofs[1]
+
+
+# ------------------------------------------------------------------------------------------------ told of
+
+
+@virtual
+async def test_an_end_that_is_ignored_is_told_of_after_two_and_after_ten_minutes() -> None:
+    """Fault 5."""
+    yard = Yard(" ".join(["alive"] * 60) + " gone")
+    await yard.end()
+    assert [at for at, _ in yard.told] == list(UNPROVEN_S) == [120.0, 600.0]
+    assert {found.looked for _, found in yard.told} == {"listed"}
+    assert [found.asked_s for _, found in yard.told] == [120.0, 600.0]
+    assert not any(found.trouble for _, found in yard.told)
+
+
+@virtual
+async def test_an_end_whose_calls_fail_is_told_of_with_why() -> None:
+    yard = Yard(" ".join(["unknown"] * 10) + " gone", Unavailable("503 from the edge", 0.0))
+    await yard.end()
+    assert [found.trouble for _, found in yard.told] == ["503 from the edge"]
+
+
+@virtual
+async def test_an_end_that_is_proven_in_time_is_told_of_to_nobody() -> None:
+    yard = Yard("alive unknown gone")
+    await yard.end()
+    await yard.clock.sleep(1000)
+    assert yard.told == []
+
+
+@virtual
+async def test_a_proof_that_does_not_come_back_keeps_nothing_from_being_told() -> None:
+    yard = Yard("gone")
+    yard.cloud.look_s = 700.0
+    await yard.end()
+    assert [(at, found.looked) for at, found in yard.told] == [(120.0, ""), (600.0, "")]
+
+
+@virtual
+async def test_a_machine_that_is_only_too_young_to_be_proven_gone_gets_that_time_more() -> None:
+    """Its absence does not count before; an end that was answered is no alarm for that."""
+    yard = Yard("gone")
+    yard.age_s, yard.cloud.look_s = 20.0, 150.0
+    await yard.end()
+    assert yard.told == []
+    slow = Yard("gone")
+    slow.age_s, slow.cloud.look_s = 20.0, 300.0
+    await slow.end()
+    assert [found.asked_s for _, found in slow.told] == [220.0]
+
+
+@virtual
+async def test_a_young_machine_that_resists_its_end_is_told_of_after_two_minutes() -> None:
+    yard = Yard(" ".join(["alive"] * 12) + " gone")
+    yard.age_s = 0.0
+    await yard.end()
+    assert yard.told[0][0] == 120.0
+
+
+# ------------------------------------------------------------------------------------------------ in words
+
+
+def unproven(**changes: Any) -> Unproven:
+    seen = machine("lc1-x", "m1", rate="0.27")
+    return Unproven(seen, 600.0, "RunPod still knows it as RUNNING", "503")._replace(**changes)
+
+
+def test_what_people_are_told_says_what_happened_what_it_costs_whether_it_runs_and_what_to_do() -> None:
+    words = unproven().words
+    for part in ("lc1-x (id m1)", "10 min ago", "still knows it as RUNNING", "the last call failed: 503"):
+        assert part in words
+    assert "counts as running and billing, at $0.270/h, $0.045 since then" in words
+    assert "end it there" in words
+
+
+def test_what_is_not_known_is_not_said() -> None:
+    free = machine("lc1-x", "m1", rate=None)
+    words = unproven(machine=free, looked="", trouble="").words
+    assert "the look is not done" in words
+    assert "at a price nobody told" in words
+    assert "the last call" not in words
+
+
+# ------------------------------------------------------------------------------------------------ the alarm
+
+
+def journal(clock: VirtualClock) -> SqliteJournal:
+    return SqliteJournal.memory(clock=clock, entropy=SeededEntropy(0).bytes, projections=standard())
+
+
+class Full:
+    """A journal that takes nothing at first."""
+
+    def __init__(self, inner: SqliteJournal, times: int) -> None:
+        self.inner, self.left = inner, times
+
+    async def append(self, *words: Any, **named: Any) -> Any:
+        self.left -= 1
+        if self.left >= 0:
+            raise JournalUnavailable("disk full")
+        return await self.inner.append(*words, **named)
+
+
+@virtual
+async def test_the_alarm_stands_once_for_a_machine_as_it_was_last_told_of_until_its_proof() -> None:
+    clock = VirtualClock()
+    kept = journal(clock)
+    logged: list[str] = []
+    alarm = EndAlarm(kept, clock, lambda word, **_: logged.append(word), "EffectRunner")
+    for asked_s in UNPROVEN_S:
+        alarm(unproven(asked_s=asked_s))
+    await alarm.written()
+    assert logged == ["alarm", "alarm"]
+    [(name, subject, code, detail)] = await kept.query("SELECT alarm, subject, code, detail FROM alarms")
+    assert (name, subject, code) == (END_UNPROVEN, "m1", "E-UNPROVEN")
+    assert "10 min ago" in detail
+    proved = GoneProved(attempt=1, machine_id="m1", proof=gone(EPOCH))
+    await kept.append("job/job_aaaaaaaaaa", ANY, [proved], actor="EffectRunner")
+    assert await kept.query("SELECT * FROM alarms") == []
+    await kept.close()
+
+
+@virtual
+async def test_an_alarm_waits_for_the_disk_and_is_given_up_with_the_process() -> None:
+    clock = VirtualClock()
+    kept = journal(clock)
+    late: Any = Full(kept, 3)
+    alarm = EndAlarm(late, clock, lambda *_, **__: None, "EffectRunner")
+    alarm(unproven())
+    await alarm.written()
+    assert len(await kept.query("SELECT * FROM alarms")) == 1
+    never: Any = Full(kept, 1_000_000)
+    given_up = EndAlarm(never, clock, lambda *_, **__: None, "EffectRunner")
+    given_up(unproven())
+    await clock.sleep(100)
+    given_up.close()
+    with pytest.raises(asyncio.CancelledError):
+        await given_up.written()
+    await kept.close()
