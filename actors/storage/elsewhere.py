@@ -15,7 +15,7 @@ from actors.storage.parts import StorageParts
 from actors.storage.reading import bring
 from messages.errors import Refusal
 from messages.machines import GIGABYTE, ProviderKind
-from messages.money import ZERO, human, usd
+from messages.money import ZERO, ceil_micro, human
 from messages.storage import ObjectInfo
 from providers.interface import CloudStorageProvider, NotFound, Unavailable
 
@@ -81,9 +81,9 @@ async def copy(source: StorageParts, target: StorageParts, key: str, size_bytes:
 
 
 def price(store: CloudStorageProvider, size_bytes: int) -> Decimal:
-    """Return what reading so much out of a store costs, in dollars."""
+    """Return what reading so much out of a store costs, in dollars; what costs anything is never nothing."""
     per_gb = store.read_usd_per_gb if isinstance(store, PricedReads) else ZERO
-    return usd(per_gb * size_bytes / GIGABYTE)
+    return ceil_micro(per_gb * size_bytes / GIGABYTE)
 
 
 def words(source: StorageParts, size_bytes: int) -> str:

@@ -244,8 +244,9 @@ def test_a_store_that_charges_for_reading_says_what_a_copy_costs() -> None:
         fake = house.clouds["fake"].storage
         assert price(fake, 10**12) == 0
         fake.read_usd_per_gb = Decimal("0.09")  # type: ignore[attr-defined]
-        assert price(fake, 2_000_000_000) == Decimal("0.18")
-        fake.read_usd_per_gb = Decimal(1_000_000_000) / len(CSV)  # type: ignore[attr-defined]
+        assert price(fake, 2 << 30) == Decimal("0.18")
+        assert price(fake, 1) == Decimal("0.000001")
+        fake.read_usd_per_gb = Decimal(1 << 30) / len(CSV)  # type: ignore[attr-defined]
         dataset = await house.upload()
         await house.switch("aws")
         assert (await plan(house, dataset)).warnings[-1].endswith("0.0 MB, which costs $1.00.")
