@@ -1,7 +1,7 @@
-"""S3 in virtual time: one bucket of the emulated AWS, strict about what our buckets' policy demands.
+"""S3 in virtual time: one bucket of the emulated AWS, stricter than our buckets' policy.
 
-The engine is the one of the other emulator's volumes; what differs is here: regions, encryption headers that every
-write must carry, conditional writes.
+The engine is the one of the other emulator's volumes; what differs is here: regions, encryption headers, which we send
+with every call that makes an object and a part cannot carry, and conditional writes.
 """
 
 from __future__ import annotations

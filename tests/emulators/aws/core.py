@@ -17,7 +17,7 @@ from tests.emulators.aws import catalogue, codec, explorer, faults, listed, prob
 from tests.emulators.aws.asked import Asked, Call
 from tests.emulators.aws.auth import Caller, Keys, who_signed
 from tests.emulators.aws.billing import Line
-from tests.emulators.aws.budgets import RIGHTS, Budgets
+from tests.emulators.aws.budgets import Budgets
 from tests.emulators.aws.catalogue import TYPES
 from tests.emulators.aws.hosts import Hosts
 from tests.emulators.aws.instances import Instances
@@ -28,7 +28,7 @@ from tests.emulators.aws.offers import Offers
 from tests.emulators.aws.policy import applies
 from tests.emulators.aws.prices import Prices
 from tests.emulators.aws.problems import Problem
-from tests.emulators.aws.rights import needed, place_of, s3_action
+from tests.emulators.aws.rights import needed, of_json, place_of, s3_action
 from tests.emulators.aws.runner import InstanceRunner, NoProgram
 from tests.emulators.aws.scripts import ScriptRunner
 from tests.emulators.aws.settings import Settings
@@ -394,34 +394,27 @@ class Ec2Core(Core):
             document = json.loads(request.body or b"{}")
         except ValueError:
             raise Problem("SerializationException", "the body is no JSON") from None
-        if caller.service == "pricing":
-            if action != "GetProducts":
-                raise Problem("UnknownOperationException", action)
-            context = {"aws:RequestedRegion": caller.region}
-            self.keys.authorise(caller, "pricing:GetProducts", ["*"], context, now)
-            return _document(listed.products(document, self.prices))
+        if caller.service != "ssm":
+            right = of_json(f"{caller.service}.{action}", document, caller.account, caller.region)
+            self.keys.authorise(caller, right.action, [right.resource], right.context, now)
         if caller.service == "budgets":
-            arn = f"arn:aws:budgets::{caller.account}:budget/{Budgets.name_of(document)}"
-            self.keys.authorise(caller, f"budgets:{RIGHTS.get(action, action)}", [arn], {}, now)
             return _document(dict(self.budgets.answer(caller.account, action, document)))
         if caller.service == "servicequotas":
-            return _document(self._quota(caller, action, document, now))
-        if caller.service == "ce":
-            if action != explorer.ACTION:
-                raise Problem("UnknownOperationException", action)
-            context = {"aws:RequestedRegion": caller.region}
-            self.keys.authorise(caller, f"ce:{explorer.ACTION}", ["*"], context, now)
+            return _document(self._quota(caller, action, document))
+        if (caller.service, action) == ("pricing", "GetProducts"):
+            return _document(listed.products(document, self.prices))
+        if (caller.service, action) == ("ce", explorer.ACTION):
             book = self.hosts.book
             return _document(explorer.cost_and_usage(document, book, caller.account, self.settings, now))
+        if caller.service != "ssm":
+            raise Problem("UnknownOperationException", action)
         return _document(self._parameters(caller, action, document, now))
 
-    def _quota(self, caller: Caller, action: str, document: Any, now: float) -> dict[str, Any]:
+    def _quota(self, caller: Caller, action: str, document: Any) -> dict[str, Any]:
         code = document.get("QuotaCode")
-        if action != "GetServiceQuota" or document.get("ServiceCode") != "ec2":
+        if action != "GetServiceQuota":
             raise Problem("UnknownOperationException", action)
-        arn = f"arn:aws:servicequotas:{caller.region}:{caller.account}:ec2/{code}"
-        self.keys.authorise(caller, f"servicequotas:{action}", [arn], {}, now)
-        if code not in QUOTAS:
+        if code not in QUOTAS or document.get("ServiceCode") != "ec2":
             raise Problem("NoSuchResourceException", f"The request failed because the specified quota {code}")
         spot, family = QUOTAS[code]
         account = self.settings.accounts[caller.account]

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote
 
+from tests.emulators.aws.budgets import RIGHTS, Budgets
 from tests.emulators.aws.wire import Request
 
 ENCRYPTION = "x-amz-server-side-encryption"
@@ -74,6 +75,18 @@ def needed(request: Request, call: str, account: str, region: str) -> list[Right
     if service == "kms":
         return [Right(f"kms:{operation}", f"arn:aws:kms:{region}:{account}:key/any", context)]
     return [Right(f"{service}:{operation}", "*", context)]
+
+
+def of_json(call: str, document: Any, account: str, region: str) -> Right:
+    """Return the right that a call to one of the core's own JSON services needs."""
+    service, _, operation = call.partition(".")
+    if service == "budgets":
+        arn = f"arn:aws:budgets::{account}:budget/{Budgets.name_of(document)}"
+        return Right(f"budgets:{RIGHTS.get(operation, operation)}", arn)
+    if service == "servicequotas":
+        quota = f"{document.get('ServiceCode')}/{document.get('QuotaCode')}"
+        return Right(f"servicequotas:{operation}", f"arn:aws:servicequotas:{region}:{account}:{quota}")
+    return Right(f"{service}:{operation}", "*", {"aws:RequestedRegion": region})
 
 
 def object_context(request: Request) -> dict[str, str]:

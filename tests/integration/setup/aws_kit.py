@@ -118,18 +118,22 @@ VALUES = {
     "function_role": "lastcall-function",
     "log_group": "/lastcall/jobs",
     "alarm": f"{BUCKET}-alarm",
+    "function": "lastcall-function",
+    **{name: name for name in ("datasets", "models", "predictions", "jobs")},
 }
+
+
+def rights_of(part: str, more: Mapping[str, str] | None = None, *, without: str | None = None) -> dict[str, Any]:
+    """Return a policy for the bench's account, without one of its statements."""
+    whole = policy(part, {**VALUES, **(more or {})})
+    return {**whole, "Statement": [one for one in whole["Statement"] if one["Sid"] != without]}
 
 
 def setup_rights(without: str | None = None) -> dict[str, Any]:
     """Return the setup policy for the bench's account, without one of its statements."""
-    return _less(policy("setup", VALUES), without)
+    return rights_of("setup", without=without)
 
 
 def daemon_rights(without: str | None = None) -> dict[str, Any]:
     """Return the daemon policy for the bench's account, without one of its statements."""
-    return _less(policy("daemon", VALUES), without)
-
-
-def _less(whole: dict[str, Any], without: str | None) -> dict[str, Any]:
-    return {**whole, "Statement": [one for one in whole["Statement"] if one["Sid"] != without]}
+    return rights_of("daemon", without=without)
