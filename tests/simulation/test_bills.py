@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,14 +13,11 @@ from actors.views.money import MoneyViews
 from messages import events as ev
 from messages.ids import JobId
 from messages.jobs import JobState
-from messages.machines import Timings
 from providers.fake.scripts import Script
 from providers.fake.training import FakeTraining
 from providers.interface import BilledLine, Unavailable
-from tests.support.node import ANA, BEN, QUICK, NodeKit, good, virtually
+from tests.support.node import ANA, BEN, NodeKit, good, unhurried, virtually
 
-UNHURRIED: Timings = QUICK.model_copy(update={"list_interval_s": 15.0, "marker_interval_s": 30.0})
-"""Hours go by in these stories: fewer looks keep them short."""
 HOUR_S = 3_600.0
 CENT = Decimal("0.01")
 
@@ -88,7 +84,9 @@ def agree(ledger: Decimal, auditor: Decimal) -> bool:
 async def closed_job(house: NodeKit, run_s: float = 3000) -> tuple[JobId, str]:
     """Let one job run to its end; return it with its machine's name."""
     house.cloud.script_next(good(run_s))
-    job = await house.closed(await house.train(), within_s=4 * run_s)
+    job_id = await house.train()
+    await house.clock.sleep(run_s)
+    job = await house.closed(job_id)
     request = job.attempts[0].request
     assert request is not None
     return job.id, request.name
@@ -96,10 +94,6 @@ async def closed_job(house: NodeKit, run_s: float = 3000) -> tuple[JobId, str]:
 
 async def costs(house: NodeKit, who: Any = ANA, by: str = "day") -> Any:
     return await MoneyViews(house.journal, house.clock, house.node.ledger).costs(who.user_id, by)
-
-
-def unhurried(story: Callable[[NodeKit], Awaitable[None]], **more: Any) -> None:
-    virtually(story, timings=UNHURRIED, **more)
 
 
 # ---------------------------------------------------------------------------------------------- found late
@@ -152,7 +146,8 @@ def test_a_restart_at_any_moment_of_a_reap_loses_and_doubles_no_booking(after_s:
     async def story(house: NodeKit) -> None:
         _, name = await closed_job(house, run_s=100)
         house.cloud.plant(name, Script(listed_after_s=5000))
-        await house.clock.sleep(4990)
+        await house.away(4900)
+        await house.clock.sleep(90)
         while "fleet.orphan_reaped" not in await house.kinds("fleet"):
             await house.clock.sleep(0.05)
         await house.clock.sleep(after_s)

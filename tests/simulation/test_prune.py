@@ -10,7 +10,7 @@ from messages.events import Audited, MoneyReserved
 from messages.jobs import JobState, Outcome
 from messages.upkeep import PruneDocument, PruneStorage
 from providers.fake.cloud import FakeObject
-from tests.support.node import ANA, ASK_S, NodeKit, good, virtually
+from tests.support.node import ANA, ASK_S, NodeKit, good, unhurried, virtually
 
 DAY_S = 86_400.0
 ENVIRONMENT = "environments/abc/environment.json"
@@ -44,7 +44,7 @@ def test_a_job_that_is_over_for_long_enough_loses_its_folder_and_keeps_its_model
         audits = [r.event for r in await house.journal.read("audit")]
         assert [a.who for a in audits if isinstance(a, Audited) and a.what == "storage.prune"] == ["sys"]
 
-    virtually(story, settings={"retention": {"job_folders_days": 1, "logs_days": 1}})
+    unhurried(story, settings={"retention": {"job_folders_days": 1, "logs_days": 1}})
 
 
 def test_a_running_job_keeps_its_folder_and_every_environment() -> None:
@@ -64,7 +64,7 @@ def test_a_running_job_keeps_its_folder_and_every_environment() -> None:
         assert (await prune(house)).environments.things == 1
         assert ENVIRONMENT not in house.cloud.objects
 
-    virtually(story)
+    unhurried(story)
 
 
 def test_a_queued_job_that_waits_for_a_slot_keeps_environments_too() -> None:

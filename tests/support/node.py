@@ -7,7 +7,8 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
+from unittest.mock import patch
 
 import apsw
 
@@ -56,6 +57,11 @@ QUICK = Timings(
     creates_are_idempotent=False,
     expected_start_s=2,
 )
+
+UNHURRIED: Final = QUICK.model_copy(update={"list_interval_s": 15.0, "marker_interval_s": 30.0})
+"""For stories in which hours go by: fewer looks keep them short."""
+UNHURRIED_ROUND_S: Final = 30.0
+"""What the node looks after every second or two, it does this often in such a story."""
 
 ARTIFACTS: Mapping[str, bytes] = {
     "artifacts/model.skops": b"a model",
@@ -210,6 +216,12 @@ class NodeKit:
         await self.stop()
         await self.start(**more)
 
+    async def away(self, seconds: float) -> None:
+        """Let time pass without a node."""
+        await self.stop()
+        await self.clock.sleep(seconds)
+        await self.start()
+
     async def restart_behind(self, make: Callable[[SqliteJournal], J]) -> J:
         """Restart with what ``make`` puts in front of the journal, and return that."""
         made: list[J] = []
@@ -327,3 +339,12 @@ def virtually(story: Callable[[NodeKit], Awaitable[T]], make: type[NodeKit] | No
 
     with asyncio.Runner(loop_factory=new_virtual_loop) as runner:
         return runner.run(told())
+
+
+def unhurried(story: Callable[[NodeKit], Awaitable[T]], **kit: Any) -> T:
+    """Run a story that takes hours as ``virtually`` does, with a node that looks at everything less often."""
+    with (
+        patch("actors.fleet.actor.ROUND_S_MAX", UNHURRIED_ROUND_S),
+        patch("lastcall.node.HOUSEKEEPING_S", UNHURRIED_ROUND_S),
+    ):
+        return virtually(story, timings=UNHURRIED, **kit)

@@ -73,6 +73,8 @@ def imported(source: Source) -> Iterator[tuple[int, str]]:
 
 NOT_OURS = {".git", ".venv", ".dev", "dist", "build", "__pycache__"}
 """Folders that are never committed, beside every ``.…_cache``."""
+NEVER_COMMITTED = {".env", ".git"}
+"""Files; ``.git`` is one in a second working tree."""
 NOT_TEXT = {".png", ".skops", ".gz", ".zip", ".pyz", ".sqlite"}
 
 
@@ -82,5 +84,5 @@ def text_files() -> Iterator[Path]:
         inner[:] = sorted(name for name in inner if name not in NOT_OURS and not name.endswith("_cache"))
         inner[:] = [name for name in inner if name != ".hypothesis"]
         for name in sorted(files):
-            if Path(name).suffix not in NOT_TEXT and not name.startswith(".coverage") and name != ".env":
+            if Path(name).suffix not in NOT_TEXT and not name.startswith(".coverage") and name not in NEVER_COMMITTED:
                 yield Path(folder) / name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Coroutine
 from datetime import datetime
 from pathlib import Path
@@ -21,8 +20,8 @@ from tests.emulators.aws.runner import InstanceSpec, NoProgram, Power, Printed
 from tests.emulators.aws.settings import ACCOUNT, MAIN_KEY, MAIN_SECRET, Settings
 from tests.support.aws_bucket import AwsBucket
 from tests.support.aws_sim import BUCKET, REGION, AwsTransport, settings, signed
-from tests.support.providers.clocks import ManualClock, settle
-from tests.support.providers.runpod_subject import CountedWorker
+from tests.support.providers.clocks import ManualClock
+from tests.support.providers.counted import CountedWorker
 from tests.support.providers.subjects import CountingRunner, LossyPrediction, build_request, close_provider, os_entropy
 from tests.support.s3 import LossyStorage
 
@@ -60,7 +59,7 @@ class AwsSubject:
     """Instances and a bucket of an emulated AWS, on a clock that moves only when told; predictions are made here."""
 
     def __init__(self, root: Path) -> None:
-        self.clock = ManualClock(self._settled)
+        self.clock = ManualClock(lambda: self._thread.settled())
         self.root = root
         self.runner = CountingRunner(self.clock)
         self.programs = Programs()
@@ -134,12 +133,6 @@ class AwsSubject:
     async def close(self) -> None:
         await close_provider(self.provider)
         self.core.close()
-
-    async def _settled(self) -> None:
-        await settle()
-        while self._thread.busy:
-            await asyncio.sleep(0.0005)
-            await settle()
 
     def _seconds(self) -> float:
         return self.clock.now().timestamp()

@@ -57,6 +57,7 @@ class ManualClock:
                 await self._wake_next()
             else:  # it waits for a thread
                 await asyncio.wait({task}, timeout=0.001)
+                await self._settled()
         return await task
 
     async def _wake_next(self) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import SecretStr
 
@@ -14,13 +13,13 @@ from messages.machines import LaunchRequest
 from providers.interface import Provider
 from providers.runpod.provider import RunPodProviderSettings, build_runpod
 from providers.seams import Outside
-from providers.worker import Worker
 from tests.emulators.runpod.faults import Faults, Switch
 from tests.emulators.runpod.platform import Platform
 from tests.emulators.runpod.s3 import S3Key, S3Keys, VolumeS3
 from tests.emulators.runpod.settings import MAIN_KEY, Settings
 from tests.emulators.runpod.wire import Request, Surface
-from tests.support.providers.clocks import ManualClock, settle
+from tests.support.providers.clocks import ManualClock
+from tests.support.providers.counted import CountedWorker
 from tests.support.providers.subjects import (
     CountingRunner,
     LossyPrediction,
@@ -31,8 +30,6 @@ from tests.support.providers.subjects import (
 from tests.support.runpod_sim import ACCOUNT, PLACE, USER_AGENT, SimTransport, settings, with_volume
 from tests.support.s3 import LossyStorage
 
-P = ParamSpec("P")
-R = TypeVar("R")
 T = TypeVar("T")
 
 ROUTES: Final = {"launch": ("POST", "/v2/pods"), "terminate": ("DELETE", "/v2/pods/")}
@@ -42,26 +39,11 @@ QUICK: Final = Settings(place_s=0.2, pull_s=0.3, billing_lag_s=0.0)
 ACCESS, SECRET = "user_main", "rps_of_the_suite"
 
 
-class CountedWorker(Worker):
-    """A thread of which is known whether it is at work: the clock stands still meanwhile."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.busy = 0
-
-    async def call(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        self.busy += 1
-        try:
-            return await super().call(work, *args, **kwargs)
-        finally:
-            self.busy -= 1
-
-
 class RunPodSubject:
     """Pods and a volume of an emulated platform, on a clock that moves only when told; predictions are made here."""
 
     def __init__(self, root: Path) -> None:
-        self.clock = ManualClock(self._settled)
+        self.clock = ManualClock(lambda: self._thread.settled())
         self.root = root
         self.runner = CountingRunner(self.clock)
         keys = S3Keys([S3Key(ACCESS, SECRET, ACCOUNT)])
@@ -121,12 +103,6 @@ class RunPodSubject:
     async def close(self) -> None:
         await close_provider(self.provider)
         self.platform.close()
-
-    async def _settled(self) -> None:
-        await settle()
-        while self._thread.busy:
-            await asyncio.sleep(0.0005)
-            await settle()
 
     def _seconds(self) -> float:
         return self.clock.now().timestamp()
