@@ -1,14 +1,17 @@
 """``lastcall reap``: ends every machine of this installation whose hard deadline has passed, and proves it.
 
-It needs no daemon and no journal: names, ``install.json`` and the provider's key say all. Meant to run elsewhere, on a
-timer, for the day when the daemon's computer is dead. A daemon may run meanwhile: both ending one machine is harmless.
+It needs no daemon and no journal: names, ``install.json`` and the provider's key say all. All machines are asked to end
+before any is proven gone: proofs take minutes, and calls of the same quota. Meant to run elsewhere, on a timer, for the
+day when the daemon's computer is dead. A daemon may run meanwhile: both ending one machine is harmless.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+import sys
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -20,17 +23,19 @@ from actors.journal.interface import JournalRefused
 from actors.journal.lock import StateLock, StateLocked
 from actors.runtime.clock import SteadyClock, SystemClock, SystemEntropy
 from actors.runtime.world import Clock
+from actors.supervisor.ends import Asked, ask, until_gone
+from actors.supervisor.unproven import CODE, Unproven
 from lastcall import __version__, logs, paths
 from lastcall.config.load import load
 from lastcall.config.settings import Settings
 from lastcall.renting import aws_settings, close_provider, runpod_settings
 from lastcall.spawner import SystemSpawner
 from messages.errors import EXIT_FAILED, EXIT_OK, EXIT_TEMPORARY, Refusal
-from messages.machines import Gone, Listing, Machine, MachineName, MachineState
+from messages.machines import Listing, Machine, MachineName, MachineState
 from messages.upkeep import ReapDocument, ReapRow
 from providers.factory import aws_library
 from providers.http import AiohttpTransport
-from providers.interface import CloudTrainingProvider, ProviderError, Refused
+from providers.interface import CloudTrainingProvider, ProviderError, Refused, Unavailable
 from providers.local.provider import build_local
 from providers.local.settings import LocalSettings
 from providers.runpod.provider import build_runpod_training
@@ -39,11 +44,20 @@ from providers.transport import Transport
 LISTINGS_MAX = 5
 """Listings until one is complete."""
 LISTING_PAUSE_S = 5.0
+ASKS_AT_ONCE = 8
+"""So few, because calls over the quota only make it longer: each is refused and made again."""
+ASKS_MAX = 5
+"""Calls for one machine before the proofs begin; with its proof it is asked again."""
+ASKS_S_MAX = 600.0
+PAUSE_S = 5.0
+PAUSE_S_MAX = 60.0
+"""The usual and the longest pause after a call that was not answered; windows of a quota are a minute."""
+PROOFS_AT_ONCE = 24
+"""More would wait for calls longer than a look has patience, where the quota is RunPod's usual one."""
 PROOF_S_MAX = 300.0
-"""One machine is asked to end and looked for so long; the next run of the timer goes on."""
-PAUSE_FIRST_S = 1.0
-PAUSE_S_MAX = 30.0
-ENDS_AT_ONCE = 8
+"""One machine is looked for, and asked again where it lives, so long; the next run of the timer goes on."""
+PROOFS_S_MAX = 1_200.0
+"""All of them together, so that a run ends well within the half hour its timer gives it."""
 
 Opened = Callable[[Settings, Path, Clock], AbstractAsyncContextManager[CloudTrainingProvider]]
 
@@ -74,31 +88,35 @@ def judged(listing: Listing, install: installs.Install, now: datetime) -> tuple[
 
 
 async def reap(
-    training: CloudTrainingProvider, install: installs.Install, clock: Clock, *, dry_run: bool
+    training: CloudTrainingProvider,
+    install: installs.Install,
+    clock: Clock,
+    *,
+    dry_run: bool,
+    tell: Callable[[Unproven], None] = lambda _: None,
 ) -> ReapDocument:
     """List, end what is overdue, prove it. Raises ProviderError while the provider gives no listing at all.
 
-    Raises Refusal E-CLOCK where the provider's time says that this computer's clock cannot judge a deadline.
+    ``tell`` hears of ends that take long. Raises Refusal E-CLOCK where the provider's time says that this computer's
+    clock cannot judge a deadline.
     """
     listing = await _listing(training, clock)
     off_s = Certainty(training, clock).off_s()
     if off_s is not None:
         raise Refusal("E-CLOCK", f"{training.kind}'s clock is {off_s:+.0f} s from this computer's; nothing was ended.")
     overdue, running = judged(listing, install, clock.now())
-    places = asyncio.Semaphore(ENDS_AT_ONCE)
-
-    async def row(one: Overdue) -> ReapRow:
-        async with places:
-            gone, detail = (False, "would be ended") if dry_run else await _ended(training, clock, one.machine)
-        return ReapRow(
+    machines = [one.machine for one in overdue]
+    found = [(False, "would be ended")] * len(overdue) if dry_run else await _ended(training, clock, machines, tell)
+    rows = [
+        ReapRow(
             id=one.machine.id,
             name=one.machine.name,
             hard_deadline=one.name.hard_deadline,
             gone=gone,
             detail=detail,
         )
-
-    rows = await asyncio.gather(*(row(one) for one in overdue))
+        for one, (gone, detail) in zip(overdue, found, strict=True)
+    ]
     return ReapDocument(
         provider=training.kind,
         listed_at=listing.began,
@@ -126,22 +144,78 @@ async def _listing(training: CloudTrainingProvider, clock: Clock) -> Listing:
     return await training.list_machines()
 
 
-async def _ended(training: CloudTrainingProvider, clock: Clock, machine: Machine) -> tuple[bool, str]:
-    """Ask for the end until it is proven or time is up; return whether it is, and in words how."""
-    until = clock.monotonic() + PROOF_S_MAX
-    pause_s, trouble = PAUSE_FIRST_S, ""
-    while True:
-        try:
-            await training.terminate(machine.id)
-        except (ProviderError, OSError, TimeoutError) as error:
-            trouble = f"; the last call failed: {error}"
-        proof = await training.prove_gone(machine)
-        if isinstance(proof, Gone):
-            return True, f"ended, and proven gone at {proof.at:%H:%M:%S} UTC"
-        if clock.monotonic() >= until:
-            return False, f"not proven gone: {proof.detail}{trouble}"
-        await clock.sleep(pause_s)
-        pause_s = min(PAUSE_S_MAX, pause_s * 2)
+async def _ended(
+    training: CloudTrainingProvider, clock: Clock, machines: Sequence[Machine], tell: Callable[[Unproven], None]
+) -> list[tuple[bool, str]]:
+    """Ask all to end, then prove each, those last that did not answer; return whether it is gone, and in words how."""
+    asked = await _asked(training, clock, machines)
+    places, give_up = asyncio.Semaphore(PROOFS_AT_ONCE), clock.monotonic() + PROOFS_S_MAX
+
+    async def proven(machine: Machine) -> tuple[bool, str]:
+        async with places:
+            until = min(give_up, clock.monotonic() + PROOF_S_MAX)
+            return await _proven(training, clock, machine, asked.get(machine.id), until, tell)
+
+    order = sorted(range(len(machines)), key=lambda number: machines[number].id not in asked)
+    found = await asyncio.gather(*(proven(machines[number]) for number in order))
+    return [one for _, one in sorted(zip(order, found, strict=True))]
+
+
+async def _asked(training: CloudTrainingProvider, clock: Clock, machines: Sequence[Machine]) -> dict[str, Asked]:
+    """Ask every machine to end; one whose call fails comes again after all others, so that it holds nobody up."""
+    waiting, answers, until = deque(machines), dict[str, Asked](), clock.monotonic() + ASKS_S_MAX
+    failed: Counter[str] = Counter()
+
+    async def asker() -> None:
+        while waiting and clock.monotonic() < until:
+            machine = waiting.popleft()
+            try:
+                answers[machine.id] = await ask(training, clock, machine)
+            except (ProviderError, OSError, TimeoutError) as error:
+                failed[machine.id] += 1
+                if failed[machine.id] < ASKS_MAX:
+                    waiting.append(machine)
+                wished_s = error.retry_after_s if isinstance(error, Unavailable) else PAUSE_S
+                await clock.sleep(min(PAUSE_S_MAX, wished_s))
+
+    await asyncio.gather(*(asker() for _ in range(min(ASKS_AT_ONCE, len(machines)))))
+    return answers
+
+
+class _Said:
+    """Hears what an end says of itself, and keeps the last of it."""
+
+    def __init__(self) -> None:
+        self.looked = "the look is not done"
+        self.trouble = ""
+
+    def __call__(self, _: str, **more: Any) -> None:
+        self.looked = more.get("detail", self.looked)
+        if "error" in more:
+            self.trouble = f"; the last call failed: {more['error']}"
+
+
+async def _proven(
+    training: CloudTrainingProvider,
+    clock: Clock,
+    machine: Machine,
+    asked: Asked | None,
+    until: float,
+    tell: Callable[[Unproven], None],
+) -> tuple[bool, str]:
+    """Go on until the end is proven or time is up; return whether it is, and in words how."""
+    said = _Said()
+    ending = asyncio.create_task(until_gone(training, clock, machine, said, asked=asked, unproven=tell))
+    late = asyncio.create_task(clock.sleep(max(0.0, until - clock.monotonic())))
+    try:
+        await asyncio.wait({ending, late}, return_when=asyncio.FIRST_COMPLETED)
+        if ending.done():
+            return True, f"ended, and proven gone at {ending.result().proof.at:%H:%M:%S} UTC"
+        return False, f"not proven gone: {said.looked}{said.trouble}"
+    finally:
+        for task in (ending, late):
+            task.cancel()
+        await asyncio.gather(ending, late, return_exceptions=True)
 
 
 def exit_code(found: ReapDocument) -> int:
@@ -240,6 +314,11 @@ def read_install(state_dir: Path) -> installs.Install:
         raise Refusal("E-NOINSTALL", str(error)) from error
 
 
+def say(found: Unproven) -> None:
+    """Say on standard error that an end takes long, while it does."""
+    sys.stderr.write(f"lastcall: {CODE}: {found.words}\n")
+
+
 async def _main(settings: Settings, state_dir: Path, install: installs.Install, dry_run: bool) -> ReapDocument:
     opener = OPENERS.get(settings.provider)
     if opener is None:
@@ -247,7 +326,7 @@ async def _main(settings: Settings, state_dir: Path, install: installs.Install, 
     clock = SteadyClock(SystemClock())
     try:
         async with opener(settings, state_dir, clock) as training:
-            return await reap(training, install, clock, dry_run=dry_run)
+            return await reap(training, install, clock, dry_run=dry_run, tell=say)
     except Refused as error:
         raise Refusal("E-CONFIG", str(error)) from error
     except ProviderError as error:

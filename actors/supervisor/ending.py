@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from actors.supervisor import work
-from actors.supervisor.ends import Ended, until_gone
+from actors.supervisor.ends import Asked, Ended, until_gone
 from actors.supervisor.pending import End
 from actors.supervisor.state import Attempt, Job
 from actors.supervisor.tools import Tools
@@ -44,13 +44,12 @@ async def end_machine(tools: Tools, job: Job, effect: End) -> None:
     def log(what: str, **more: Any) -> None:
         tools.log(what, job_id=job.id, **more)
 
-    before = None if effect.surplus else attempt.terminate_accepted
+    known = None if effect.surplus else attempt.terminate_accepted
+    before = Asked(known, accepted=True) if known else None
     training, clock = tools.provider(job).training, tools.world.clock
     alarm = EndAlarm(tools.journal, clock, log, "EffectRunner")
     try:
-        ended = await until_gone(
-            training, clock, effect.machine, log, accepted_at=before, accepted=note, unproven=alarm
-        )
+        ended = await until_gone(training, clock, effect.machine, log, asked=before, accepted=note, unproven=alarm)
         if noted:
             await noted
         await alarm.written()

@@ -36,15 +36,23 @@ class Ended(NamedTuple):
     """When it showed alive last; ``None`` when it never did while it was asked to end."""
 
 
-class _Asked(NamedTuple):
+class Asked(NamedTuple):
     """A call that was answered."""
 
     at: datetime
     accepted: bool
+    """``False``: there was no machine to end."""
 
     @property
     def accepted_at(self) -> datetime | None:
+        """When it was accepted."""
         return self.at if self.accepted else None
+
+
+async def ask(training: CloudTrainingProvider, clock: Clock, machine: Machine) -> Asked:
+    """Ask for the end of ``machine`` once. Raises ProviderError, OSError, TimeoutError where nothing was answered."""
+    answer = await training.terminate(machine.id)
+    return Asked(clock.now(), answer is EndAnswer.ACCEPTED)
 
 
 async def until_gone(
@@ -53,16 +61,16 @@ async def until_gone(
     machine: Machine,
     log: Callable[..., Any],
     *,
-    accepted_at: datetime | None = None,
+    asked: Asked | None = None,
     accepted: Callable[[datetime], None] = lambda _: None,
     unproven: Callable[[Unproven], None] = lambda _: None,
 ) -> Ended:
-    """Return once ``machine`` is proven gone. ``accepted_at`` is an earlier acceptance, ``accepted`` hears of new.
+    """Return once ``machine`` is proven gone. ``asked`` is an earlier answer, ``accepted`` hears of new acceptances.
 
     "There is none" answers a call as well, and is no acceptance: nobody knows since when there is none. ``unproven``
     hears of an end that takes long, at each time of ``UNPROVEN_S``.
     """
-    course = _Course(training, clock, machine, log, accepted_at, accepted)
+    course = _Course(training, clock, machine, log, asked, accepted)
     watch = asyncio.create_task(course.watch(unproven), name=f"unproven {machine.id}")
     try:
         return await course.run()
@@ -80,7 +88,7 @@ class _Course:
         clock: Clock,
         machine: Machine,
         log: Callable[..., Any],
-        accepted_at: datetime | None,
+        asked: Asked | None,
         accepted: Callable[[datetime], None],
     ) -> None:
         self._training = training
@@ -88,8 +96,9 @@ class _Course:
         self._machine = machine
         self._log = log
         self._accepted = accepted
-        self._asked = _Asked(accepted_at, accepted=True) if accepted_at else None
-        self._first = accepted_at
+        self._asked = asked
+        self._first = asked.accepted_at if asked else None
+        self._since = asked.at if asked else clock.now()
         self._alive_at: datetime | None = None
         self._trouble = ""
         """Why the last call was not answered; empty while the last one was."""
@@ -118,14 +127,13 @@ class _Course:
     async def _ask(self, wait_s: float) -> float:
         """Ask once; return how long to wait before asking again where it was not answered."""
         try:
-            answer = await self._training.terminate(self._machine.id)
+            self._asked = await ask(self._training, self._clock, self._machine)
         except (ProviderError, OSError, TimeoutError) as error:
             self._log("terminate_failed", machine=self._machine.id, error=str(error))
             self._trouble, self._resists = str(error) or type(error).__name__, True
             wished_s = error.retry_after_s if isinstance(error, Unavailable) else 0.0
             return min(BACKOFF_MAX_S, max(wait_s, wished_s))
         self._trouble = ""
-        self._asked = _Asked(self._clock.now(), answer is EndAnswer.ACCEPTED)
         if self._asked.accepted:
             self._first = self._first or self._asked.at
             self._accepted(self._asked.at)
@@ -148,5 +156,5 @@ class _Course:
             await clock.sleep(began_s + after_s - clock.monotonic())
             if not self._resists and clock.monotonic() - began_s < after_s + young_s:
                 await clock.sleep(young_s)
-            told = Unproven(self._machine, clock.monotonic() - began_s, self._looked, self._trouble)
-            tell(told)
+            asked_s = (clock.now() - self._since).total_seconds()
+            tell(Unproven(self._machine, asked_s, self._looked, self._trouble))

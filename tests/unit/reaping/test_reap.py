@@ -60,7 +60,7 @@ class Yard:
         return name
 
     async def reap(self, *, dry_run: bool = False) -> ReapDocument:
-        return await reaping.reap(self.training, OURS, self.clock, dry_run=dry_run)
+        return await reaping.reap(self.training, OURS, self.clock, dry_run=dry_run, tell=reaping.say)
 
     def billing(self) -> list[str]:
         return [line.name for line in self.cloud.billing()]
@@ -110,7 +110,9 @@ async def test_an_end_that_is_ignored_is_asked_for_again() -> None:
 
 
 @virtual
-async def test_what_is_not_proven_gone_in_time_is_said_and_left_to_the_next_run() -> None:
+async def test_what_is_not_proven_gone_in_time_is_said_and_left_to_the_next_run(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     yard = Yard()
     yard.plant()
     yard.cloud.faults.fail_next("terminate", error=Unavailable("down"), times=10_000)
@@ -119,6 +121,9 @@ async def test_what_is_not_proven_gone_in_time_is_said_and_left_to_the_next_run(
     assert yard.clock.monotonic() - began < reaping.PROOF_S_MAX + 2 * reaping.PAUSE_S_MAX + 60
     assert not found.machines[0].gone
     assert "the last call failed: down" in found.machines[0].detail
+    [told] = capsys.readouterr().err.splitlines()
+    assert told.startswith("lastcall: E-UNPROVEN: Machine lc1-instalgene-zzzzzzzzzz")
+    assert "the last call failed: down" in told
     assert reaping.exit_code(found) == 1
 
 

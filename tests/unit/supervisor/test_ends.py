@@ -17,7 +17,7 @@ from actors.journal.interface import ANY, JournalUnavailable
 from actors.journal.sqlite import SqliteJournal
 from actors.journal.tables import standard
 from actors.runtime.virtual import EPOCH, SeededEntropy, VirtualClock
-from actors.supervisor.ends import ASK_AGAIN_S, UNPROVEN_S, Ended, until_gone
+from actors.supervisor.ends import ASK_AGAIN_S, UNPROVEN_S, Asked, Ended, until_gone
 from actors.supervisor.unproven import EndAlarm, Unproven
 from messages.events import END_UNPROVEN, GoneProved
 from messages.machines import Alive, Gone, Machine, MachineState, Proof, ProviderKind, Unknown
@@ -171,7 +171,7 @@ async def test_when_a_machine_showed_alive_last_is_told_with_its_end() -> None:
 async def test_an_acceptance_from_before_a_restart_counts() -> None:
     yard = Yard("unknown gone")
     before = yard.clock.now()
-    assert (await yard.end(accepted_at=before)).accepted_at == before
+    assert (await yard.end(asked=Asked(before, accepted=True))).accepted_at == before
     assert yard.cloud.asked == []
 
 
