@@ -76,7 +76,7 @@ class Node:
         self._slots = Slots(limits.max_machines, limits.max_machines_per_user, self.fleets.held_back)
         self.runner = EffectRunner(self._tools())
         self.ledger: Ref[Any] = self._spawn(lambda: wiring.ledger(world, parts), "ledger")
-        self.storage: Ref[Any] = self._spawn(wiring.storage(world, parts), "storage")
+        self.storage: Ref[Any] = self._spawn(wiring.storage(world, parts, self.ledger), "storage")
         self.fleets.start()
         self.dispatcher: Ref[Any] = self._spawn(self._dispatcher, "dispatcher")
         self.reconciler: Ref[Any] = self.system.spawn(self._reconciler, "reconciler", policy=NODE_RESTARTS)

@@ -68,5 +68,5 @@ class Parts:
     def layout(self, kind: ProviderKind) -> Layout:
         """Return where things lie in a provider's store, and the names that addresses have for it."""
         places = self.providers[kind].provider.storage.places
-        prefixes = self.settings.storage.model_dump()
+        prefixes = self.settings.storage.prefixes
         return Layout(**prefixes, bucket=places.get("s3"), volume=places.get("runpod"))

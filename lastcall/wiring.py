@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from actors.dispatcher.planning import Defaults
 from actors.journal.interface import Journal, JournalUnavailable
 from actors.ledger.actor import CostLedger
 from actors.ledger.budgets import Budgets
+from actors.ledger.requests import Charge
 from actors.runtime.actor import Ref
 from actors.runtime.system import ActorSystem
 from actors.runtime.world import World
@@ -33,6 +35,7 @@ from messages.ids import DatasetId, JobId
 from messages.machines import ProviderKind
 from messages.money import HOUR_SECONDS
 
+CHARGE_S = 10.0
 SafeMode = Callable[[], str | None]
 """Says why nothing is launched, or ``None``."""
 
@@ -54,15 +57,21 @@ def defaults(settings: Settings) -> Defaults:
 # ------------------------------------------------------------------------------------------------ storage
 
 
-def storage(world: World, parts: Parts) -> Callable[[], StorageActor]:
-    """Return what makes the storage actor over every provider's store."""
+def storage(world: World, parts: Parts, ledger: Ref[Any]) -> Callable[[], StorageActor]:
+    """Return what makes the storage actor over every provider's store; ``ledger`` books what copies cost."""
+
+    async def charge(asked: Charge) -> None:
+        await ledger.ask(asked, CHARGE_S)
+
     others = {kind: _store(world, parts, kind) for kind in parts.rented if kind != parts.kind}
     kept, journal = parts.settings.retention, parts.journal
     spans = (kept.job_folders_days, kept.logs_days, kept.environments_days)
     retention = Retention(*(timedelta(days=days) for days in spans))
     upkeep = Upkeep(JournaledJobs(journal), retention, parts.bundle)
     services = StorageServices(
-        _store(world, parts, parts.kind, others), lambda dataset: _jobs_using(journal, dataset), upkeep
+        dataclasses.replace(_store(world, parts, parts.kind, others), charge=charge),
+        lambda dataset: _jobs_using(journal, dataset),
+        upkeep,
     )
     return lambda: StorageActor(services)
 

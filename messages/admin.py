@@ -178,12 +178,14 @@ class HoldDataset(Request[None]):
 class BringDataset(Request[None]):
     """Have a data set's bytes in the store of ``provider``, copied there where they lie elsewhere. Idempotent.
 
-    Refused: ``E-ELSEWHERE``, ``E-ARTIFACT``. Raises Unavailable or Refused where the stores do.
+    Refused: ``E-ELSEWHERE``, ``E-ARTIFACT``, ``E-BUDGET``. Raises Unavailable or Refused where the stores do.
     """
 
     requester: Requester
     dataset_id: DatasetId
     provider: ProviderKind
+    job_id: JobId
+    """For whose sake: a copy that costs is charged once for each job."""
 
 
 class CheckedTraining(Record):

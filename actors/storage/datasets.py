@@ -234,6 +234,7 @@ class DatasetService:
         if await elsewhere.has(target, info.key, info.size_bytes):
             return
         source = (await self._located(user, info)).parts
+        await elsewhere.pay(parts, source, info.size_bytes, user, info.name, f"{info.id}:{msg.job_id}")
         copied = await elsewhere.copy(source, target, info.key, info.size_bytes, info.sha256)
         if copied:
             who, detail = who_of(msg.requester), elsewhere.words(source, copied)

@@ -11,15 +11,18 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Final, NamedTuple, Protocol, runtime_checkable
 
+from actors.ledger.requests import Charge
 from actors.storage.parts import StorageParts
 from actors.storage.reading import bring
 from messages.errors import Refusal
+from messages.ids import UserId
 from messages.machines import GIGABYTE, ProviderKind
 from messages.money import ZERO, ceil_micro, human
 from messages.storage import ObjectInfo
 from providers.interface import CloudStorageProvider, NotFound, Unavailable
 
 MEGABYTE: Final = 1_000_000
+WHAT_CHARS_MAX: Final = 200
 
 
 @runtime_checkable
@@ -78,6 +81,21 @@ async def copy(source: StorageParts, target: StorageParts, key: str, size_bytes:
         await target.store.delete(key)
         raise Unavailable(f"the copy from {source.kind} differs from what was stored")
     return size_bytes
+
+
+async def pay(parts: StorageParts, source: StorageParts, size_bytes: int, user: UserId, what: str, cause: str) -> None:
+    """Have what copying costs booked before it is copied, once for each ``cause``. Raises Refusal ``E-BUDGET``."""
+    cost_usd = price(source.store, size_bytes)
+    if not cost_usd or parts.charge is None:
+        return
+    charge = Charge(
+        user_id=user,
+        provider=source.kind,
+        what=f"copying {what} out of {source.kind}"[:WHAT_CHARS_MAX],
+        amount_usd=cost_usd,
+        source=f"copy:{cause}",
+    )
+    await parts.charge(charge)
 
 
 def price(store: CloudStorageProvider, size_bytes: int) -> Decimal:

@@ -96,10 +96,11 @@ class ModelService:
             raise Refusal("E-MODEL-DAMAGED", f"{msg.file} is not as long as it was")
         return DownloadGrant(key=access.key, size_bytes=size, name=name, provider=parts.kind)
 
-    async def bring(self, requester: Requester, info: ModelInfo) -> None:
-        """Have a model's files in the store new things go to: copied there, the manifest last.
+    async def bring(self, requester: Requester, info: ModelInfo, cause: str) -> None:
+        """Have a model's files in the store new things go to: copied there, the manifest last, for ``cause``.
 
-        Raises Refusal ``E-MODEL-DAMAGED`` without its manifest, ``E-ELSEWHERE``, ``E-ARTIFACT``, and what stores raise.
+        Raises Refusal ``E-MODEL-DAMAGED`` without its manifest, ``E-ELSEWHERE``, ``E-ARTIFACT``, ``E-BUDGET`` where
+        copying costs, and what stores raise.
         """
         parts, manifest = self._parts, f"{info.key}/{MANIFEST}"
         found = await elsewhere.locate(parts, info.provider, manifest, info.name)
@@ -109,6 +110,8 @@ class ModelService:
             return
         source, copied = found.parts, 0
         async with self._locks.held(info.id):
+            whole = sum(artifact.size_bytes for artifact in info.artifacts)
+            await elsewhere.pay(parts, source, whole, requester.user_id, info.name, f"{info.id}:{cause}")
             for artifact in info.artifacts:
                 key = f"{info.key}/{artifact.name}"
                 copied += await elsewhere.copy(source, parts, key, artifact.size_bytes, artifact.sha256)

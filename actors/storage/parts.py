@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
 from actors.journal.interface import Journal
+from actors.ledger.requests import Charge
 from actors.runtime.world import World
 from actors.storage.access import Layout
 from actors.storage.audit import AuditTrail
@@ -74,6 +75,8 @@ class StorageParts:
     settings: StorageSettings = field(default_factory=StorageSettings)
     copies: Near | None = None
     """What of the store lies on this computer; ``None``: the store does itself."""
+    charge: Callable[[Charge], Awaitable[None]] | None = None
+    """Has something booked before it costs. Raises Refusal ``E-BUDGET``. ``None``: nobody books."""
     others: Mapping[ProviderKind, StorageParts] = field(default_factory=dict)
     """The stores of other providers the node holds: where open jobs leave results, and earlier ones left theirs."""
 

@@ -116,7 +116,7 @@ class PredictionService:
             limit_s=self._seconds(),
         )
         async with self._room.entered():
-            await self._models.bring(msg.requester, model)
+            await self._models.bring(msg.requester, model, prediction)
             if self._sends_rows:
                 await bring(parts.incoming, request.input_key, parts.store, request.input_key)
             await parts.prediction.ensure_endpoint()

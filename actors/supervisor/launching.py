@@ -25,8 +25,8 @@ LOOK_S = 1.0
 FINAL_REFUSALS = ("E-BUDGET", "E-CAPTOOSMALL")
 """What the ledger says of money. Any other refusal (busy, no answer, no disk) is asked again."""
 
-FINAL_COPY_REFUSALS = ("E-ELSEWHERE", "E-ARTIFACT", "E-NOTFOUND")
-"""What storage says of data that cannot be had. Any other refusal is asked again."""
+FINAL_COPY_REFUSALS = ("E-ELSEWHERE", "E-ARTIFACT", "E-NOTFOUND", "E-BUDGET")
+"""What storage says of data that cannot be had, or that nobody pays for. Any other refusal is asked again."""
 
 
 async def reserve(tools: Tools, job: Job, effect: Reserve) -> None:
@@ -77,6 +77,7 @@ async def _brought(tools: Tools, job: Job, attempt: int) -> bool:
         requester=Requester(user_id=job.user_id, via=job.via),
         dataset_id=job.plan.spec.dataset_id,
         provider=job.binding.provider,
+        job_id=job.id,
     )
     try:
         await tools.ask.bring(asked)
@@ -87,8 +88,8 @@ async def _brought(tools: Tools, job: Job, attempt: int) -> bool:
     except Refusal as no:
         if no.code not in FINAL_COPY_REFUSALS:
             raise
-        detail = no.detail or plain(no)
-        await tools.append(job.id, ev.ReservationRefused(attempt=attempt, code="E-STORAGE", detail=detail))
+        code, detail = no.code if no.code in FINAL_REFUSALS else "E-STORAGE", no.detail or plain(no)
+        await tools.append(job.id, ev.ReservationRefused(attempt=attempt, code=code, detail=detail))
     else:
         return True
     return False

@@ -35,6 +35,16 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
 }
 """What a chosen provider cannot work without."""
 
+UNREACHED: Mapping[tuple[str, str], str] = {
+    ("local", "runpod"): "jobs on this computer read its own disk, not a network volume",
+    ("local", "aws"): "jobs on this computer read its own disk, not a bucket",
+    ("runpod", "local"): "pods do not reach this computer's disk, only their network volume",
+    ("runpod", "aws"): "pods get no key to a bucket, only their network volume",
+    ("aws", "local"): "instances do not reach this computer's disk, only their bucket",
+    ("aws", "runpod"): "instances get no key to a network volume, only a role for their bucket",
+}
+"""Machines' provider and store → why the two do not go together. Each provider goes with its own store alone."""
+
 DEFAULT = "default"
 OTHERS_CAN_READ = 0o077
 
@@ -179,9 +189,9 @@ def _validate(values: Mapping[str, Any], origins: Mapping[str, str], problems: l
 def _prefixes(settings: Settings, origins: Mapping[str, str]) -> list[str]:
     """The store's own rule decides, so that what is accepted here also starts."""
     try:
-        Layout(**settings.storage.model_dump())
+        Layout(**settings.storage.prefixes)
     except ValueError as error:
-        keys = [key for key in origins if key.startswith("storage.") and origins[key] != DEFAULT]
+        keys = [f"storage.{name}" for name in settings.storage.prefixes if origins[f"storage.{name}"] != DEFAULT]
         return [f"{origins[keys[0]]}: {keys[0]}: {error}"]
     return []
 
@@ -198,6 +208,10 @@ def _provider(settings: Settings, origins: Mapping[str, str], available: Collect
         f"[{key.partition('.')[0]}]"
         for key, variable in missing(settings, name).items()
     ]
+    store = settings.storage.provider
+    if store is not None and store != name:
+        why = f"storage.provider {store!r} with provider {name!r}: {UNREACHED[name, store]}"
+        problems.append(f"{origins['storage.provider']}: {why}")
     if name == "runpod" and settings.runpod.image == OWN_IMAGE and settings.runpod.docker_registry is None:
         problems.append(
             f"{origins['runpod.image']}: runpod.image own needs runpod.docker_registry, where it is published"

@@ -231,6 +231,16 @@ class Storage(Section):
     models: Prefix = Field(default="models", description="Prefix of models.")
     predictions: Prefix = Field(default="predictions", description="Prefix of predictions.")
     jobs: Prefix = Field(default="jobs", description="Prefix of job folders.")
+    provider: Annotated[Literal["local", "runpod", "aws"], BeforeValidator(_lower)] | None = Field(
+        default=None,
+        description="Whose store keeps all of it. It has to be the one that rents the machines, which reach no other: "
+        "this computer's disk, the network volume, the bucket. What lies with another provider is copied before use.",
+    )
+
+    @property
+    def prefixes(self) -> dict[str, str]:
+        """What of the store belongs to users: area → prefix."""
+        return {name: getattr(self, name) for name in ("datasets", "models", "predictions", "jobs")}
 
 
 class Retention(Section):

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from messages.errors import EXIT_CONFIG
-from tests.support.aws_house import an_aws, variables
+from tests.support.aws_house import an_aws, an_aws_house, variables
 from tests.support.cloud_house import ROWS, TRAINED_S, train
 from tests.support.runpod_house import RunPodHouse, a_runpod_house
 
@@ -87,3 +87,26 @@ def test_a_data_set_on_the_volume_is_used_here_after_the_switch_by_a_copy_that_t
         house.start()
         assert house.get("/v1/datasets")["datasets"] == []
         assert [row["provider"] for row in house.get("/v1/models")["models"]] == ["local"]
+
+
+def test_a_data_set_in_the_bucket_is_used_here_after_the_switch_by_a_copy_whose_price_is_told_and_booked(
+    tmp_path: Path,
+) -> None:
+    with an_aws_house(tmp_path) as house:
+        dataset = house.upload(ROWS)
+        assert house.get("/v1/datasets")["datasets"][0]["provider"] == "aws"
+        house.stop()
+
+        house.start(CLOUD_PROVIDER="local")
+        assert house.get("/v1/datasets")["datasets"][0]["provider"] == "aws"
+        order = {"dataset": dataset, "target": "churn", "name": "good", "model": "logistic"}
+        plan = house.post("/v1/jobs?dry_run=1", order)["plan"]
+        assert plan["copied_from"] == "aws"
+        assert plan["warnings"] == ["The data set is copied from aws first: 0.0 MB, which costs <$0.001."]
+        assert house.get("/v1/costs?by=provider")["rows"] == []
+        here = house.closed(house.train("good", dataset=dataset))
+        assert (here["job"]["outcome"], here["machine"]["provider"]) == ("succeeded", "local")
+        rows = {row["key"]: row for row in house.get("/v1/costs?by=provider")["rows"]}
+        assert (rows["aws"]["cost_usd"], rows["aws"]["jobs"]) == ("0.000001", 0)
+        assert house.post("/v1/jobs?dry_run=1", order)["plan"]["warnings"] == []
+        assert house.instances() == []

@@ -26,7 +26,7 @@ from messages.admin import (
     TrainOrder,
 )
 from messages.errors import Refusal
-from messages.events import Audited
+from messages.events import Audited, Charged
 from messages.ids import DatasetId, JobId
 from messages.jobs import JobState, Outcome, Plan
 from messages.machines import ProviderKind
@@ -250,6 +250,66 @@ def test_a_store_that_charges_for_reading_says_what_a_copy_costs() -> None:
         dataset = await house.upload()
         await house.switch("aws")
         assert (await plan(house, dataset)).warnings[-1].endswith("0.0 MB, which costs $1.00.")
+
+    with_two_clouds(story)
+
+
+async def charges(house: TwoClouds) -> list[tuple[str, str, Decimal]]:
+    events = [r.event for r in await house.journal.read("ledger")]
+    return [(one.provider, one.what, one.amount_usd) for one in events if isinstance(one, Charged)]
+
+
+def sell(house: TwoClouds, kind: ProviderKind, usd: str) -> None:
+    """Have a provider ask so much for reading the data set once."""
+    house.clouds[kind].storage.read_usd_per_gb = Decimal(usd) * (1 << 30) / len(CSV)  # type: ignore[attr-defined]
+
+
+def test_a_copy_that_costs_is_booked_before_it_is_made_once_for_each_job_and_not_where_there_is_one() -> None:
+    async def story(house: TwoClouds) -> None:
+        dataset = await house.upload()
+        await house.switch("aws")
+        sell(house, "fake", "0.5")
+        house.cloud_of("fake").faults.fail_next("get", times=3, error=Unavailable("503"))
+        job = await house.closed(await house.train(dataset=dataset))
+        assert job.closed
+        assert job.closed.outcome is Outcome.SUCCEEDED
+        said = [("fake", "copying churn.csv out of fake", Decimal("0.5"))]
+        assert await charges(house) == said
+        await house.closed(await house.train(dataset=dataset))
+        assert await charges(house) == said
+        report = await house.node.services.views.costs(ANA, "provider")
+        assert {row.key: row.cost_usd for row in report.rows}["fake"] == Decimal("0.5")
+
+    with_two_clouds(story)
+
+
+def test_a_copy_that_no_budget_has_money_for_is_not_made_and_rents_nothing() -> None:
+    async def story(house: TwoClouds) -> None:
+        dataset = await house.upload()
+        await house.switch("aws")
+        sell(house, "fake", "3")
+        job = await house.closed(await house.train(dataset=dataset))
+        assert job.closed
+        assert (job.closed.outcome, job.closed.code) == (Outcome.OVER_BUDGET, "E-BUDGET")
+        assert await charges(house) == []
+        assert keys(house, "aws", "datasets/") == []
+        assert house.cloud_of("aws").launches == 0
+
+    with_two_clouds(story, settings={"budgets": {"total_usd": "2"}})
+
+
+def test_a_model_that_is_copied_out_of_a_store_that_charges_is_booked_to_who_predicts() -> None:
+    async def story(house: TwoClouds) -> None:
+        await house.closed(await house.train())
+        await house.switch("aws")
+        sell(house, "fake", "0.5")
+        await predicted(house)
+        size = sum(len(house.cloud_of("fake").objects[key].data) for key in keys(house, "fake", "models/"))
+        [(provider, what, amount)] = await charges(house)
+        assert (provider, what.startswith("copying churn-"), what.endswith(" out of fake")) == ("fake", True, True)
+        assert 0 < amount <= Decimal("0.5") * size / len(CSV)
+        await predicted(house)
+        assert len(await charges(house)) == 1
 
     with_two_clouds(story)
 

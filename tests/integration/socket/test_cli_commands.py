@@ -9,7 +9,6 @@ import os
 import sys
 import types
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -593,35 +592,6 @@ def test_readable_output_of_the_rest(live: LiveGateway, table: Path, capsys: Cap
     assert "Deleted churn-7fa" in run(capsys, "models", "rm", "@last")[1]
     assert "job.started" in run(capsys, "events")[1]
     assert "daemon   0.1.0 (API 1 to 1)" in run(capsys, "version")[1]
-
-
-def test_the_bill_is_asked_for_only_after_its_price_was_said_and_agreed_to(live: LiveGateway, capsys: Capture) -> None:
-    code, _, err = run(capsys, "cost", "--billed")
-    assert (code, live.node.bills) == (2, [])
-    assert "lastcall cost --billed --yes" in err
-    code, out, err = run(capsys, "cost", "--billed", "--since", "2026-11-01", "--yes")
-    assert code == 0
-    assert "costs $0.010 a page, $0.10 at most" in err.replace("$0.100", "$0.10")
-    assert [since for _, since, _ in live.node.bills] == [date(2026, 11, 1)]
-    assert "-$0.003" in out
-    assert "without a machine's name: Amazon Simple Storage Service $0.12" in out.replace("$0.120", "$0.12")
-    assert out.splitlines()[-1] == "Asking cost $0.010, booked"
-    document = json.loads(run(capsys, "cost", "--billed", "--yes", "--json")[1])
-    assert document["schema"] == "billed/v1"
-    assert run(capsys, "cost", "--since", "2026-11-01")[0] == 2
-
-
-@pytest.mark.parametrize(("typed", "asked"), [("y\n", 1), ("n\n", 0)])
-def test_on_a_terminal_the_price_of_the_bill_is_agreed_to_first(
-    live: LiveGateway, capsys: Capture, monkeypatch: pytest.MonkeyPatch, typed: str, asked: int
-) -> None:
-    typing = io.StringIO(typed)
-    typing.isatty = lambda: True  # type: ignore[method-assign]
-    monkeypatch.setattr(sys, "stdin", typing)
-    code, _, err = run(capsys, "cost", "--billed")
-    assert code == 0
-    assert "Ask?" in err
-    assert len(live.node.bills) == asked
 
 
 def test_config_is_shown_and_checked_without_a_daemon(

@@ -78,6 +78,7 @@ def test_the_list_of_known_variables_is_the_one_that_is_tested() -> None:
 @pytest.mark.parametrize("key", [field.key for field in FIELDS])
 def test_every_setting_has_a_generic_variable(loaded: Loader, key: str) -> None:
     samples = {
+        "storage.provider": "local",
         "runpod.s3_endpoint": "https://s3api-us-ks-2.runpod.io",
         "runpod.cloud_type": "secure",
         "runpod.data_center": "us-ks-2",

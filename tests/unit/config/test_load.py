@@ -134,6 +134,7 @@ WRONG = [
         "[storage]\nmodels = '../x'",
         "storage.models must be one to four plain names with / between them, not '../x'",
     ),
+    ("[storage]\nprovider = 'gcp'", "storage.provider must be local or runpod or aws, not 'gcp'"),
     ("[storage]\nmodels = 'datasets/x'", "storage.models: storage prefix 'datasets' overlaps another one"),
     ("[logging]\nlevel = 'loud'", "logging.level must be debug or info or warning or error, not 'loud'"),
     ("state_dir = ''", "state_dir must not be empty"),
@@ -242,6 +243,43 @@ def test_a_provider_with_all_its_keys_is_accepted(loaded: Loader) -> None:
 def test_a_provider_that_is_not_built_is_said_with_those_that_are(loaded: Loader) -> None:
     (line,) = lines(loaded, {"CLOUD_PROVIDER": "aws"}, available=("local",))
     assert line == "CLOUD_PROVIDER: provider 'aws' is not part of this build; known here: local"
+
+
+KEYS = {
+    "LASTCALL_AWS_BUCKET": "abc",
+    "AWS_REGION": "eu-west-1",
+    "RUNPOD_API_KEY": "rpa_1",
+    "RUNPOD_NETWORK_VOLUME_ID": "v",
+    "RUNPOD_STORAGE_ACCESS_KEY": "a",
+    "RUNPOD_STORAGE_SECRET_KEY": "s",
+}
+
+
+@pytest.mark.parametrize(
+    ("machines", "store", "why"),
+    [
+        ("local", "runpod", "jobs on this computer read its own disk, not a network volume"),
+        ("local", "aws", "jobs on this computer read its own disk, not a bucket"),
+        ("runpod", "local", "pods do not reach this computer's disk, only their network volume"),
+        ("runpod", "aws", "pods get no key to a bucket, only their network volume"),
+        ("aws", "local", "instances do not reach this computer's disk, only their bucket"),
+        ("aws", "runpod", "instances get no key to a network volume, only a role for their bucket"),
+    ],
+)
+def test_machines_that_do_not_reach_a_store_are_refused_with_it(
+    loaded: Loader, machines: str, store: str, why: str
+) -> None:
+    (line,) = lines(loaded, {**KEYS, "CLOUD_PROVIDER": machines, "LASTCALL_STORAGE_PROVIDER": store}, available=ALL)
+    assert line == f"LASTCALL_STORAGE_PROVIDER: storage.provider {store!r} with provider {machines!r}: {why}"
+
+
+@pytest.mark.parametrize("provider", ALL)
+def test_every_provider_goes_with_its_own_store_said_or_not(loaded: Loader, provider: str) -> None:
+    told = {**KEYS, "CLOUD_PROVIDER": provider}
+    assert loaded(told, available=ALL).settings.storage.provider is None
+    said = loaded({**told, "LASTCALL_STORAGE_PROVIDER": provider.upper()}, available=ALL).settings
+    assert said.storage.provider == provider
+    assert said.storage.prefixes == {name: name for name in ("datasets", "models", "predictions", "jobs")}
 
 
 def test_half_an_aws_key_is_refused(loaded: Loader) -> None:
