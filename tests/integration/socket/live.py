@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from actors.admin.gateway import AdminGateway
 from actors.runtime.clock import SystemClock, SystemEntropy
 from lastcall.cli.main import main
 from tests.integration.socket.node import FakeNode
+from tests.support.patience import wait_until
 
 CSV = b"a,b,churn\n1,2,yes\n3,4,no\n"
 Capture = pytest.CaptureFixture[str]
@@ -49,6 +52,19 @@ class LiveGateway:
 
     def call(self, function: Callable[[], Any]) -> None:
         self._loop.call_soon_threadsafe(function)
+
+    @contextmanager
+    def once_followed(self, act: Callable[[], None]) -> Iterator[None]:
+        """Do ``act`` beside the body as soon as a stream has sent all there is and waits; it is done at the end."""
+
+        def acting() -> None:
+            wait_until(lambda: self.node.held > 0)
+            act()
+
+        with ThreadPoolExecutor(1) as beside:
+            acted = beside.submit(acting)
+            yield
+            acted.result()
 
     def stop(self) -> None:
         self.close()

@@ -116,6 +116,8 @@ class FakeNode:
         self.release = asyncio.Event()
         """Streams that follow go on when this is set."""
         self.release.set()
+        self.held = 0
+        """Streams that have sent what there is and wait for that."""
         self.dispatcher = FakeActor(
             {
                 admin.PlanTraining: lambda _: examples.plan(),
@@ -224,6 +226,13 @@ class FakeNode:
 
     # ------------------------------------------------------------------------------------------ views
 
+    async def _held(self) -> None:
+        self.held += 1
+        try:
+            await self.release.wait()
+        finally:
+            self.held -= 1
+
     async def status(self, requester: Requester) -> StatusDocument:
         return self.status_now
 
@@ -261,14 +270,14 @@ class FakeNode:
             if line.position > after:
                 yield line
         if follow:
-            await self.release.wait()
+            await self._held()
 
     async def changes(self, requester: Requester, ref: str) -> AsyncIterator[TrainDocument]:
         await self.job(requester, ref)
         for document in self.documents:
             yield document
             if document.job.state is not JobState.CLOSED:
-                await self.release.wait()
+                await self._held()
 
     async def log(
         self, requester: Requester, ref: str, after_file: int, after_line: int, follow: bool
@@ -278,7 +287,7 @@ class FakeNode:
             if (line.file, line.line) > (after_file, after_line):
                 yield line
         if follow:
-            await self.release.wait()
+            await self._held()
 
     async def console(
         self, requester: Requester, ref: str, attempt: int, position: int, follow: bool
@@ -287,12 +296,12 @@ class FakeNode:
         self.looking += 1
         try:
             if not self.console_pieces:
-                await self.release.wait()
+                await self._held()
                 raise Refusal("E-NOTFOUND", "the machine is gone", hint="Read its log: lastcall logs churn-7fa")
             for place, text in self.console_pieces:
                 if int(place.split(":")[1]) > position:
                     yield ConsoleOut(position=place, text=text)
             if follow:
-                await self.release.wait()
+                await self._held()
         finally:
             self.looking -= 1

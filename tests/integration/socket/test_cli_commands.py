@@ -15,7 +15,7 @@ from typing import Any
 import click
 import pytest
 
-from lastcall.cli import follow, jobs
+from lastcall.cli import jobs
 from lastcall.cli.app import LazyGroup, Leaf
 from lastcall.cli.main import cli
 from messages import admin, upkeep
@@ -67,7 +67,7 @@ def fake_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     setup = types.ModuleType("lastcall.setup.command")
     report = types.SimpleNamespace(document=lambda: {"schema": "setup/v1"}, exit_code=0)
     setup.Place = lambda *_: None  # type: ignore[attr-defined]
-    setup.set_up_runpod = lambda *_: report  # type: ignore[attr-defined]
+    setup.set_up_runpod = setup.set_up_aws = lambda *_: report  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "lastcall.setup.command", setup)
     reaping = types.ModuleType("lastcall.reaping")
     reaping.main = lambda **_: (0, {"schema": "reap/v1"})  # type: ignore[attr-defined]
@@ -499,79 +499,6 @@ def test_a_lost_answer_that_stays_lost_is_said_to_be_unknown(
     assert code == 75
     assert "not known" in err
     assert "lastcall ps" in err
-
-
-def test_a_log_that_breaks_off_goes_on_where_it_was(live: LiveGateway, capsys: Capture) -> None:
-    from threading import Timer
-
-    live.node.lines = [examples.log_line(n, f"line {n}") for n in range(1, 3)]
-    live.call(live.node.release.clear)
-
-    def restart() -> None:
-        live.close()
-        live.node.lines.append(examples.log_line(3, "line 3"))
-        live.call(live.node.release.set)
-        live.open()
-
-    timer = Timer(0.3, restart)
-    timer.start()
-    code, out, _ = run(capsys, "logs", "-f", "churn-7fa")
-    timer.join()
-    assert code == 0
-    assert out == "line 1\nline 2\nline 3\n"
-
-
-def test_a_job_is_followed_across_a_restart_of_the_daemon(live: LiveGateway, capsys: Capture) -> None:
-    from threading import Timer
-
-    live.call(live.node.release.clear)
-
-    def restart() -> None:
-        live.close()
-        live.call(live.node.release.set)
-        live.open()
-
-    timer = Timer(0.3, restart)
-    timer.start()
-    code, out, _ = run(capsys, "train", "x", "-t", "churn", "-y", "--json")
-    timer.join()
-    assert code == 0
-    assert json.loads(out)["job"]["outcome"] == "succeeded"
-
-
-def test_when_the_daemon_stays_away_the_job_is_said_to_go_on(
-    live: LiveGateway, capsys: Capture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from threading import Timer
-
-    monkeypatch.setattr(follow, "PATIENCE_S", 0.2)
-    live.call(live.node.release.clear)
-    timer = Timer(0.2, live.close)
-    timer.start()
-    code, _, err = run(capsys, "train", "x", "-t", "churn", "-y")
-    timer.join()
-    assert code == 3
-    assert "churn-7fa goes on" in err
-    assert "lastcall wait churn-7fa" in err
-
-
-def test_ctrl_c_while_following_leaves_the_job_running_and_says_so(
-    live: LiveGateway, capsys: Capture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(self: Any) -> Any:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(follow.Follower, "run", interrupted)
-    code, _, err = run(capsys, "train", "x", "-t", "churn", "-y")
-    assert code == 130
-    assert "churn-7fa keeps running" in err
-    assert "lastcall logs -f churn-7fa" in err
-    assert admin.StopJob not in [type(q) for q in live.node.dispatcher.asked]
-
-
-def test_train_can_show_the_log_while_it_follows(live: LiveGateway, capsys: Capture) -> None:
-    _, _, err = run(capsys, "train", "x", "-t", "churn", "-y", "--logs")
-    assert "line 3" in err
 
 
 def test_tables_and_lists_that_are_empty_say_what_to_do(live: LiveGateway, capsys: Capture, monkeypatch: Any) -> None:
