@@ -1,7 +1,8 @@
 """FleetWatch: owns the provider's list. One listing serves every job, whatever their number.
 
-It tells supervisors what changed, looks into job folders at a bounded rate, ends orphans on every complete listing,
-and takes over the jobs whose supervisor is parked. A listing that is cut, foreign or absent proves nothing.
+It tells supervisors what changed, looks into job folders at a bounded rate, ends orphans on every complete listing and
+what shows past the hard deadline in its name on any, and takes over the jobs whose supervisor is parked. A listing that
+is cut, foreign or absent proves nothing, and an account without a complete one for long is told of.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -23,13 +22,13 @@ from messages.errors import Refusal
 from messages.events import AccrualStarted
 from messages.ids import JobId
 from messages.jobs import JobState, Outcome, ResultMarker, StopReason
-from messages.machines import Listing, MachineName, Offer
+from messages.machines import Listing, Offer
 from messages.money import accrued
 from providers.fake.scripts import Script
 from providers.fake.training import FakeTraining
 from providers.interface import CloudStorageProvider, Need, NotFound, ProviderError, Unavailable
 from tests.support.journals import Append, Through
-from tests.support.node import ANA, ASK_S, BEN, KEY, NodeKit, good, virtually
+from tests.support.node import ANA, ASK_S, BEN, NodeKit, good, virtually
 
 LONG = good(100)
 SILENT = Script(starts_after_s=1, writes=good().writes[:1])
@@ -232,19 +231,23 @@ def test_a_data_set_removed_between_plan_and_queue_makes_no_job(monkeypatch: pyt
 # ---------------------------------------------------------------------------------------------- one look is no proof
 
 
-def test_an_orphan_is_ended_only_on_a_complete_listing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fault 6: a cut listing is a reason for nothing."""
+def test_an_orphan_before_its_hard_deadline_is_ended_only_on_a_complete_listing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Fault 6: that its attempt is over is a reason for whoever sees all; only its own name is one by itself."""
 
     async def story(house: NodeKit) -> None:
+        request = (await house.closed(await house.train())).attempts[0].request
+        assert request is not None
         sound = FakeTraining.list_machines
 
         async def cut(self: FakeTraining) -> Listing:
             return (await sound(self)).model_copy(update={"complete": False})
 
         monkeypatch.setattr(FakeTraining, "list_machines", cut)
-        past = house.clock.now() + timedelta(seconds=5)
-        house.cloud.plant(MachineName("instal", "olde", "zzzzzzzzzz", 1, past).text(KEY))
-        await house.clock.sleep(60)
+        house.cloud.plant(request.name)
+        await house.clock.sleep(20)
+        assert house.clock.now() < request.hard_deadline
         assert house.billing() == 1
         assert await house.kinds("fleet") == []
         monkeypatch.undo()
