@@ -1,6 +1,6 @@
-"""Try Lastcall on a real account: ``./dev live runpod``. Costs real money, two dollars at the very most.
+"""Try Lastcall on a real account: ``./dev live runpod|aws``. Costs real money, two dollars at the very most.
 
-    python -m tools.live runpod [--mib 1,64,160]
+    python -m tools.live aws [--mib 1,64,160]
 
 Only where somebody asks for it: the keys must be in the environment, and it never runs in CI. What it measures is
 printed, what it rented is ended and proven gone, what it stored is deleted; anything of it that remains is a failure.
@@ -21,20 +21,15 @@ from typing import Final
 from lastcall.config.load import load
 from lastcall.config.problems import ConfigError
 from tools.live_account import Account
+from tools.live_clouds import CLOUDS, Cloud
 from tools.live_jobs import DAEMON, Jobs
 
 CAP_USD: Final = Decimal(2)
 """What a whole run may cost."""
 JOB_USD: Final = Decimal("0.50")
 """What one job may cost."""
-POD_USD: Final = Decimal("0.02")
-"""What the pod costs that is started to be ended."""
-NEEDED: Final = (
-    "RUNPOD_API_KEY",
-    "RUNPOD_NETWORK_VOLUME_ID",
-    "RUNPOD_STORAGE_ACCESS_KEY",
-    "RUNPOD_STORAGE_SECRET_KEY",
-)
+MACHINE_USD: Final = Decimal("0.02")
+"""What the machine costs that is started to be ended."""
 EXIT_USAGE: Final = 2
 
 
@@ -63,14 +58,11 @@ def say(mark: str, name: str, detail: str) -> None:
     print(f"{mark} {name:<18}{detail}", flush=True)
 
 
-def refusal(environ: Mapping[str, str]) -> str | None:
+def refusal(cloud: Cloud, environ: Mapping[str, str]) -> str | None:
     """Say why nothing may be tried here, or ``None``."""
     if environ.get("CI", "").lower() not in ("", "0", "false"):
         return "CI is set: this rents real machines and never runs in CI"
-    missing = [name for name in NEEDED if not environ.get(name)]
-    if missing:
-        return f"set {', '.join(missing)}; lastcall setup runpod makes the account ready"
-    return None
+    return cloud.refusal(environ)
 
 
 def steps(account: Account, jobs: Jobs, purse: Purse, mib: Sequence[int]) -> list[tuple[str, Callable[[], str]]]:
@@ -78,7 +70,7 @@ def steps(account: Account, jobs: Jobs, purse: Purse, mib: Sequence[int]) -> lis
     return [
         *((f"storage {size} MiB", lambda size=size: account.round_trip(size << 20)) for size in mib),
         ("storage is clean", account.leftovers),
-        ("one pod", lambda: account.one_pod(purse.take(POD_USD))),
+        (f"one {account.cloud.machine}", lambda: account.one_machine(purse.take(MACHINE_USD))),
         ("daemon", jobs.start),
         ("training", lambda: jobs.train(purse.take(JOB_USD))),
         ("stop", lambda: jobs.stop_one(purse.take(JOB_USD))),
@@ -107,9 +99,9 @@ def run(account: Account, jobs: Jobs, mib: Sequence[int]) -> int:
 
 
 def last_look(account: Account) -> int:
-    """List pods and files of this run, end and delete what is there, and return how much there was."""
+    """List machines and files of this run, end and delete what is there, and return how much there was."""
     failed = 0
-    for name, work in (("pods", account.none_left), ("files", account.delete_files)):
+    for name, work in ((f"{account.cloud.machine}s", account.none_left), ("files", account.delete_files)):
         try:
             say("✔", name, work())
         except Exception as error:
@@ -121,10 +113,11 @@ def last_look(account: Account) -> int:
 def main(arguments: Sequence[str] | None = None, daemon: Sequence[str] = DAEMON) -> int:
     """Run from the command line; ``daemon`` is what starts the daemon."""
     parser = argparse.ArgumentParser(prog="./dev live", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("provider", choices=("runpod",))
+    parser.add_argument("provider", choices=sorted(CLOUDS))
     parser.add_argument("--mib", default="1,64,160", help="sizes of the files that go up and come back")
     chosen = parser.parse_args(arguments)
-    why = refusal(os.environ)
+    cloud = CLOUDS[chosen.provider]
+    why = refusal(cloud, os.environ)
     if why is not None:
         print(f"live: {why}", file=sys.stderr)
         return EXIT_USAGE
@@ -132,19 +125,19 @@ def main(arguments: Sequence[str] | None = None, daemon: Sequence[str] = DAEMON)
     folder = Path(tempfile.mkdtemp(prefix="lc-live-"))
     environ = {
         **os.environ,
-        "CLOUD_PROVIDER": "runpod",
+        "CLOUD_PROVIDER": cloud.kind,
         "LASTCALL_STATE_DIR": str(folder / "s"),
         "LASTCALL_BUDGETS_TOTAL_USD": str(CAP_USD),
-        **{f"LASTCALL_STORAGE_{kind.upper()}": f"{folder.name}/{kind}" for kind in ("datasets", "models", "jobs")},
-        "LASTCALL_STORAGE_PREDICTIONS": f"{folder.name}/predictions",
+        **{f"LASTCALL_STORAGE_{kind.upper()}": prefix for kind, prefix in cloud.prefixes(folder.name).items()},
     }
     try:
         settings = load(environ, folder).settings
     except ConfigError as error:
         print("\n".join(error.lines), file=sys.stderr)
+        folder.rmdir()
         return EXIT_USAGE
     print(f"at most ${CAP_USD}; everything of this run is called {folder.name}", flush=True)
-    status = run(Account(settings, folder), Jobs(folder, environ, daemon), mib)
+    status = run(Account(cloud, settings, folder), Jobs(folder, environ, daemon), mib)
     if status == 0:
         shutil.rmtree(folder, ignore_errors=True)
     else:

@@ -1,4 +1,4 @@
-"""What ``./dev live`` does with the account itself: files there and back, one pod, the bill, and a last look."""
+"""What ``./dev live`` does with the account itself: files there and back, one machine, the bill, and a last look."""
 
 from __future__ import annotations
 
@@ -16,17 +16,13 @@ from actors.journal import install as installs
 from actors.runtime.clock import SteadyClock, SystemClock, SystemEntropy
 from lastcall import __version__
 from lastcall.config.settings import Settings
-from lastcall.renting import runpod_settings
 from lastcall.setup.ending import end_for_sure
-from lastcall.setup.trial import GENERATIONS, HARD_S, cheapest
+from lastcall.setup.trial import GENERATIONS, HARD_S
 from messages.ids import JobId
 from messages.machines import LaunchRequest, Machine, MachineName, MachineState, Offer
 from providers.http import AiohttpTransport
-from providers.interface import CloudStorageProvider, NotFound, ProviderClock, ProviderError
-from providers.runpod.provider import build_runpod_storage, build_runpod_training, place_of
-from providers.runpod.settings import RunPodSettings
-from providers.runpod.storage import RunPodStorage
-from providers.runpod.training import RunPodTraining
+from providers.interface import CloudStorageProvider, CloudTrainingProvider, NotFound, ProviderError
+from tools.live_clouds import Cloud, Wire
 
 PIECE_BYTES: Final = 1 << 20
 LOOK_S: Final = 1.0
@@ -42,24 +38,16 @@ class Left(Exception):
     """Something of this run remained."""
 
 
-class Wire:
-    """One connection to the account, for one step."""
-
-    def __init__(self, settings: RunPodSettings, transport: AiohttpTransport, clock: ProviderClock) -> None:
-        self.training: RunPodTraining = build_runpod_training(settings, clock, transport)
-        self.storage: RunPodStorage = build_runpod_storage(settings, clock, transport)
-        self.clock = clock
-
-
 class Account:
     """The account under test."""
 
-    def __init__(self, settings: Settings, folder: Path) -> None:
-        self._settings = runpod_settings(settings)
+    def __init__(self, cloud: Cloud, settings: Settings, folder: Path) -> None:
+        self.cloud = cloud
+        self._settings = settings
         self._folder = folder
         self._began = datetime.now(UTC)
         self._entropy = SystemEntropy()
-        self._pods: list[str] = []
+        self._machines: list[str] = []
 
     # ------------------------------------------------------------------------------------------- storage
 
@@ -87,7 +75,7 @@ class Account:
 
     def leftovers(self) -> str:
         """Drop unfinished uploads of more than a day ago: a crash leaves them, and they take room."""
-        dropped = self._do(lambda wire: wire.storage.sweep_uploads(STALE, [f"{self._folder.name}/"]))
+        dropped = self._do(lambda wire: wire.storage.sweep_uploads(STALE, self._places))
         return f"{dropped} uploads that were never finished"
 
     def delete_files(self) -> str:
@@ -95,19 +83,26 @@ class Account:
         return self._do(self._delete_files)
 
     async def _delete_files(self, wire: Wire) -> str:
-        keys = [entry.key async for entry in wire.storage.list(f"{self._folder.name}/")]
+        keys = [entry.key for place in self._places async for entry in wire.storage.list(place)]
         for key in keys:
             await wire.storage.delete(key)
         return f"{len(keys)} deleted"
 
-    # ------------------------------------------------------------------------------------------- pods
+    @property
+    def _places(self) -> list[str]:
+        """Every prefix that files of this run lie below, none within another."""
+        name = self._folder.name
+        other = [f"{prefix}/" for prefix in self.cloud.prefixes(name).values() if not prefix.startswith(f"{name}/")]
+        return [f"{name}/", *other]
 
-    def one_pod(self, cap: Decimal) -> str:
-        """Rent the cheapest pod, see it, end it, prove it; say how far behind RunPod's answers are."""
-        return self._do(lambda wire: self._one_pod(wire, cap))
+    # ------------------------------------------------------------------------------------------- machines
 
-    async def _one_pod(self, wire: Wire, cap: Decimal) -> str:
-        prices = [price for price in await cheapest(wire.training) if price.most_usd <= cap]
+    def one_machine(self, cap: Decimal) -> str:
+        """Rent the cheapest machine, see it, end it, prove it; say how far behind the cloud's answers are."""
+        return self._do(lambda wire: self._one_machine(wire, cap))
+
+    async def _one_machine(self, wire: Wire, cap: Decimal) -> str:
+        prices = [price for price in await self.cloud.prices(wire) if price.most_usd <= cap]
         if not prices:
             raise Left(f"no machine in stock costs less than ${cap} for {HARD_S} s")
         request = self._request(prices[0].offer)
@@ -116,12 +111,12 @@ class Account:
         began = time.monotonic()
         try:
             machine = await wire.training.launch(request)
-            self._pods.append(machine.id)
-            seen["create lag"] = time.monotonic() - began
+            self._machines.append(machine.id)
+            seen[self.cloud.create_lag] = time.monotonic() - began
             seen["list lag"] = await self._until(lambda: self._listed(wire.training, request.name), VISIBLE_S)
             ended = time.monotonic()
             await wire.training.terminate(machine.id)
-            seen["delete lag"] = await self._until(lambda: self._unknown(wire.training, request.name), VISIBLE_S)
+            seen[self.cloud.end_lag] = await self._until(lambda: self._unknown(wire.training, request.name), VISIBLE_S)
         finally:
             await end_for_sure(wire.training, wire.clock, request.name, machine, {})
         seen["proof"] = time.monotonic() - ended
@@ -137,15 +132,15 @@ class Account:
             await asyncio.sleep(LOOK_S)
         return None
 
-    async def _listed(self, training: RunPodTraining, name: str) -> bool:
+    async def _listed(self, training: CloudTrainingProvider, name: str) -> bool:
         return bool((await training.list_machines()).named(name))
 
-    async def _unknown(self, training: RunPodTraining, name: str) -> bool:
+    async def _unknown(self, training: CloudTrainingProvider, name: str) -> bool:
         listing = await training.list_machines()
         return listing.complete and not listing.named(name)
 
     def _request(self, offer: Offer) -> LaunchRequest:
-        """A pod without a program: its boot program waits two minutes for one and would then end the pod itself."""
+        """A machine without a program: its boot program waits for one, finds none, and would end the machine itself."""
         job, now = JobId.random(self._entropy.bytes(10)), datetime.now(UTC).replace(microsecond=0)
         hard = now + timedelta(seconds=HARD_S)
         install = self._install()
@@ -164,7 +159,7 @@ class Account:
         )
 
     def none_left(self) -> str:
-        """List the pods of this run's installation; end those there are, and raise Left."""
+        """List the machines of this run's installation; end those there are, and raise Left."""
         return self._do(self._none_left)
 
     async def _none_left(self, wire: Wire) -> str:
@@ -180,9 +175,9 @@ class Account:
         for machine in ours:
             await end_for_sure(wire.training, wire.clock, machine.name, machine, {})
         if ours:
-            raise Left(f"{len(ours)} pods of this run were still there, and have been ended")
+            raise Left(f"{len(ours)} {self.cloud.machine}s of this run were still there, and have been ended")
         if not listing.complete:
-            raise Left("the listing is not complete: there may be pods")
+            raise Left(f"the listing is not complete: there may be {self.cloud.machine}s")
         return f"0 of this run, {len(listing.machines)} of others"
 
     def _install(self) -> installs.Install:
@@ -193,13 +188,13 @@ class Account:
     # ------------------------------------------------------------------------------------------- money
 
     def bill(self, machines: Sequence[str]) -> str:
-        """Say what RunPod has on its bill for the machines of this run; the last minutes come later."""
-        ids = {*machines, *self._pods}
+        """Say what the cloud has on its bill for the machines of this run; the last minutes come later."""
+        ids = {*machines, *self._machines}
         until = datetime.now(UTC) + timedelta(hours=1)
         lines = self._do(lambda wire: wire.training.billed(self._began - timedelta(hours=1), until))
         ours = [line for line in lines if line.machine_id in ids]
         total = sum((line.amount_usd for line in ours), Decimal(0))
-        return f"${total:.4f} for {len(ours)} of {len(ids)} pods so far (written some minutes late)"
+        return f"${total:.4f} for {len(ours)} of {len(ids)} {self.cloud.machine}s so far ({self.cloud.billing})"
 
     # ------------------------------------------------------------------------------------------- running
 
@@ -208,11 +203,7 @@ class Account:
             transport = AiohttpTransport(f"lastcall/{__version__} (live test)")
             clock = SteadyClock(SystemClock())
             try:
-                settings = self._settings
-                if settings.data_center is None:
-                    place = await place_of(settings, clock, transport)
-                    self._settings = settings = settings.model_copy(update={"data_center": place})
-                wire = Wire(settings, transport, clock)
+                wire = await self.cloud.open(self._settings, transport, clock)
                 try:
                     return await work(wire)
                 finally:

@@ -12,7 +12,7 @@ WIDE = 60
 def marked(mark: str, name: str, detail: str, advice: str, columns: int) -> list[str]:
     """Return one thing as lines of at most ``columns``."""
     indent = " " * (NAME_COLUMNS + 2) if columns >= WIDE else "    "
-    lines = wrap(f"{mark} {name:<{NAME_COLUMNS}}{clean(detail)}", columns, indent)
+    lines = wrap(f"{mark} {name:<{NAME_COLUMNS - 1}} {clean(detail)}", columns, indent)
     if advice:
         lines += [indent + line for line in wrap(f"→ {clean(advice)}", columns - len(indent), "  ")]
     return [line.rstrip() for line in lines]

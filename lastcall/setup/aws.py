@@ -77,7 +77,7 @@ class AwsSetup:
         try:
             found = await self._whose(client)
             if found is not None:
-                if self._wishes.dry_run:
+                if self._wishes.dry_run and not self._wishes.destroy:
                     self._report.policies = found.wanted.policies()
                 await self._work(client, found)
         finally:

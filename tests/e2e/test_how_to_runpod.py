@@ -3,85 +3,47 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from tests.emulators.runpod.launch import Emulator
 from tests.emulators.runpod.settings import MAIN_KEY
 from tests.support.cloud_house import OWN_IMAGE, own_image
-from tests.support.house import CHECKOUT, _end_with
+from tests.support.house import _end_with
+from tests.support.how_to import Page, Shell, said_in
 from tests.support.runpod_house import ACCESS, PLACE, SECRET, VOLUME, platform_settings
 
-PAGE = CHECKOUT / "docs" / "how-to" / "first-training-on-runpod.md"
-FENCE = re.compile(r"^```(sh|text)(?: (\w+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PAGE = Page("first-training-on-runpod.md")
 ROWS = [f"{i % 60},{i % 9},{'yes' if i % 60 < 20 else 'no'}" for i in range(90)]
 
 
-class Block(NamedTuple):
-    kind: str
-    label: str
-    text: str
-
-
-def blocks() -> list[Block]:
-    return [Block(*(found or "" for found in match)) for match in FENCE.findall(PAGE.read_text("utf-8"))]
-
-
-def labelled(label: str) -> str:
-    (found,) = (block.text for block in blocks() if block.label == label)
-    return found
-
-
-def said_in(line: str, output: str) -> bool:
-    """Tell whether a quoted line appears; ``…`` stands for anything, also for a line's mark."""
-    wanted = r"\s+".join(".*" if part == "…" else re.escape(part).replace("…", ".*") for part in line.split())
-    return re.search(wanted, output) is not None
-
-
-class Shell:
-    """A shell as the page's reader has it, on an emulated account."""
+class PodShell(Shell):
+    """A shell on an emulated account."""
 
     def __init__(self, root: Path, emulator: Emulator, **more: str) -> None:
-        self.root = root
-        self.emulator = emulator
-        programs = root / "bin"
-        programs.mkdir()
-        (programs / "lastcall").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tests.support.live_entry "$@"\n')
-        (programs / "lastcall").chmod(0o755)
         urls = emulator.urls
-        self.environment = {
-            "PATH": f"{programs}:/usr/bin:/bin",
-            "HOME": str(root),
-            "COLUMNS": "200",
-            "LANG": "C.UTF-8",
-            "PYTHONPATH": str(CHECKOUT),
-            "XDG_CONFIG_HOME": str(root / "config"),
-            "LASTCALL_STATE_DIR": str(root / "s"),
-            "RUNPOD_API_KEY": MAIN_KEY,
-            "RUNPOD_STORAGE_ACCESS_KEY": ACCESS,
-            "RUNPOD_STORAGE_SECRET_KEY": SECRET,
-            "RUNPOD_STORAGE_ENDPOINT": urls["s3"],
-            "LASTCALL_RUNPOD_API_URL": urls["rest"],
-            "LASTCALL_RUNPOD_GRAPHQL_URL": urls["graphql"],
-            "LASTCALL_RUNPOD_SERVERLESS_URL": urls["serverless"],
-            "LASTCALL_RUNPOD_MOUNT_PATH": str(emulator.root / "workspace"),
-            "LASTCALL_RUNPOD_IMAGE": OWN_IMAGE,
-            **more,
-        }
-
-    def run(self, script: str, within_s: float = 60.0) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["sh", "-eu"], input=script, env=self.environment, cwd=self.root, text=True, timeout=within_s,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+        self.emulator = emulator
+        super().__init__(
+            root,
+            {
+                "RUNPOD_API_KEY": MAIN_KEY,
+                "RUNPOD_STORAGE_ACCESS_KEY": ACCESS,
+                "RUNPOD_STORAGE_SECRET_KEY": SECRET,
+                "RUNPOD_STORAGE_ENDPOINT": urls["s3"],
+                "LASTCALL_RUNPOD_API_URL": urls["rest"],
+                "LASTCALL_RUNPOD_GRAPHQL_URL": urls["graphql"],
+                "LASTCALL_RUNPOD_SERVERLESS_URL": urls["serverless"],
+                "LASTCALL_RUNPOD_MOUNT_PATH": str(emulator.root / "workspace"),
+                "LASTCALL_RUNPOD_IMAGE": OWN_IMAGE,
+                **more,
+            },
+        )
 
 
 @contextmanager
@@ -93,31 +55,18 @@ def a_platform(root: Path, volumes: Mapping[str, Any]) -> Iterator[Emulator]:
 
 def test_every_command_of_the_page_works_and_says_what_the_page_says(tmp_path: Path) -> None:
     with a_platform(tmp_path, {}) as emulator:
-        shell = Shell(tmp_path, emulator)
-        script, expected = "trap 'kill ${daemon:-} 2>/dev/null || true' EXIT\n", []
-        for number, block in enumerate(blocks()):
-            if block.label:
-                continue
-            if block.kind == "sh":
-                script += f"echo '== {number}'\n{block.text}"
-                at = number
-            else:
-                expected += [(at, line) for line in block.text.splitlines()]
-        done = shell.run(script, 300)
-        assert done.returncode == 0, done.stdout
-        parts = re.split(r"^== (\d+)$", done.stdout, flags=re.MULTILINE)
-        said = dict(zip(map(int, parts[1::2]), parts[2::2], strict=True))
-        assert [(said[at], line) for at, line in expected if not said_in(line, said[at])] == []
-        assert len(expected) > 15
+        expected, unsaid = PAGE.unsaid(PodShell(tmp_path, emulator))
+        assert unsaid == []
+        assert expected > 15
         seen = emulator.control()
         assert seen["alive"] == []
         assert len(seen["history"]) == 3, "setup's trial and two trainings"
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Shell]:
+def shell(tmp_path: Path) -> Iterator[PodShell]:
     with a_platform(tmp_path, {VOLUME: {"data_center": PLACE}}) as emulator:
-        shell = Shell(tmp_path, emulator, RUNPOD_NETWORK_VOLUME_ID=VOLUME, CLOUD_PROVIDER="runpod")
+        shell = PodShell(tmp_path, emulator, RUNPOD_NETWORK_VOLUME_ID=VOLUME, CLOUD_PROVIDER="runpod")
         (tmp_path / "customers.csv").write_text("\n".join(["months,tickets,churn", *ROWS, ""]))
         with (tmp_path / "daemon.log").open("wb") as log:
             daemon = subprocess.Popen(
@@ -141,21 +90,21 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     ],
 )
 def test_what_goes_wrong_reads_as_the_page_says(
-    shell: Shell, label: str, change: dict[str, Any], options: str, code: int
+    shell: PodShell, label: str, change: dict[str, Any], options: str, code: int
 ) -> None:
     shell.emulator.control(change)
     done = shell.run(f"lastcall train customers.csv --target churn --yes {options} || exit $?", 90)
     assert done.returncode == code, done.stdout
-    for line in labelled(label).splitlines():
+    for line in PAGE.labelled(label).splitlines():
         assert said_in(line, done.stdout), done.stdout
     assert shell.emulator.control()["alive"] == []
 
 
-def test_an_image_that_cannot_be_fetched_shows_in_the_console(shell: Shell) -> None:
+def test_an_image_that_cannot_be_fetched_shows_in_the_console(shell: PodShell) -> None:
     shell.emulator.control({"faults": {"pod.pull_fail": "starting"}})
     shell.run("lastcall train customers.csv --target churn --yes --no-follow")
     give_up = time.monotonic() + 30
-    while "cannot fetch image" not in (said := shell.run(labelled("pull")).stdout):
+    while "cannot fetch image" not in (said := shell.run(PAGE.labelled("pull")).stdout):
         assert time.monotonic() < give_up, said
         time.sleep(0.5)
     shell.run("lastcall stop @last; lastcall wait @last || test $? = 11")

@@ -1,4 +1,7 @@
-"""``./dev live runpod``: only where it is asked for, never past its cap; here against an emulated account."""
+"""``./dev live``: only where it is asked for, never past its cap; here against an emulated account.
+
+The whole round on AWS is a step of its guide (``test_how_to_aws``).
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,10 @@ from typing import Any
 
 import pytest
 
+from tests.emulators.aws.launch import Emulator as AwsEmulator
 from tests.emulators.runpod.launch import Emulator
 from tests.emulators.runpod.settings import MAIN_KEY
+from tests.support.aws_house import variables
 from tools import live
 
 CHECKOUT = Path(__file__).parents[2]
@@ -56,10 +61,10 @@ def environment(emulator: Emulator, root: Path) -> dict[str, str]:
     }
 
 
-def run(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(environ: dict[str, str], *arguments: str, cloud: str = "runpod") -> subprocess.CompletedProcess[str]:
     environ = {name: value for name, value in environ.items() if name != "CI" or value == "forced"}
     return subprocess.run(
-        [sys.executable, "-m", "tests.support.live_entry", "runpod", *arguments],
+        [sys.executable, "-m", "tests.support.live_entry", cloud, *arguments],
         env=environ, cwd=CHECKOUT, capture_output=True, text=True, timeout=LIMIT_S, check=False,
     )  # fmt: skip
 
@@ -73,6 +78,30 @@ def test_the_whole_round_on_an_emulated_account(emulator: Emulator, tmp_path: Pa
     seen = emulator.control()
     assert seen["alive"] == []
     assert list(tmp_path.glob("lc-live-*")) == []
+
+
+@pytest.fixture
+def aws(tmp_path: Path) -> Iterator[AwsEmulator]:
+    with AwsEmulator(tmp_path / "aws", program="none", moto=False) as running:
+        yield running
+
+
+def environment_of_aws(emulator: AwsEmulator, root: Path) -> dict[str, str]:
+    known = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    more = {"PYTHONPATH": str(CHECKOUT), "TMPDIR": str(root), "XDG_CONFIG_HOME": str(root / "none")}
+    return {**known, **more, **variables(emulator)}
+
+
+def test_aws_is_not_tried_with_a_key_that_nobody_named(aws: AwsEmulator, tmp_path: Path) -> None:
+    environ = environment_of_aws(aws, tmp_path)
+    refused = run({**environ, "CI": "forced"}, cloud="aws")
+    assert (refused.returncode, "never runs in CI" in refused.stderr) == (2, True)
+    refused = run({name: value for name, value in environ.items() if name != "AWS_SECRET_ACCESS_KEY"}, cloud="aws")
+    assert (refused.returncode, "AWS_PROFILE" in refused.stderr) == (2, True)
+    refused = run({name: value for name, value in environ.items() if name != "LASTCALL_AWS_BUCKET"}, cloud="aws")
+    assert (refused.returncode, "aws.bucket" in refused.stderr) == (2, True)
+    assert list(tmp_path.glob("lc-live-*")) == []
+    assert aws.control()["history"] == []
 
 
 def test_it_refuses_ci_and_missing_keys(emulator: Emulator, tmp_path: Path) -> None:
@@ -95,4 +124,4 @@ def test_the_cap_is_counted_before_a_step_begins() -> None:
 
 
 def test_all_steps_together_stay_under_the_cap() -> None:
-    assert 2 * live.JOB_USD + live.POD_USD <= live.CAP_USD == Decimal(2)
+    assert 2 * live.JOB_USD + live.MACHINE_USD <= live.CAP_USD == Decimal(2)

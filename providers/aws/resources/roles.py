@@ -67,7 +67,7 @@ class Role(Resource):
 class InstanceProfile(Resource):
     """What gives instances their role."""
 
-    name = "instance profile"
+    name = "profile"
 
     @property
     def title(self) -> str:

@@ -138,7 +138,7 @@ async def test_a_role_that_somebody_gave_more_is_told_and_the_rest_goes(aws: Aws
     [
         ("SeeThatNothingRuns", "machines"),
         ("RemoveRoles", "daemon role"),
-        ("RemoveTheInstanceProfile", "instance profile"),
+        ("RemoveTheInstanceProfile", "profile"),
         ("RemoveTheSecurityGroup", "security group"),
         ("RemoveTheLogGroup", "log group"),
         ("RemoveBuckets", "bucket"),

@@ -19,7 +19,7 @@ from tests.integration.setup.aws_kit import BUCKET, REGION, AwsBench, daemon_rig
 from tests.integration.setup.test_setup_aws import DRIFTS
 
 OF_AWS = {
-    "AWS account", "clock", "access log", "bucket", "machine role", "instance profile", "daemon role", "function role",
+    "AWS account", "clock", "access log", "bucket", "machine role", "profile", "daemon role", "function role",
     "security group", "log group", "budget alarm", "storage", "launch", "quotas",
 }  # fmt: skip
 
@@ -62,7 +62,7 @@ async def test_an_account_that_was_set_up_is_well_with_the_daemons_rights(aws: A
 async def test_of_an_account_that_nobody_set_up_all_that_is_missing_is_named_with_the_command(aws: AwsBench) -> None:
     found = wrong(await doctor(aws))
     assert {name: one.verdict for name, one in found.items()} == {
-        "access log": "warn", "bucket": "fail", "machine role": "warn", "instance profile": "fail",
+        "access log": "warn", "bucket": "fail", "machine role": "warn", "profile": "fail",
         "daemon role": "warn", "function role": "warn", "security group": "warn", "log group": "fail",
         "budget alarm": "warn", "launch": "fail",
     }  # fmt: skip
@@ -130,7 +130,7 @@ async def test_a_clock_that_is_off_is_told(aws: AwsBench) -> None:
 LOOKED_WITH = {
     "CheckTheBuckets": "bucket",
     "CheckTheRoles": "machine role",
-    "CheckTheInstanceProfile": "instance profile",
+    "CheckTheInstanceProfile": "profile",
     "CheckTheSecurityGroup": "security group",
     "CheckTheLogGroup": "log group",
     "CheckTheAlarm": "budget alarm",

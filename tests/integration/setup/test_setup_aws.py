@@ -32,7 +32,7 @@ NAMES = (
     "access log",
     "bucket",
     "machine role",
-    "instance profile",
+    "profile",
     "daemon role",
     "function role",
     "security group",
@@ -165,7 +165,7 @@ DRIFTS: dict[str, tuple[str, Callable[[AwsBench], object]]] = {
     "trust": ("daemon role", loosen_trust),
     "rights": ("machine role", widen_rights),
     "profile": (
-        "instance profile",
+        "profile",
         lambda aws: iam().remove_role_from_instance_profile("lastcall-machine", "lastcall-machine"),
     ),
     "inbound": ("security group", let_in),
