@@ -257,6 +257,8 @@ class LaunchRequest(Record):
     """Variables for the wrapper, beside those every machine gets."""
     bundle: str | None = None
     """Storage key of the job bundle's folder, without a trailing slash, where the provider's machines need one."""
+    account: str | None = None
+    """The account the job is bound to: a machine of another one could be neither listed nor proven gone from there."""
 
 
 SelfEnding = Literal["proven", "refused", "unproven"]

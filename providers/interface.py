@@ -129,8 +129,8 @@ class CloudTrainingProvider(ABC):
     async def launch(self, request: LaunchRequest) -> Machine:
         """Make exactly one create call for ``request``: no retry, no second offer, no waiting until it runs.
 
-        Raises NoCapacity or Refused when nothing was made, HeldBack when nothing was sent, Ambiguous on anything but a
-        clean answer.
+        Raises NoCapacity or Refused when nothing was made, HeldBack when nothing was sent (also where the keys are not
+        of the account that the request names), Ambiguous on anything but a clean answer.
         """
 
     @abstractmethod

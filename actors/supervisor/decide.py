@@ -233,6 +233,7 @@ def _reserved(job: Job, attempt: Attempt, now: datetime, rules: Rules) -> ev.Eve
         hard_deadline=when.hard,
         max_runtime_s=limits.max_runtime_s,
         bundle=attempt.bundle,
+        account=job.binding.account,
     )
     return ev.LaunchIntended(
         attempt=attempt.number,

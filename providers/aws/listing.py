@@ -36,8 +36,10 @@ class Lister(Lists[Instance]):
         self._leftovers = Leftovers(client)
 
     async def _list(self) -> Listing:
-        account, confirmed = await self._whose(self._account.fresh())
-        await self._unanswered.repeat()
+        waiting = self._unanswered.waiting  # whose account it is must be known now before a create goes out again
+        account, confirmed = await self._whose(self._account.confirm() if waiting else self._account.fresh())
+        if confirmed:
+            await self._unanswered.repeat(account)
         began = self._clock.now()
         walk = await self._walk()
         found = walk.items

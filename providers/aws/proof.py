@@ -23,7 +23,7 @@ from providers.aws.listing import Lister
 from providers.interface import NotFound, ProviderError, Refused
 
 ENDING_WAIT_S: Final = 60.0
-"""How long a proof waits for an instance that is shutting down, which takes EC2 some 20 to 60 s."""
+"""How long EC2 takes to shut an instance down, some 20 to 60 s: a proof waits for it."""
 
 
 class Prover(proof.Prover[Instance]):
@@ -61,7 +61,13 @@ class Prover(proof.Prover[Instance]):
                 return found
             listed = found
             evidence.append(proof.evidence_of(listed, "the account's instances"))
-        return await self._confirmed(machine, first, listed, evidence)
+        return await self._confirmed(machine, self._ended(seen, first), listed, evidence)
+
+    def _ended(self, seen: Instance | None, first: datetime) -> datetime:
+        """Return since when it is gone: a minute after EC2, by its own clock, began to end it, or the first look."""
+        if seen is None or seen.ended_at is None:
+            return first
+        return min(first, seen.ended_at + seconds(ENDING_WAIT_S - (self._client.clock_off_s() or 0.0)))
 
     async def _later(self, gap_s: float = 0.0) -> Listing:
         """Return a later listing, begun at least ``gap_s`` from now: the one that is due anyway where there is one."""

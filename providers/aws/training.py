@@ -110,19 +110,24 @@ class AwsTraining(CloudTrainingProvider):
         if request.offer.provider != self.kind:
             raise Refused(f"offer {request.offer.id!r} is not an offer of AWS")
         try:
-            account = await self.account.known()
+            account = await self.account.confirm()
             image = await self.images.image(gpu=request.offer.gpu_count > 0)
         except Unavailable as error:
             raise HeldBack(f"AWS was not asked for an instance yet: {error}", error.retry_after_s) from error
+        if request.account not in (None, account):
+            raise HeldBack(
+                f"AWS was not asked for an instance: its keys are of {account} now, not of {request.account}"
+            )
         parameters = run_parameters(request, settings, image)
         began = self.client.clock.monotonic()
         try:
             made = await instances.create(self.client, parameters)
         except Ambiguous:
-            self._unanswered.add(parameters, began)
+            self._unanswered.add(parameters, began, account)
             self._lister.doubt()
             raise
-        return made.machine(account, self._sights.launched(made.id))
+        whose = self.account.named(made.owner) if made.owner else account
+        return made.machine(whose, self._sights.launched(made.id))
 
     async def list_machines(self) -> Listing:
         """Return every instance of the region, from a listing begun now. Raises Unavailable."""

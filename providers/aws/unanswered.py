@@ -25,6 +25,7 @@ SHOWN_S: Final = 120.0
 class _Open(NamedTuple):
     parameters: Mapping[str, object]
     until: float
+    account: str
 
 
 class Unanswered:
@@ -35,18 +36,24 @@ class Unanswered:
         self._open: dict[str, _Open] = {}
         self._found: dict[str, tuple[float, Instance]] = {}
 
-    def add(self, parameters: Mapping[str, object], began: float) -> None:
-        """Remember a create that began at ``began``."""
-        self._open[str(parameters["ClientToken"])] = _Open(parameters, began + REPEAT_S)
+    @property
+    def waiting(self) -> bool:
+        """Whether a create is still without an answer."""
+        return bool(self._open)
+
+    def add(self, parameters: Mapping[str, object], began: float, account: str) -> None:
+        """Remember a create that began at ``began`` under an account."""
+        self._open[str(parameters["ClientToken"])] = _Open(parameters, began + REPEAT_S, account)
         while len(self._open) > UNANSWERED_MAX:
             del self._open[next(iter(self._open))]
 
-    async def repeat(self) -> None:
-        """Send every open create once more. Never raises."""
+    async def repeat(self, account: str) -> None:
+        """Send every open create of this account once more: in another one its token would be new. Never raises."""
         now = self._client.clock.monotonic()
         self._open = {name: one for name, one in self._open.items() if now < one.until}
-        if self._open:
-            await asyncio.gather(*(self._again(name, one) for name, one in list(self._open.items())))
+        own = [(name, one) for name, one in self._open.items() if one.account == account]
+        if own:
+            await asyncio.gather(*(self._again(name, one) for name, one in own))
 
     def missing(self, listed: frozenset[str]) -> list[Instance]:
         """Return what was found by repeating and is in no list yet; what is listed is forgotten."""

@@ -11,6 +11,7 @@ from providers.aws.codec import NAME_TAG
 from providers.breaker import FAILURES_MAX
 from providers.interface import Ambiguous, Denied, EndAnswer, HeldBack, NoCapacity, NotFound, Refused, Unavailable
 from providers.transport import HttpReply, HttpRequest
+from tests.emulators.aws.settings import OTHER_ACCOUNT
 from tests.emulators.aws.state import State
 from tests.support.aws_cloud import Cloud
 from tests.support.aws_sim import FINGERPRINT
@@ -155,6 +156,39 @@ async def test_a_create_is_not_sent_while_nobody_knows_whose_account_it_is() -> 
     with pytest.raises(HeldBack):
         await cloud.training.launch(request)
     assert cloud.calls("RunInstances") == 0
+
+
+async def test_nothing_is_created_while_the_keys_are_of_another_account_than_the_jobs() -> None:
+    cloud = Cloud()
+    request = (await cloud.request()).model_copy(update={"account": await cloud.training.fingerprint()})
+    cloud.arm("auth.switch_account", OTHER_ACCOUNT)
+    with pytest.raises(HeldBack, match=OTHER_ACCOUNT):
+        await cloud.training.launch(request)
+    assert cloud.calls("RunInstances") == 0
+    cloud.arm("auth.switch_account", OTHER_ACCOUNT, for_s=0)
+    assert (await cloud.training.launch(request)).account == request.account
+
+
+async def test_a_create_without_an_answer_is_never_repeated_under_another_account() -> None:
+    """There its token would be new, and the machine a second one."""
+    cloud = Cloud()
+    request = await cloud.request()
+    cloud.arm("create.lost", "500", calls=1)
+    with pytest.raises(Ambiguous):
+        await cloud.training.launch(request)
+    cloud.arm("auth.switch_account", OTHER_ACCOUNT)
+    await cloud.training.list_machines()
+    assert (cloud.calls("RunInstances"), len(cloud.living())) == (1, 1)
+    cloud.arm("auth.switch_account", OTHER_ACCOUNT, for_s=0)
+    assert len((await cloud.training.list_machines()).named(request.name)) == 1
+
+
+async def test_a_machine_is_of_the_account_that_ec2_says() -> None:
+    """The keys changed between the look at the account and the create."""
+    cloud = Cloud()
+    request = await cloud.request()
+    cloud.arm("auth.switch_account", OTHER_ACCOUNT, on=("ec2.*",))
+    assert OTHER_ACCOUNT in (await cloud.training.launch(request)).account
 
 
 async def test_a_create_that_finds_no_connection_is_held_back_and_not_repeated_behind_the_callers_back() -> None:

@@ -107,6 +107,20 @@ async def test_a_disk_that_stayed_is_deleted_before_anything_counts_as_gone() ->
     assert cloud.core.alive(cloud.seconds()) == ()
 
 
+async def test_it_is_gone_since_ec2_says_so_however_late_anybody_looks() -> None:
+    """A daemon that comes back after half an hour books no half hour."""
+    cloud = Cloud()
+    made = await cloud.training.launch(await cloud.request())
+    await cloud.clock.advance(30)
+    cloud.arm("spot.kill", "sudden")
+    await cloud.clock.advance(1)
+    ended_at = cloud.clock.now()
+    await cloud.clock.advance(1_800)
+    proof = await proven(cloud, made)
+    assert isinstance(proof, Gone)
+    assert 0 <= (proof.absent_since - ended_at).total_seconds() <= 60
+
+
 async def test_another_account_proves_nothing() -> None:
     cloud = Cloud()
     made = await ended(cloud)
