@@ -22,8 +22,8 @@ from tests.emulators.runpod.platform import Platform
 from tests.emulators.runpod.routes import find
 from tests.emulators.runpod.settings import MAIN_KEY, AccountSettings, Settings
 from tests.emulators.runpod.wire import Request, Response, Surface
+from tests.simulation.clouds.machines import Work
 from tests.simulation.runpod.house import ACCESS, SECRET, RunPodHouse, simulate
-from tests.simulation.runpod.pods import Work
 from tests.support.node import ARTIFACTS
 from tests.support.runpod_sim import ACCOUNT
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from email.utils import formatdate
@@ -174,14 +174,18 @@ class Ec2Core(Core):
         """Return the life of every instance that was ever launched."""
         return tuple(self.hosts.lives.values())
 
-    def intrude(self, account: str, region: str, count: int, now: float) -> list[Instance]:
-        """Launch instances of somebody else in the account."""
+    def intrude(self, account: str, region: str, names: Sequence[str] | int, now: float) -> list[Instance]:
+        """Launch instances of somebody else in the account, under names or so many, with tokens of their own.
+
+        A name in our form is also in our tag, as it is on whatever is launched as a copy.
+        """
         zone = catalogue.zones(region)[0]
         kind, image = TYPES["m5.large"], catalogue.IMAGES[0]
         made = []
-        for number in range(count):
+        for name in [f"someone-elses-{n}" for n in range(names)] if isinstance(names, int) else names:
+            copied = {"lastcall:name": name} if name.startswith("lc1-") else {}
             order = Order(
-                name=f"someone-elses-{number}",
+                name=name,
                 type=kind,
                 image=image,
                 image_id=catalogue.image_id(image, region),
@@ -189,8 +193,9 @@ class Ec2Core(Core):
                 subnet=subnet_id(account, zone),
                 groups=(),
                 price=self.prices.on_demand(kind, region),
+                token=f"of-somebody-else-{name}"[:64],
                 disks=((image.root, image.root_gb, True, False),),
-                tags={"instance": {"Name": f"someone-elses-{number}"}},
+                tags={"instance": {"Name": name, **copied}},
             )
             made.append(self.hosts.launch(account, region, order, Fate(foreign=True), now))
         return made

@@ -69,7 +69,8 @@ RULES = {
     "instance.dies": Rule(yes, once=True),
     "instance.impaired": Rule(yes, ("ec2.DescribeInstanceStatus",)),
     "metadata.off": Rule(yes),
-    "foreign_instances": Rule(whole, once=True),
+    # How many, or their names.
+    "foreign_instances": Rule(either(whole, texts), once=True),
     # Keys and rights.
     "auth.failure": Rule(yes),
     "auth.expired": Rule(yes),

@@ -32,6 +32,8 @@ class Hosts:
         self.book = Book()
         self.lives: dict[str, Life] = {}
         self.volumes: dict[str, Volume] = {}
+        self.made_for: dict[str, str] = {}
+        """Volume that there ever was → the instance it was made for."""
         self.requests: dict[str, SpotRequest] = {}
         self._instances: dict[str, Instance] = {}
         self._due: list[tuple[float, int, str, int, str]] = []
@@ -328,4 +330,5 @@ class Hosts:
             dict(instance.order.tags.get("volume", {})),
         )
         self.volumes[volume.id] = volume
+        self.made_for[volume.id] = instance.id
         self.book.begin(volume.account, volume.id, Kind.VOLUME, volume_rate(size_gb), now, volume.tags)

@@ -1,94 +1,67 @@
-"""A node on an emulated RunPod in virtual time. A restart is a new process: every seam of the old one is dead."""
+"""A node on an emulated RunPod in virtual time."""
 
 from __future__ import annotations
 
-import asyncio
-import random
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, ClassVar, Final, TypeVar
 
 from pydantic import SecretStr
 
-from actors.runtime.virtual import VirtualLoop
-from actors.supervisor.state import Job
-from actors.supervisor.work import Program
-from messages.machines import ProviderKind, Timings
-from providers.fake.cloud import FakeCloud
-from providers.fake.prediction import FakePrediction
-from providers.fake.settings import FakeSettings
-from providers.fake.storage import FakeStorage
-from providers.interface import CloudStorageProvider, NotFound, Provider
-from providers.near import NearCopies
+from providers.interface import CloudStorageProvider, CloudTrainingProvider
 from providers.runpod.provider import build_runpod_storage, build_runpod_training
 from providers.runpod.settings import RunPodSettings
+from tests.emulators.common.switches import SwitchBox
 from tests.emulators.runpod.platform import Platform
 from tests.emulators.runpod.s3 import S3Key, S3Keys, VolumeS3
 from tests.emulators.runpod.settings import Settings
-from tests.simulation.runpod.pods import ScriptedPods, Work
-from tests.support.node import ARTIFACTS, NodeKit
+from tests.emulators.runpod.volume import Files
+from tests.simulation.clouds import house as kit
+from tests.simulation.clouds.books import Lived
+from tests.simulation.clouds.house import CloudHouse
+from tests.simulation.clouds.machines import Works
+from tests.simulation.runpod.pods import ScriptedPods
 from tests.support.runpod_sim import ACCOUNT, PLACE, VOLUME, SimTransport, settings, with_volume
 
 T = TypeVar("T")
 
 ACCESS: Final = "user_main"
 SECRET: Final = "rps_MAIN00000000000000000000000000"
-BUNDLE: Final = "bundles/simulated"
 
 
-class SeededLoop(VirtualLoop):
-    """A virtual loop that lets what is ready run in another order now and then, as a seed says.
-
-    Only whole rounds are turned: what one callback scheduled still comes after it.
-    """
-
-    def __init__(self, seed: int) -> None:
-        self._turns = random.Random(seed)
-        super().__init__()
-
-    def _run_once(self) -> None:
-        ready: Any = self._ready  # type: ignore[attr-defined]
-        if len(ready) > 1 and self._turns.random() < 0.25:
-            ready.rotate(self._turns.randrange(len(ready)))
-        super()._run_once()  # type: ignore[misc]
-
-
-class RunPodHouse(NodeKit):
-    """``NodeKit`` over the real RunPod provider, its transport being the emulator.
+class RunPodHouse(CloudHouse):
+    """A node over the real RunPod provider.
 
     ``ends_itself``: whether it is known that pods of the account end themselves. They do, whatever is known.
     """
 
-    def __init__(
-        self,
-        works: Callable[[str, int], Work] = lambda _name, _attempt: Work(60.0, artifacts=ARTIFACTS),
-        *,
-        emulated: Settings | None = None,
-        seed: int = 0,
-        latency_s: float = 0.02,
-        ends_itself: bool = True,
-        **more: Any,
-    ) -> None:
-        self.pods = ScriptedPods(works)
+    FALSE_YES: ClassVar[Sequence[str]] = (
+        "delete.404_then_visible",
+        "delete.ack_ignored",
+        "auth.switch_account",
+        "auth.narrow",
+        "pod.resurrect",
+    )
+    LIES: ClassVar[Sequence[str]] = ("pod.resurrect",)
+    """Row 28."""
+
+    def __init__(self, *works: Works, emulated: Settings | None = None, ends_itself: bool = True, **more: Any) -> None:
         self._emulated = emulated or Settings()
-        self._rng = random.Random(seed)
-        self.latency_s = latency_s
         self.platform: Platform
-        self.transport: SimTransport
-        self.s3: VolumeS3
+        self.pods: ScriptedPods
         self.provider_settings: RunPodSettings = settings(
             data_center=PLACE,
             s3_access_key=SecretStr(ACCESS),
             s3_secret_key=SecretStr(SECRET),
             self_ending_proven_for=f"runpod:{VOLUME}" if ends_itself else "",
         )
-        super().__init__(seed=seed, **more)
-        self.program = self._program
+        super().__init__(*works, **more)
 
-    # --- the cloud
+    def make_machines(self, works: Works) -> ScriptedPods:
+        self.pods = ScriptedPods(works)
+        return self.pods
 
-    def make_provider(self, timings: Timings) -> Provider:
-        self.true_clock = self.clock
-        """The platform's, whatever this computer's is set to."""
+    def make_cloud(self) -> None:
         now = self.clock.now().timestamp()
         keys = S3Keys([S3Key(ACCESS, SECRET, ACCOUNT)])
 
@@ -96,94 +69,84 @@ class RunPodHouse(NodeKit):
             self.s3 = VolumeS3(platform.volumes, keys, data_center=PLACE)
             return self.s3
 
-        self.platform = Platform(self._emulated, self.pods, self._rng, now=now, s3=s3)
+        self.platform = Platform(self._emulated, self.pods, self.rng, now=now, s3=s3)
         self.pods.platform = self.platform
         with_volume(self.platform, now)
-        self._disk = FakeStorage(FakeCloud(FakeSettings(), self.clock))
-        return self._connect()
 
-    def _connect(self) -> Provider:
-        """Open the provider anew, as a new process does."""
+    def connect(self) -> tuple[CloudTrainingProvider, CloudStorageProvider]:
         self.transport = SimTransport(self.platform, self.true_clock, latency_s=self.latency_s)
         training = build_runpod_training(self.provider_settings, self.clock, self.transport)
-        storage = build_runpod_storage(self.provider_settings, self.clock, self.transport)
-        prediction = FakePrediction(FakeCloud(FakeSettings(), self.clock))
-        return Provider(training, storage, prediction, NearCopies(storage, self._disk, self.clock))
+        return training, build_runpod_storage(self.provider_settings, self.clock, self.transport)
 
     @property
     def account(self) -> str:
         return self.provider_settings.fingerprint
 
-    async def _program(self, kind: ProviderKind) -> Program:
-        """Put a bundle into storage as the daemon does, and start from it."""
-        await ensure(self.provider.storage)
-        return Program(argv=("./env/bin/python",), bundle=BUNDLE)
+    # --- the platform's books
 
-    # --- life
+    @property
+    def faults(self) -> SwitchBox:
+        return self.platform.faults
 
-    async def start(self, wrap: Callable[[Any], Any] | None = None) -> RunPodHouse:
-        if self.runs:
-            self.provider = self._connect()
-        await super().start(wrap)
-        return self
+    @property
+    def files(self) -> Files:
+        volume = self.platform.volumes.get(VOLUME)
+        if volume is None:
+            raise LookupError("the volume is gone")
+        return volume.files
 
-    async def stop(self) -> None:
-        """End the node; nothing it still wanted to say gets through."""
-        self.transport.cut_off = True
-        await super().stop()
-        await self.provider.training.close()
-        await self.provider.storage.close()
+    def lose_create(self) -> None:
+        self.transport.lose_next("POST", "/pods")
 
-    def now(self) -> float:
-        """Seconds since 1970, as the platform counts them."""
-        return self.wall.now().timestamp()
+    def tick(self) -> None:
+        self.platform.tick(self.now())
 
-    def heal(self) -> None:
-        """Take every fault back."""
-        self.platform.faults.heal()
-        self.s3.faults.clear()
-        self.pods.volume_full = False
-        self.transport.cut_off = False
+    def lives(self) -> list[Lived]:
+        return [
+            Lived(
+                life.pod_id,
+                life.name,
+                life.foreign,
+                life.asked_at,
+                life.created_at,
+                life.visible_at,
+                life.ended_at,
+                life.ended_by == "account",
+                life.how or "",
+                bool(life.starts),
+                life.created_at,
+                bool(life.stopped),
+            )
+            for life in self.platform.history()
+        ]
 
-    @staticmethod
-    def name_of(job: Job, attempt: int = 1) -> str:
-        """Return the machine name of one attempt."""
-        request = job.attempts[attempt - 1].request
-        if request is None:
-            raise LookupError(f"attempt {attempt} has no intent")
-        return request.name
+    def is_there(self, machine_id: str) -> bool:
+        life = next((life for life in self.platform.history() if life.pod_id == machine_id), None)
+        return life is not None and life.created_at is not None and life.ended_at is None
+
+    def billed_usd(self) -> Mapping[str, Decimal]:
+        now = self.now()
+        found = dict.fromkeys((life.pod_id for life in self.platform.history()), Decimal(0))
+        for line in self.platform.bills():
+            if line.resource in found:
+                found[line.resource] += line.amount(now)
+        return found
 
     def billing(self) -> int:
         """Pods of ours that exist, by the platform's own books."""
         return sum(not pod.foreign for pod in self.platform.alive(self.now()))
 
+    def at_work(self) -> bool:
+        alive = self.platform.alive(self.now())
+        return any(not pod.foreign and pod.status == "RUNNING" for pod in alive)
 
-async def ensure(store: CloudStorageProvider) -> None:
-    """Make sure that the bundle's manifest is in storage."""
-    try:
-        await store.stat(f"{BUNDLE}/manifest.json")
-    except NotFound:
+    def asked(self) -> Sequence[str]:
+        return [f"{a.at:.3f} {a.call} {a.caller} {a.id} {a.status}" for a in self.platform.asked]
 
-        async def chunks() -> AsyncIterator[bytes]:
-            yield b"{}"
-
-        await store.put(f"{BUNDLE}/manifest.json", chunks())
+    def settle(self) -> None:
+        self.platform.close()
 
 
-def simulate(story: Callable[[RunPodHouse], Awaitable[T]], *, seed: int = 0, **more: Any) -> T:
-    """Run ``story`` with a fresh node in virtual time, its scheduler turned by ``seed``; no task may be left."""
-
-    async def told() -> T:
-        house = RunPodHouse(seed=seed, **more)
-        await house.start()
-        try:
-            return await story(house)
-        finally:
-            await house.stop()
-            house.platform.close()
-            left = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
-            if left:
-                raise AssertionError(f"tasks left behind: {left}")
-
-    with asyncio.Runner(loop_factory=lambda: SeededLoop(seed)) as runner:
-        return runner.run(told())
+def simulate(story: Callable[[RunPodHouse], Awaitable[T]], **more: Any) -> T:
+    """Run ``story`` with a fresh node on RunPod in virtual time."""
+    return kit.simulate(RunPodHouse, story, **more)

@@ -10,9 +10,9 @@ from actors.runtime.clock import SteadyClock
 from actors.runtime.virtual import VirtualClock
 from messages.events import AlarmRaised
 from messages.jobs import JobState, Outcome, StopReason
-from tests.simulation.runpod import pods
+from tests.simulation.clouds import machines
+from tests.simulation.clouds.machines import Work
 from tests.simulation.runpod.house import RunPodHouse, simulate
-from tests.simulation.runpod.pods import Work
 from tests.support.node import ARTIFACTS
 
 DAY_S = 86_400.0
@@ -33,8 +33,10 @@ class Host:
 def test_a_daemon_that_starts_a_day_ahead_ends_nothing_says_so_and_keeps_the_deadline_once_the_clock_is_right(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(pods, "KILL_LEAD_S", -DAY_S)  # the pod's own timer is broken: only the daemon keeps the time
-    monkeypatch.setattr(pods, "GRACE_S", DAY_S)
+    monkeypatch.setattr(
+        machines, "KILL_LEAD_S", -DAY_S
+    )  # the pod's own timer is broken: only the daemon keeps the time
+    monkeypatch.setattr(machines, "GRACE_S", DAY_S)
 
     async def told(house: RunPodHouse) -> None:
         job_id = await house.train(max_runtime_s=600)

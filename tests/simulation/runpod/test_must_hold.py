@@ -14,11 +14,11 @@ from actors.fleet.bills import BillReader
 from actors.supervisor.state import Job
 from messages.ids import JobId
 from messages.jobs import JobState, Outcome, StopReason
-from tests.simulation.runpod import nemesis
-from tests.simulation.runpod.auditor import Auditor, Tapped
-from tests.simulation.runpod.house import BUNDLE, RunPodHouse, simulate
-from tests.simulation.runpod.pods import Work
-from tests.simulation.runpod.scenario import BILL_S
+from tests.simulation.clouds.auditor import Auditor, Tapped
+from tests.simulation.clouds.house import BUNDLE
+from tests.simulation.clouds.machines import Work
+from tests.simulation.runpod.cloud import RUNPOD
+from tests.simulation.runpod.house import RunPodHouse, simulate
 from tests.support.node import ARTIFACTS
 
 GPU = "NVIDIA RTX A5000"
@@ -77,7 +77,7 @@ class Story:
         assert all(life.ended_at is not None for life in ours)
         assert pods in (None, len(ours)), [life.name for life in ours]
         await house.stop()
-        await house.clock.sleep(BILL_S)
+        await house.clock.sleep(RUNPOD.bill_s)
         await house.start(wrap=self.wrap)
         node = house.node
         training = house.provider.training
@@ -196,7 +196,7 @@ def test_without_money_in_mid_run_the_pod_is_deleted_and_nothing_is_launched_bef
         assert len(house.platform.history()) == launched
         assert job.closed is None or job.closed.outcome is not Outcome.SUCCEEDED
         house.heal()
-        nemesis.pay(house)
+        RUNPOD.stage.nemesis.pay(house)
         await house.closed(job_id)
         await story.over()
 
@@ -278,7 +278,7 @@ def test_a_full_volume_fails_the_job_with_its_reason_and_ends_the_pod() -> None:
     async def told(story: Story) -> None:
         job_id = await story.house.train(max_runtime_s=300)
         await story.running(job_id)
-        story.house.pods.volume_full = True
+        story.house.pods.storage_full = True
         job = await story.house.closed(job_id)
         assert job.closed is not None
         assert job.closed.outcome is not Outcome.SUCCEEDED

@@ -10,7 +10,7 @@ import pytest
 from messages.jobs import Outcome
 from tests.emulators.runpod.settings import Settings
 from tests.emulators.runpod.wire import Request, Response
-from tests.simulation.runpod.scenario import WIDE
+from tests.simulation.runpod.cloud import WIDE
 from tests.simulation.runpod.test_must_hold import Story, tell, work
 
 PAGE = 3

@@ -8,8 +8,8 @@ from itertools import pairwise
 
 from tests.emulators.runpod.settings import AccountSettings, Settings
 from tests.emulators.runpod.wire import Request, Response
+from tests.simulation.clouds.machines import Work
 from tests.simulation.runpod.house import RunPodHouse, simulate
-from tests.simulation.runpod.pods import Work
 from tests.support.node import ARTIFACTS
 from tests.support.runpod_sim import ACCOUNT
 

@@ -7,8 +7,8 @@ import pytest
 from messages.ids import JobId
 from messages.jobs import JobState, Outcome
 from messages.upkeep import Reconcile, ReconcileDocument, ReconcileOrder
+from tests.simulation.clouds.machines import Work
 from tests.simulation.runpod.house import RunPodHouse, simulate
-from tests.simulation.runpod.pods import Work
 from tests.support.node import ANA, ARTIFACTS
 
 WORK_S = 900.0

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.runpod.scenario import run
-from tests.simulation.runpod.script import ROWS
+from tests.simulation.runpod.cloud import RUNPOD, run
 
 SEEDS = 341
 """Eleven rounds of the rows."""
@@ -44,7 +43,7 @@ def test_whatever_goes_wrong_the_rules_hold_and_every_row_is_reached(chunk: int,
         total: Counter[str] = Counter()
         for part in done:
             total.update(json.loads(part.read_text() or "{}"))
-        assert {row: total[str(row)] for row in ROWS if total[str(row)] < REACHED_MIN} == {}
+        assert {row: total[str(row)] for row in RUNPOD.stage.rows if total[str(row)] < REACHED_MIN} == {}
 
 
 @pytest.mark.parametrize("seed", REGRESSIONS)
@@ -56,7 +55,7 @@ def test_the_same_seed_takes_the_same_steps_whatever_the_hash_seed_is() -> None:
     expected = [run(seed).trace for seed in REPEATED]
     assert [run(seed).trace for seed in REPEATED] == expected
     assert len(set(expected)) == len(REPEATED)
-    script = f"from tests.simulation.runpod.scenario import run\nprint([run(s).trace for s in {REPEATED}])"
+    script = f"from tests.simulation.runpod.cloud import run\nprint([run(s).trace for s in {REPEATED}])"
     environment = {**os.environ, "PYTHONHASHSEED": "4711"}
     said = subprocess.run(
         [sys.executable, "-c", script], cwd=CHECKOUT, env=environment, capture_output=True, check=True

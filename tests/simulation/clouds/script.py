@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
 from messages.ids import CommandId
 from messages.jobs import Outcome
-from tests.simulation.runpod import nemesis
-from tests.simulation.runpod.nemesis import Fault
+from tests.simulation.clouds.nemesis import Fault, Nemesis
 from tests.support.node import ANA, BEN
 
-ROWS: Final = (*range(1, 18), *range(20, 34))
-"""The rows of the fault catalogue that a run can reach; each seed has the next one for its theme."""
-GPU: Final = "NVIDIA RTX A5000"
 LONG_S: Final = 3600.0
 """A daemon that is down for longer than this is gone (row 32)."""
 
@@ -58,6 +55,21 @@ class Crash:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """What a cloud's scripts are drawn from."""
+
+    name: str
+    """Part of what a seed's randomness begins with."""
+    rows: Sequence[int]
+    """The rows of the fault catalogue that a run can reach; each seed has the next one for its theme."""
+    nemesis: Nemesis
+    machines: Sequence[str | None]
+    """Types that an order may ask for."""
+    pages: Sequence[tuple[int, int]]
+    """Machines on one page of the provider's list, and strangers among them."""
+
+
+@dataclass(frozen=True)
 class Script:
     """Everything one seed draws."""
 
@@ -68,7 +80,7 @@ class Script:
     latency_s: float
     budget_usd: Decimal | None
     page_items: int
-    """Pods on one page of the provider's list; small pages have ``strangers`` on them too."""
+    """Machines on one page of the provider's list; small pages have ``strangers`` on them too."""
     strangers: int
 
     @property
@@ -77,17 +89,17 @@ class Script:
         return any(fault.row == 33 for fault in self.faults)
 
 
-def script_of(seed: int) -> Script:
+def script_of(seed: int, stage: Stage) -> Script:
     """Draw everything from the seed."""
-    rng = random.Random(f"lastcall {seed}")
-    row = ROWS[seed % len(ROWS)]
-    orders = tuple(_order(number, row, rng) for number in range(rng.choice((1, 1, 2, 3))))
+    rng = random.Random(f"lastcall {stage.name}{seed}")
+    row = stage.rows[seed % len(stage.rows)]
+    orders = tuple(_order(number, row, rng, stage.machines) for number in range(rng.choice((1, 1, 2, 3))))
     budget = Decimal(rng.choice(("20", "30"))) if rng.random() < 0.5 else None
-    page_items, strangers = rng.choice(((1000, 0), (1000, 0), (1000, 2), (2, 2), (1, 2)))
+    page_items, strangers = rng.choice(stage.pages)
     return Script(
         seed,
         orders,
-        tuple(nemesis.draw(rng, row)),
+        tuple(stage.nemesis.draw(rng, row)),
         _crashes(row, rng),
         rng.choice((0.0, 0.02, 0.3)),
         budget,
@@ -96,7 +108,7 @@ def script_of(seed: int) -> Script:
     )
 
 
-def _order(number: int, row: int, rng: random.Random) -> Ordered:
+def _order(number: int, row: int, rng: random.Random, machines: Sequence[str | None]) -> Ordered:
     ends = rng.choice(("succeeded",) * 7 + ("failed", "hangs", "dies", "empty", "torn"))
     stop_at_s = round(rng.uniform(0, 240), 1) if rng.random() < 0.3 else None
     if number == 0:
@@ -111,7 +123,7 @@ def _order(number: int, row: int, rng: random.Random) -> Ordered:
         rng.uniform(0, 90),
         round(rng.uniform(10, 240), 1),
         ends,
-        rng.choice((None, GPU)),
+        rng.choice(machines),
         rng.choice((300, 600, 7200)) if ends != "hangs" else 300,
         stop_at_s,
     )

@@ -1,4 +1,4 @@
-"""Judges a run from outside: the platform's own books against the journal, after every event (faults.md 4)."""
+"""Judges a run from outside: the cloud's own books against the journal, after every event (faults.md 4)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ from messages.events import Event
 from messages.folder import RESULT
 from messages.ids import JobId
 from messages.machines import LaunchRequest
-from tests.emulators.runpod.podstate import Life
-from tests.simulation.runpod.house import RunPodHouse
+from tests.simulation.clouds.books import Lived
+from tests.simulation.clouds.house import CloudHouse
 from tests.support.journals import Append, Mortal
-from tests.support.runpod_sim import VOLUME
 
 BOUND_S: Final = 60.0
 """I1: a machine bills so long after its end is due, daemon up and everything answering."""
@@ -32,18 +31,11 @@ DEADLINE_S: Final = 30.0
 TICK_S: Final = 5.0
 SLOW_TICK_S: Final = 60.0
 """While there is no daemon."""
+PATIENCE_S: Final = 90.0
+"""What an end that can be seen may be booked late."""
 GUARD_S: Final = 300.0
-"""I1: by the timer in the pod alone."""
+"""I1: by the timer in the machine alone."""
 ROUND_USD: Final = Decimal("0.01")
-
-FALSE_YES: Final = (
-    "delete.404_then_visible",
-    "delete.ack_ignored",
-    "auth.switch_account",
-    "auth.narrow",
-    "pod.resurrect",
-)
-"""With these an end is answered like an accepted one, and the pod goes on."""
 
 
 class Violation(AssertionError):
@@ -67,7 +59,7 @@ class Known:
 class Auditor:
     """Sees every append and looks at the books; raises at the first thing that must not be."""
 
-    house: RunPodHouse
+    house: CloudHouse
     budget_usd: Decimal | None = None
     known: dict[str, Known] = field(default_factory=dict)
     reasons: dict[str, float] = field(default_factory=dict)
@@ -86,7 +78,7 @@ class Auditor:
     blind: list[tuple[float, float]] = field(default_factory=list)
     """The times it could not."""
     dead_since: float | None = None
-    """Since when there is no daemon: the timer in the pod is all there is."""
+    """Since when there is no daemon: the timer in the machine is all there is."""
     deaths: int = 0
     excess_allowed: bool = False
     """A price rose from outside: rule 6 does not hold to the cent."""
@@ -205,9 +197,7 @@ class Auditor:
                 one.ended_at = now
 
     def _gone(self, machine_id: str, now: float) -> None:
-        life = self._life(machine_id)
-        lies = self.house.platform.faults.hits["pod.resurrect"]  # no client can see through that one (row 28)
-        if life is not None and life.created_at is not None and life.ended_at is None and not lies:
+        if self.house.is_there(machine_id) and not any(self.house.faults.hits[name] for name in self.house.LIES):
             raise Violation(f"I3: {machine_id} is called gone and bills")
 
     def _money(self) -> None:
@@ -219,33 +209,50 @@ class Auditor:
 
     # --- the books
 
-    def _life(self, pod_id: str) -> Life | None:
-        return next((life for life in self.house.platform.history() if life.pod_id == pod_id), None)
-
     def look(self) -> None:
         """Compare the books with what is known."""
         self.looked += 1
         now = self.house.now()
-        self.house.platform.tick(now)
-        for life in self.house.platform.history():
+        self.house.tick()
+        lives = self.house.lives()
+        for life in lives:
             if life.foreign:
                 self._foreign(life)
                 continue
             one = self.known.get(life.name)
             if one is None or one.intended_at > life.asked_at + 0.001:
-                raise Violation(f"I7: pod {life.name} has no durable intent older than its create")
-            if life.created_at is not None and life.ended_at is None:
+                raise Violation(f"I7: machine {life.name} has no durable intent older than its create")
+            if life.exists_from is not None and life.ended_at is None:
                 self._bounded(life, one, now)
-        asked: dict[str, float] = {}
-        for life in self.house.platform.history():
-            if not life.foreign and asked.setdefault(life.name, life.asked_at) != life.asked_at:
-                raise Violation(f"I2: two creates were sent for {life.name}")
+        self._once(lives)
 
-    def _foreign(self, life: Life) -> None:
-        if life.ended_by == "account":
-            raise Violation(f"I4: the foreign pod {life.name} was ended by {life.how}")
+    def _once(self, lives: Sequence[Lived]) -> None:
+        """One intent, one create, and where creates are idempotent one machine."""
+        first: dict[str, Lived] = {}
+        for life in lives:
+            self._in_its_time(life)
+            if life.foreign or (before := first.setdefault(life.name, life)) is life:
+                continue
+            twins = self.house.TWINS
+            if twins is None:
+                if before.asked_at != life.asked_at:
+                    raise Violation(f"I2: two creates were sent for {life.name}")
+            elif not any(self.house.faults.hits[name] for name in twins):
+                raise Violation(f"I2: {life.name} is the name of {before.id} and of {life.id}")
 
-    def _bounded(self, life: Life, one: Known, now: float) -> None:
+    def _in_its_time(self, life: Lived) -> None:
+        """Where creates are idempotent none is made once its attempt is over: nobody would look for it."""
+        one = self.known.get(life.name)
+        if life.foreign or one is None or one.ended_at is None or self.house.TWINS is None:
+            return
+        if life.asked_at > one.ended_at and not any(self.house.faults.hits[name] for name in self.house.TWINS):
+            raise Violation(f"I2: {life.id} was made after the attempt of {life.name} was over")
+
+    def _foreign(self, life: Lived) -> None:
+        if life.ended_by_us:
+            raise Violation(f"I4: the foreign machine {life.name} was ended by {life.how}")
+
+    def _bounded(self, life: Lived, one: Known, now: float) -> None:
         self._guarded(life, one, now)
         if self.blind_since is not None:
             return
@@ -254,38 +261,37 @@ class Auditor:
             return
         since = max(due, self.seen_again)
         patience = BOUND_S + (AFTER_S if self.seen_again >= due else 0.0)
-        if one.adopted not in (None, life.pod_id) or one.ended_at is not None:
+        if one.adopted not in (None, life.id) or one.ended_at is not None:
             patience = max(patience, SURPLUS_S)
         if now - since > patience:
-            raise Violation(f"I1/I2: pod {life.pod_id} of {life.name} bills {now - since:.0f} s past its end")
+            raise Violation(f"I1/I2: machine {life.id} of {life.name} bills {now - since:.0f} s past its end")
 
-    def _guarded(self, life: Life, one: Known, now: float) -> None:
-        """With the daemon dead and nothing else wrong, the timer in the pod is the bound."""
-        if self.dead_since is None or not life.starts or self.house.platform.faults.shown() or life.stopped:
+    def _guarded(self, life: Lived, one: Known, now: float) -> None:
+        """With the daemon dead and nothing else wrong, the timer in the machine is the bound."""
+        if self.dead_since is None or not life.was_started or self.house.faults.shown() or life.paused:
             return
         due = max(one.request.soft_deadline.timestamp(), self.seen_again)
         if now - due > GUARD_S:
-            raise Violation(f"I1: pod {life.pod_id} bills {now - due:.0f} s past its deadline without the daemon")
+            raise Violation(f"I1: machine {life.id} bills {now - due:.0f} s past its deadline without the daemon")
 
-    def _due(self, life: Life, one: Known) -> float | None:
-        """Return when this pod should have been told to end, or ``None`` when nothing has come due yet."""
+    def _due(self, life: Lived, one: Known) -> float | None:
+        """Return when this machine should have been told to end, or ``None`` when nothing has come due yet."""
         now = self.house.now()
         if life.visible_at is None:
             return None
         found = [
             one.request.soft_deadline.timestamp() + DEADLINE_S,
-            self.reasons.get(life.pod_id),
+            self.reasons.get(life.id),
             self.stops.get(one.job_id),
             self._marked(one),
         ]
-        if one.adopted not in (None, life.pod_id) or one.ended_at is not None:
+        if one.adopted not in (None, life.id) or one.ended_at is not None:
             found.append(life.visible_at)
         due = min((at for at in found if at is not None), default=None)
         return None if due is None or due > now else max(due, life.visible_at)
 
     def _marked(self, one: Known) -> float | None:
-        volume = self.house.platform.volumes.get(VOLUME)
-        stat = volume.files.stat(f"{one.request.folder}/{RESULT}") if volume else None
+        stat = self.house.files.stat(f"{one.request.folder}/{RESULT}")
         return stat.mtime if stat else None
 
     # --- the end
@@ -294,46 +300,68 @@ class Auditor:
         """Judge the whole run once everything is over."""
         self.check()
         self.look()
-        for life in self.house.platform.history():
-            if not life.foreign and life.ended_by == "account" and life.ended_at is not None:
-                self._ended_for_a_reason(life.pod_id, life.ended_at)
-        for name, attempt in self.house.pods.started:
-            if self.house.pods.started.count((name, attempt)) > 1:
+        for life in self.house.lives():
+            if not life.foreign and life.ended_by_us and life.ended_at is not None:
+                self._ended_for_a_reason(life.id, life.ended_at)
+        for name, attempt in self.house.machines.started:
+            if self.house.machines.started.count((name, attempt)) > 1:
                 raise Violation(f"I5: the work of {name} began twice")
         if self.ledger.reserved_usd != 0:
             raise Violation(f"I6: ${self.ledger.reserved_usd} stay held after everything closed")
         self.billed(at_least=True)
 
-    def _ended_for_a_reason(self, pod_id: str, at: float) -> None:
-        since = self.reasons.get(pod_id)
+    def _ended_for_a_reason(self, machine_id: str, at: float) -> None:
+        since = self.reasons.get(machine_id)
         if since is None or since > at + 0.001:
-            raise Violation(f"I4: {pod_id} was told to end before a reason was journaled")
+            raise Violation(f"I4: {machine_id} was told to end before a reason was journaled")
 
     def billed(self, *, at_least: bool = False) -> None:
-        """I8: what was booked is what the platform bills for pods of ours.
+        """I8: what was booked is what the cloud bills for machines of ours.
 
-        Until the bill is read (``at_least``) an end that nobody could see is booked as of the first look that could,
-        and where the platform said yes to an end and did not mean it, as of that yes. A machine that was found late
-        is booked from when it was found.
+        Until the bill is read (``at_least``), or where the provider has none, an end that nobody could see is booked as
+        of the first look that could, and where the cloud said yes to an end and did not mean it, as of that yes. A
+        machine that was found late is booked from when it was found.
         """
-        now = self.house.now()
-        ours = {life.pod_id: life for life in self.house.platform.history() if not life.foreign}
-        bills: dict[str, Decimal] = dict.fromkeys(ours, Decimal(0))
-        for line in self.house.platform.bills():
-            if line.resource in ours:
-                bills[line.resource] += line.amount(now)
+        ours = {life.id: life for life in self.house.lives() if not life.foreign}
+        bills = {one: usd for one, usd in self.house.billed_usd().items() if one in ours}
         billed = sum(bills.values(), Decimal(0))
         booked, room = self.ledger.total_usd - self._without_bill(bills, ours), max(ROUND_USD, billed / 100)
-        if at_least and (
-            booked > billed or self.found_late or any(self.house.platform.faults.hits[name] for name in FALSE_YES)
+        has_bill = self.house.provider.training.has_bill
+        if (at_least or not has_bill) and (
+            self.found_late or any(self.house.faults.hits[name] for name in self.house.FALSE_YES)
         ):
             return
-        if abs(booked - billed) > room:
+        if at_least and booked > billed:
+            return
+        unseen = Decimal(0) if has_bill else sum((self._unseen_usd(life) for life in ours.values()), Decimal(0))
+        if not -room <= booked - billed <= room + unseen:
             raise Violation(f"I8: ${booked:.4f} booked, ${billed:.4f} billed")
 
-    def _without_bill(self, bills: Mapping[str, Decimal], ours: Mapping[str, Life]) -> Decimal:
-        """Return what is booked of jobs whose pods ended in the instant they were made: no bill will speak of them."""
-        paid = {self.known[ours[pod].name].job_id for pod, usd in bills.items() if usd and ours[pod].name in self.known}
+    def _unseen_usd(self, life: Lived) -> Decimal:
+        """Return what may be booked of a machine beside its bill.
+
+        That is the time in which nobody could see it, and before it billed, and the most its log can cost where no
+        marker says what it did.
+        """
+        one = self.known.get(life.name)
+        if one is None or life.ended_at is None:
+            return Decimal(0)
+        spans = [*self.blind, *([(self.blind_since, self.house.now())] if self.blind_since is not None else [])]
+        unseen_s = sum(max(0.0, b - max(life.ended_at, a)) for a, b in spans)
+        unseen_s += min(life.bills_from or life.ended_at, life.ended_at) - life.asked_at
+        lived_s = life.ended_at - life.asked_at
+        offer = one.request.offer
+        rate = offer.rate_usd_per_hour + offer.disk_usd_per_hour
+        log = (
+            offer.log.usd_max(lived_s + unseen_s + PATIENCE_S)
+            if offer.log and self._marked(one) is None
+            else Decimal(0)
+        )
+        return rate * Decimal(round(unseen_s + PATIENCE_S)) / 3600 + log
+
+    def _without_bill(self, bills: Mapping[str, Decimal], ours: Mapping[str, Lived]) -> Decimal:
+        """Return what is booked of jobs whose machines ended as they were made: no bill will speak of them."""
+        paid = {self.known[ours[one].name].job_id for one, usd in bills.items() if usd and ours[one].name in self.known}
         return sum((a.booked_usd for job_id, a in self.ledger.accounts.items() if job_id not in paid), Decimal(0))
 
     async def watch(self) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.simulation.runpod.auditor import Auditor
-from tests.simulation.runpod.house import RunPodHouse
-from tests.simulation.runpod.script import LONG_S, ROW_OF, Ordered, Script
+from tests.simulation.clouds.auditor import Auditor
+from tests.simulation.clouds.house import CloudHouse
+from tests.simulation.clouds.script import LONG_S, ROW_OF, Ordered, Script
 
 
 @dataclass
@@ -34,17 +34,17 @@ class Report:
 
 
 def report_of(
-    house: RunPodHouse, auditor: Auditor, script: Script, orders: Iterable[Ordered], row20: int, virtual_s: float
+    house: CloudHouse, auditor: Auditor, script: Script, orders: Iterable[Ordered], row20: int, virtual_s: float
 ) -> Report:
     """Return the report of a run that is over."""
-    asked = "\n".join(f"{a.at:.3f} {a.call} {a.caller} {a.id} {a.status}" for a in house.platform.asked)
+    asked = "\n".join(house.asked())
     digest = hashlib.sha256(("\n".join(auditor.trace) + asked).encode()).hexdigest()[:16]
     report = Report(script.seed, digest, virtual_s)
     for fault in script.faults:
         if fault.hits(house):
             report.rows[fault.row] += 1
             report.names[fault.name] += 1
-    began = {name.split("-")[2] for name, _ in house.pods.started}
+    began = {name.split("-")[2] for name, _ in house.machines.started}
     for order in orders:
         row = ROW_OF.get(order.ends)
         if row and auditor.tail_of(order.command) in began:
@@ -60,13 +60,13 @@ def report_of(
     return report
 
 
-def orphan_ages(house: RunPodHouse, auditor: Auditor) -> list[float]:
+def orphan_ages(house: CloudHouse, auditor: Auditor) -> list[float]:
     """Return how long machines that nobody owned went on after they were visible and the daemon could see them."""
     ages = []
-    for life in house.platform.history():
+    for life in house.lives():
         one = auditor.known.get(life.name)
-        if one is None or life.created_at is None or life.ended_at is None or life.visible_at is None:
+        if one is None or life.exists_from is None or life.ended_at is None or life.visible_at is None:
             continue
-        if one.adopted not in (None, life.pod_id) or (one.ended_at and life.created_at > one.ended_at):
+        if one.adopted not in (None, life.id) or (one.ended_at and life.exists_from > one.ended_at):
             ages.append(round(auditor.seeing_s(life.visible_at, life.ended_at), 3))
     return ages

@@ -20,14 +20,13 @@ from messages.errors import Refusal
 from messages.ids import CommandId, JobId
 from messages.jobs import JobState, Outcome
 from providers.interface import ProviderError
-from tests.emulators.runpod.settings import Settings
-from tests.simulation.runpod import nemesis
-from tests.simulation.runpod.auditor import Auditor, Tapped, Violation
-from tests.simulation.runpod.house import RunPodHouse, simulate
-from tests.simulation.runpod.nemesis import Fault
-from tests.simulation.runpod.pods import Work
-from tests.simulation.runpod.report import Report, report_of
-from tests.simulation.runpod.script import NATURAL, Crash, Ordered, Script, script_of
+from tests.simulation.clouds.auditor import Auditor, Tapped, Violation
+from tests.simulation.clouds.cloud import Cloud
+from tests.simulation.clouds.house import CloudHouse, simulate
+from tests.simulation.clouds.machines import Work
+from tests.simulation.clouds.nemesis import Fault
+from tests.simulation.clouds.report import Report, report_of
+from tests.simulation.clouds.script import NATURAL, Crash, Ordered, Script, script_of
 from tests.support.node import ARTIFACTS, ASK_S
 
 LIVE_S: Final = 300.0
@@ -35,29 +34,26 @@ LIVE_S: Final = 300.0
 ENDLESS_S: Final = 4 * 3600.0
 """No run takes longer than this after its faults, whatever was drawn."""
 LOOK_S: Final = 5.0
-BILL_S: Final = 26 * 3600.0
-"""When the provider's bill is whole, also for machines too short-lived for a line of their own."""
+QUIET_MORE_S: Final = 10.0
+"""Beside the provider's quiet time, before a create without an answer is called never seen."""
 RUNS_AT_LAST_S: Final = 200.0
-"""A fault that waits for a running pod of ours strikes then, if there is none."""
-LOG_BYTES_MAX: Final = 9 << 20
-"""What one look at a console may give (fault 33): the bound of a snapshot and its last piece."""
-
-SMALL_PAGE: Final = 10
-WIDE: Final = {"minute": 600, "hour": 30_000, "day": 500_000}
-"""Calls where pages are small: with the usual quota so many pages would hold launches back for ever, rightly."""
+"""A fault that waits for a running machine of ours strikes then, if there is none."""
 
 Keep = Callable[["Run"], None]
 
 
 def run(
-    seed: int, mutant: Callable[[], AbstractContextManager[Any]] = nullcontext, keep: Keep = lambda _: None
+    cloud: Cloud,
+    seed: int,
+    mutant: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    keep: Keep = lambda _: None,
 ) -> Report:
     """Run one seed to its end and judge it. Raises Violation. ``keep`` gets the run before it begins."""
-    script = script_of(seed)
+    script = script_of(seed, cloud.stage)
     wrong: Violation
     try:
-        with mutant(), patch("providers.runpod.listing.PAGE_ITEMS", script.page_items):
-            report = _run(script, keep)
+        with mutant(), patch(cloud.page_items, script.page_items):
+            report = _run(cloud, script, keep)
     except* Violation as several:
         wrong = next(_leaves(several))
     else:
@@ -73,7 +69,7 @@ def _leaves(group: BaseExceptionGroup[Violation]) -> Iterator[Violation]:
             yield one
 
 
-def _run(script: Script, keep: Keep) -> Report:
+def _run(cloud: Cloud, script: Script, keep: Keep) -> Report:
     by_job = {str(JobId.derived(order.command).tail): order for order in script.orders}
 
     def works(name: str, attempt: int) -> Work:
@@ -82,21 +78,27 @@ def _run(script: Script, keep: Keep) -> Report:
 
     settings = {"budgets": {"total_usd": str(script.budget_usd)}} if script.budget_usd else None
 
-    async def story(house: RunPodHouse) -> Report:
-        one = Run(house, script)
+    async def story(house: CloudHouse) -> Report:
+        one = Run(cloud, house, script)
         keep(one)
         return await one.go()
 
-    emulated = Settings() if script.page_items > SMALL_PAGE else Settings(quotas=WIDE)
     return simulate(
-        story, seed=script.seed, works=works, latency_s=script.latency_s, settings=settings, emulated=emulated
+        cloud.house,
+        story,
+        seed=script.seed,
+        works=works,
+        latency_s=script.latency_s,
+        settings=settings,
+        **cloud.kit(script),
     )
 
 
 class Run:
     """One run under way."""
 
-    def __init__(self, house: RunPodHouse, script: Script) -> None:
+    def __init__(self, cloud: Cloud, house: CloudHouse, script: Script) -> None:
+        self.cloud = cloud
         self.house = house
         self.script = script
         self.auditor = Auditor(house, script.budget_usd)
@@ -110,6 +112,7 @@ class Run:
         self.alive = asyncio.Event()
         """Whether the daemon is up."""
         self._armed: list[Fault] = []
+        self._quiet_s = house.provider.training.timings.quiet_s + QUIET_MORE_S
 
     async def go(self) -> Report:
         """Chaos, healing, the end, the judgement, and then the bill."""
@@ -136,17 +139,14 @@ class Run:
         return report_of(house, self.auditor, script, self.jobs.values(), self.row20, self.virtual_s)
 
     def _populate(self) -> None:
-        """Put somebody else's pods into the account, so that lists have more than one page."""
+        """Put somebody else's machines into the account, so that lists have more than one page."""
         if self.script.strangers:
-            faults, now = self.house.platform.faults, self.house.now()
-            faults.arm_json({"foreign_pods": [f"stranger-{n}" for n in range(self.script.strangers)]}, now)
-            self.house.platform.tick(now)
-            faults.arm_json({"foreign_pods": None}, now)
+            self.cloud.populate(self.house, self.script.strangers)
 
     async def _billed(self) -> None:
         """Let a day pass without the daemon, then read the bill as it does: the books must say what the bill says."""
         await self.house.stop()
-        await self.house.clock.sleep(BILL_S)
+        await self.house.clock.sleep(self.cloud.bill_s)
         await self.house.start(wrap=lambda inner: Tapped(inner, self.auditor))
         node = self.house.node
         training = self.house.provider.training
@@ -256,7 +256,7 @@ class Run:
                         after[one.adopted] = chunk.position
                 except ProviderError:
                     continue
-                if taken > LOG_BYTES_MAX:
+                if taken > self.cloud.log_bytes_max:
                     self.auditor.wrong = Violation(f"I14: one look at a console gave {taken} bytes")
 
     # --- faults
@@ -267,13 +267,13 @@ class Run:
             for fault in self.script.faults:
                 tasks.create_task(self._fault(fault))
         self.house.heal()
-        nemesis.pay(self.house)
+        self.cloud.stage.nemesis.pay(self.house)
 
     async def _fault(self, fault: Fault) -> None:
         clock = self.house.clock
         if fault.when in ("running", "late"):
             give_up = clock.monotonic() + RUNS_AT_LAST_S
-            while not self._running() and clock.monotonic() < give_up:
+            while not self.house.at_work() and clock.monotonic() < give_up:
                 await clock.sleep(1)
         await clock.sleep(fault.at_s)
         self._armed.append(fault)
@@ -285,14 +285,10 @@ class Run:
         fault.disarm(self.house)
         self._see()
 
-    def _running(self) -> bool:
-        alive = self.house.platform.alive(self.house.now())
-        return any(not pod.foreign and pod.status == "RUNNING" for pod in alive)
-
     # --- the end
 
     async def _settled(self) -> None:
-        """Wait until every job is closed and no pod of ours is left; what is due must be over in time."""
+        """Wait until every job is closed and no machine of ours is left; what is due must be over in time."""
         house = self.house
         healed = house.now()
         await self.alive.wait()
@@ -300,13 +296,13 @@ class Run:
             await self.alive.wait()
             open_jobs = [j for j in [await house.job(job_id) for job_id in self.jobs] if j.closed is None]
             booked = self.auditor.ledger.settled.issuperset(self.jobs) and not self.auditor.ledger.open
-            coming = self.auditor.unsettled or any(life.created_at is None for life in house.platform.history())
+            coming = self.auditor.unsettled or any(life.exists_from is None for life in house.lives())
             if not open_jobs and house.billing() == 0 and booked and not coming and not self.tap.died.is_set():
                 return
             for job in open_jobs:
                 self._in_time(job, healed)
             if not open_jobs and not coming and house.now() - max(healed, self.auditor.seen_again) > LIVE_S + 600:
-                raise Violation("I11: pods are left or nothing is booked though every job is closed")
+                raise Violation("I11: machines are left or nothing is booked though every job is closed")
             if house.now() - max(healed, self.auditor.seen_again) > ENDLESS_S:
                 raise Violation(f"I11: open after {ENDLESS_S:.0f} s: {[(j.id, j.phase) for j in open_jobs]}")
             await house.clock.sleep(LOOK_S)
@@ -319,7 +315,7 @@ class Run:
             return
         since = self.due.setdefault(job.id, self.house.now())
         since = max(since, healed, self.auditor.seen_again)
-        quiet_s = 190.0 if attempt is not None and attempt.ambiguous and not attempt.machine else 0.0
+        quiet_s = self._quiet_s if attempt is not None and attempt.ambiguous and not attempt.machine else 0.0
         if self.house.now() - since > LIVE_S + quiet_s:
             raise Violation(f"I11: {job.id} is due and {job.phase} {self.house.now() - since:.0f} s after healing")
 
@@ -335,7 +331,8 @@ class Run:
         """A healthy job that nothing harmed ends as its own work does: blindness kills and repeats nothing."""
         faults = self.script.faults
         harmless = all(fault.harmless for fault in faults)
-        refusing = any(fault.row in (8, 9) for fault in faults)  # such a key rents nothing, and says so
+        # Such a key rents nothing, and says so.
+        refusing = any(fault.row in self.cloud.stage.nemesis.refusing for fault in faults)
         for job_id, order in self.jobs.items():
             job = await self.house.job(job_id)
             if job.closed is None:
@@ -353,6 +350,8 @@ class Run:
                 and not any(attempt.machine for attempt in job.attempts)
             ):
                 continue
+            if order.ends == "dies" and outcome is Outcome.TIMED_OUT and self.auditor.deaths:
+                continue  # its deadline had passed when somebody could look again
             if outcome is not NATURAL[order.ends]:
                 raise Violation(
                     f"I4: {job_id} ended {outcome} ({job.closed.code}: {job.closed.detail}), not as its work"

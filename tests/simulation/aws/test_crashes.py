@@ -1,0 +1,14 @@
+"""A crash at any commit of a job on AWS changes nothing of its end (rule 10, fault 43)."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.aws.house import AwsHouse
+from tests.simulation.clouds.crashes import crash_everywhere
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["answered", "answer-lost"])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_crash_at_any_append_changes_nothing_of_the_end(after: bool, lost: bool) -> None:
+    crash_everywhere(AwsHouse, after=after, lost=lost)
