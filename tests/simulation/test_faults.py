@@ -22,7 +22,7 @@ from messages.events import AlarmRaised, Settled
 from messages.jobs import JobState, Outcome
 from messages.machines import MachineName
 from providers.fake.scripts import Script
-from providers.interface import Ambiguous, NoCapacity, ProviderError, Refused, Unavailable
+from providers.interface import Ambiguous, Denied, NoCapacity, ProviderError, Refused, Unavailable
 from tests.support.journals import Append, Through
 from tests.support.node import ANA, ASK_S, BEN, KEY, NodeKit, good, virtually
 
@@ -102,7 +102,12 @@ def test_a_surplus_twin_is_ended_and_the_job_goes_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "expected"), [(NoCapacity("none"), Outcome.NO_CAPACITY), (Refused("no"), Outcome.REFUSED)]
+    ("error", "expected"),
+    [
+        (NoCapacity("none"), Outcome.NO_CAPACITY),
+        (Denied("not with this key"), Outcome.REFUSED),
+        (Refused("no"), Outcome.REFUSED),
+    ],
 )
 def test_a_walk_over_refusing_offers_ends_and_costs_nothing(error: ProviderError, expected: Outcome) -> None:
     """Fault 11."""
@@ -120,9 +125,10 @@ def test_a_walk_over_refusing_offers_ends_and_costs_nothing(error: ProviderError
     virtually(story)
 
 
-def test_the_next_offer_is_tried_when_the_first_has_no_machine() -> None:
+@pytest.mark.parametrize("error", [NoCapacity("none"), Denied("not there with this key")])
+def test_the_next_offer_is_tried_when_the_first_is_not_to_be_had(error: ProviderError) -> None:
     async def story(house: NodeKit) -> None:
-        house.cloud.faults.fail_next("launch", error=NoCapacity("none"))
+        house.cloud.faults.fail_next("launch", error=error)
         job = await house.closed(await house.train())
         assert outcome(job) is Outcome.SUCCEEDED
         assert [a.request.offer.place for a in job.attempts if a.request] == ["here", "there"]

@@ -20,6 +20,9 @@ REACHED_MIN = 0.75
 REPEATED = (1, 5)
 CHECKOUT = Path(__file__).parents[3]
 
+pytestmark = pytest.mark.no_cover
+"""What only chance reaches is not tested: coverage is counted without the seeds."""
+
 
 @pytest.fixture
 def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -35,10 +38,12 @@ def test_whatever_goes_wrong_the_rules_hold_and_most_rows_are_reached(chunk: int
     rows: Counter[int] = Counter()
     for seed in range(chunk, SEEDS, CHUNKS):
         rows.update(run(seed).rows)
-    (together / f"{chunk}.json").write_text(json.dumps(rows))
+    draft = together / f"{chunk}.new"
+    draft.write_text(json.dumps(rows))
+    draft.replace(together / f"{chunk}.json")  # whole or not at all: another worker may be the one that counts
     done = sorted(together.glob("*.json"))
     if len(done) == CHUNKS:  # the last one counts for all
-        reached = {row for part in done for row in json.loads(part.read_text() or "{}")}
+        reached = {row for part in done for row in json.loads(part.read_text())}
         assert len(reached) >= REACHED_MIN * len(AWS.stage.rows), sorted(reached, key=int)
 
 

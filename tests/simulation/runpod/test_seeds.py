@@ -15,12 +15,15 @@ from tests.simulation.runpod.cloud import RUNPOD, run
 
 SEEDS = 341
 """Eleven rounds of the rows."""
-CHUNKS = 20
+CHUNKS = 62
 REACHED_MIN = 10
 REGRESSIONS = (201, 618, 846, 988, 1141, 1676, 2098, 3044, 4426)
 """Seeds that found something once. What an earlier draw found has a test of its own at its lowest level."""
 REPEATED = (3, 20, 47)
 CHECKOUT = Path(__file__).parents[3]
+
+pytestmark = pytest.mark.no_cover
+"""What only chance reaches is not tested: coverage is counted without the seeds, which then take half the time."""
 
 
 @pytest.fixture
@@ -37,12 +40,14 @@ def test_whatever_goes_wrong_the_rules_hold_and_every_row_is_reached(chunk: int,
     rows: Counter[int] = Counter()
     for seed in range(chunk, SEEDS, CHUNKS):
         rows.update(run(seed).rows)
-    (together / f"{chunk}.json").write_text(json.dumps(rows))
+    draft = together / f"{chunk}.new"
+    draft.write_text(json.dumps(rows))
+    draft.replace(together / f"{chunk}.json")  # whole or not at all: another worker may be the one that counts
     done = sorted(together.glob("*.json"))
     if len(done) == CHUNKS:  # the last one counts for all
         total: Counter[str] = Counter()
         for part in done:
-            total.update(json.loads(part.read_text() or "{}"))
+            total.update(json.loads(part.read_text()))
         assert {row: total[str(row)] for row in RUNPOD.stage.rows if total[str(row)] < REACHED_MIN} == {}
 
 

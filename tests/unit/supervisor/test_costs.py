@@ -56,3 +56,8 @@ def test_a_log_that_nobody_counted_costs_the_most_it_can_have() -> None:
 def test_a_machine_that_never_began_has_no_log() -> None:
     told = story().after(600).stop()
     assert cost(ended(told), told) == 0
+
+
+def test_an_attempt_that_was_never_intended_costs_nothing() -> None:
+    told = Story(plan((PRICED,))).reserved()
+    assert told.attempt.accrued_usd(told.now) == 0
