@@ -83,9 +83,6 @@ def of_json(call: str, document: Any, account: str, region: str) -> Right:
     if service == "budgets":
         arn = f"arn:aws:budgets::{account}:budget/{Budgets.name_of(document)}"
         return Right(f"budgets:{RIGHTS.get(operation, operation)}", arn)
-    if service == "servicequotas":
-        quota = f"{document.get('ServiceCode')}/{document.get('QuotaCode')}"
-        return Right(f"servicequotas:{operation}", f"arn:aws:servicequotas:{region}:{account}:{quota}")
     return Right(f"{service}:{operation}", "*", {"aws:RequestedRegion": region})
 
 

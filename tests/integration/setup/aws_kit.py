@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from moto.kms.models import kms_backends
+from pydantic import SecretStr
 
 from actors.runtime.clock import SystemEntropy
 from lastcall.config.load import load
@@ -18,6 +19,7 @@ from lastcall.setup.ground import Ground
 from lastcall.setup.steps import Report
 from providers.aws.policies import policy
 from providers.aws.resources.wanted import Wanted
+from providers.aws.settings import Keys
 from tests.emulators.aws.core import Ec2Core
 from tests.emulators.aws.moto_side import MotoSide
 from tests.emulators.aws.settings import ACCOUNT, EVERYTHING, MAIN_KEY, MAIN_SECRET, Account, Key, Settings
@@ -27,6 +29,8 @@ from tests.support.aws_sim import AwsTransport
 from tests.support.providers.clocks import ManualClock
 
 ADDRESS = "http://localhost:4566"
+ALL = {"*": ADDRESS}
+KEYS = Keys(access_key=MAIN_KEY, secret_key=SecretStr(MAIN_SECRET))
 REGION = "eu-central-1"
 BUCKET = f"lastcall-{ACCOUNT}-{REGION}"
 EMAIL = "ana@example.com"

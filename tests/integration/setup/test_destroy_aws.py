@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 from moto.iam.models import iam_backends
 from moto.logs.models import logs_backends
-from moto.s3.models import s3_backends
+from moto.s3.models import S3Backend, s3_backends
 
 from lastcall.setup.aws import AwsWishes
+from providers.aws.client import Call, Client
+from providers.aws.settings import AwsSettings
 from tests.emulators.aws.settings import ACCOUNT
-from tests.integration.setup.aws_kit import BUCKET, DESTROY, REGION, AwsBench, setup_rights
+from tests.integration.setup.aws_kit import ALL, BUCKET, DESTROY, KEYS, REGION, AwsBench, setup_rights
 from tests.integration.setup.kit import Someone, states, step
 
 LOGS = f"{BUCKET}-logs"
@@ -70,6 +72,28 @@ async def test_data_goes_with_its_old_versions_when_its_bucket_is_typed(aws: Aws
     assert buckets() == set()
     assert "objects and versions" in step(report, "bucket").detail
     assert aws.written() == {"region": REGION}
+
+
+async def test_parts_of_an_upload_that_was_never_finished_go_too(aws: AwsBench) -> None:
+    await aws.set_up()
+    client = Client(aws.transport, aws.clock, AwsSettings(region=REGION, bucket=BUCKET, keys=KEYS, endpoints=ALL))
+    named = {"Bucket": BUCKET, "Key": "datasets/big"}
+    begun = await client.read(Call("s3", "CreateMultipartUpload", named), "to begin an upload")
+    part = {**named, "UploadId": begun["UploadId"], "PartNumber": 1, "Body": b"x"}
+    await client.exchange(Call("s3", "UploadPart", part))
+    report = await aws.set_up(typing(), DESTROY)
+    assert report.exit_code == 0, report.steps
+    assert aws.core.calls["s3.AbortMultipartUpload"] == 1
+    assert buckets() == set()
+
+
+async def test_what_s3_does_not_delete_is_named(aws: AwsBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    await aws.set_up()
+    keep_data()
+    monkeypatch.setattr(S3Backend, "delete_objects", lambda self, bucket, objects, bypass: ([], ["datasets/a"]))
+    report = await aws.set_up(typing(), DESTROY)
+    assert "does not delete datasets/a" in step(report, "bucket").detail
+    assert BUCKET in buckets()
 
 
 async def test_who_does_not_agree_has_nothing_removed(aws: AwsBench) -> None:

@@ -152,6 +152,15 @@ async def test_a_missing_right_is_named_with_the_statement_that_grants_it(aws: A
         assert re.search(rf"{sid}[A-Za-z, ]* of the daemon policy", f"{found.detail} {found.fix}"), (sid, found)
 
 
+async def test_services_that_do_not_answer_are_told_as_that(aws: AwsBench) -> None:
+    await aws.set_up()
+    aws.arm("outage", "503", on=("iam.*", "servicequotas.*", "ec2.RunInstances"))
+    found = wrong(await doctor(aws))
+    silent = ("machine role", "profile", "daemon role", "function role", "launch", "quotas")
+    assert {found[name].verdict for name in silent} == {"warn"}
+    assert {found[name].fix for name in ("machine role", "launch", "quotas")} == {"try again"}
+
+
 async def test_quotas_that_allow_nothing_are_told(tmp_path: Any) -> None:
     none = AwsBench(tmp_path, on_demand_vcpus={"Standard": 0, "G": 0, "P": 0})
     found = wrong(await doctor(none))["quotas"]

@@ -18,18 +18,17 @@ from moto import settings as moto_settings
 from moto.iam.models import iam_backends
 from moto.logs.models import logs_backends
 from moto.s3.models import s3_backends
-from pydantic import SecretStr
 
 from providers.aws.client import Call, Client
 from providers.aws.policies import policy_text
 from providers.aws.problems import Class
-from providers.aws.settings import AwsSettings, Keys
+from providers.aws.settings import AwsSettings
 from providers.transport import HttpRequest
 from tests.emulators.aws.moto_side import TRUST
 from tests.emulators.aws.policy import allowed
-from tests.emulators.aws.settings import ACCOUNT, MAIN_KEY, MAIN_SECRET
+from tests.emulators.aws.settings import ACCOUNT
 from tests.emulators.aws.state import SpotRequest
-from tests.integration.setup.aws_kit import ADDRESS, BUCKET, REGION, AwsBench, rights_of
+from tests.integration.setup.aws_kit import ALL, BUCKET, KEYS, REGION, AwsBench, rights_of
 
 ELSEWHERE = "us-east-1"
 OTHER_BUCKET = "somebody-elses"
@@ -167,7 +166,7 @@ ROWS = [
         "daemon",
         "CheckQuotas",
         Try("service-quotas", "GetServiceQuota", QUOTA),
-        Try("service-quotas", "GetServiceQuota", {**QUOTA, "ServiceCode": "vpc"}),
+        Try("service-quotas", "ListServiceQuotas", {"ServiceCode": "ec2"}),
     ),
     Row("instance", "ReadWhatJobsNeed", s3("GetObject", "datasets/a"), s3("GetObject", "models/a")),
     Row("instance", "WriteJobFolders", s3("PutObject", "jobs/a"), s3("PutObject", "datasets/a")),
@@ -231,8 +230,7 @@ class House:
 
     async def status(self, one: Try, *, by_moto: bool = False) -> tuple[int, Class | None]:
         """Make a call and return its status, and what is wrong with it."""
-        keys = Keys(access_key=MAIN_KEY, secret_key=SecretStr(MAIN_SECRET))
-        told = AwsSettings(region=one.region, bucket=BUCKET, keys=keys, endpoints={"*": ADDRESS})
+        told = AwsSettings(region=one.region, bucket=BUCKET, keys=KEYS, endpoints=ALL)
         client = Client(self.bench.transport, self.bench.clock, told)
         parameters = json.loads(json.dumps(dict(one.parameters), default=lambda raw: raw.decode()))
         parameters = _filled(parameters, self.ids)
@@ -346,10 +344,8 @@ async def guarded(tmp_path: Path) -> AwsBench:
 
 
 async def put(bench: AwsBench, **headers: str) -> int:
-    keys = Keys(access_key=MAIN_KEY, secret_key=SecretStr(MAIN_SECRET))
-    client = Client(
-        bench.transport, bench.clock, AwsSettings(region=REGION, bucket=BUCKET, keys=keys, endpoints={"*": ADDRESS})
-    )
+    told = AwsSettings(region=REGION, bucket=BUCKET, keys=KEYS, endpoints=ALL)
+    client = Client(bench.transport, bench.clock, told)
     asked = {"Bucket": BUCKET, "Key": "by/another", "Body": b"x", **headers}
     return (await client.exchange(Call("s3", "PutObject", asked))).problem.status
 

@@ -9,17 +9,25 @@ from typing import Any
 import pytest
 from moto.iam.models import iam_backends
 from moto.logs.models import logs_backends
-from moto.s3.models import s3_backends
+from moto.s3.models import S3Backend, s3_backends
 
 from lastcall.config.problems import ConfigError
-from lastcall.setup.aws import AwsWishes
+from lastcall.setup.aws import AwsWishes, storage_advice
+from providers.aws.client import Client
 from providers.aws.policies import RIGHTS
-from tests.emulators.aws.network import EVERYWHERE, Group, vpc_id
+from providers.aws.resources.buckets import DataBucket
+from providers.aws.settings import AwsSettings
+from providers.interface import NotFound, ProviderError, Refused, Unavailable
+from providers.s3.errors import ClockWrong, Denied, KeyWrong, RegionWrong
+from tests.emulators.aws.asked import Call
+from tests.emulators.aws.network import EVERYWHERE, Group, subnet_id, vpc_id
 from tests.emulators.aws.settings import ACCOUNT, OTHER_ACCOUNT
 from tests.integration.setup.aws_kit import (
+    ALL,
     BUCKET,
     DRY,
     EMAIL,
+    KEYS,
     REGION,
     AwsBench,
     setup_rights,
@@ -142,6 +150,10 @@ def let_in(aws: AwsBench) -> None:
     group.inbound.append({"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]})
 
 
+def give_role(*roles: str) -> None:
+    iam().get_instance_profile("lastcall-machine").roles = [iam().get_role(role) for role in roles]
+
+
 def raise_alarm(aws: AwsBench) -> None:
     named = {"AccountId": ACCOUNT, "BudgetName": f"{BUCKET}-alarm"}
     found = aws.core.budgets.answer(ACCOUNT, "DescribeBudget", named)["Budget"]
@@ -164,10 +176,8 @@ DRIFTS: dict[str, tuple[str, Callable[[AwsBench], object]]] = {
     "policy of the log": ("access log", lambda aws: setattr(bucket_of(LOGS), "policy", None)),
     "trust": ("daemon role", loosen_trust),
     "rights": ("machine role", widen_rights),
-    "profile": (
-        "profile",
-        lambda aws: iam().remove_role_from_instance_profile("lastcall-machine", "lastcall-machine"),
-    ),
+    "another role": ("profile", lambda aws: give_role("lastcall-daemon")),
+    "no role": ("profile", lambda aws: give_role()),
     "inbound": ("security group", let_in),
     "retention": (
         "log group",
@@ -415,3 +425,59 @@ async def test_the_key_is_looked_at_and_used(aws: AwsBench) -> None:
     assert "UseTheKeyForDisks" in iam().get_role_policy("lastcall-daemon", "lastcall")[1]
     second = await aws.set_up(kms_key="alias/lastcall")
     assert {states(second)[name] for name in NAMES} == {"unchanged"}
+
+
+# ------------------------------------------------------------------------------------------------ networks
+
+
+async def test_the_group_is_made_in_the_network_of_the_subnet(aws: AwsBench) -> None:
+    wrong = await aws.set_up(subnet="subnet-0123456789abcdef0")
+    assert "check aws.subnet" in step(wrong, "security group").detail
+    assert aws.changes() == {}
+    right = await aws.set_up(subnet=subnet_id(ACCOUNT, f"{REGION}a"))
+    assert right.exit_code == 0, right.steps
+
+
+async def test_a_region_without_a_default_network_asks_for_a_subnet(
+    aws: AwsBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    none = Call(lambda asked: {"Vpcs": []}, ("VpcIds", "Filters"))
+    monkeypatch.setattr(aws.core, "_ec2", {**aws.core._ec2, "DescribeVpcs": none})
+    report = await aws.set_up()
+    assert "has no default network in this account: set aws.subnet" in step(report, "security group").detail
+
+
+# ------------------------------------------------------------------------------------------------ what never settles
+
+
+async def test_what_does_not_become_as_wanted_is_told_and_not_waited_for_for_ever(
+    aws: AwsBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(S3Backend, "put_bucket_versioning", lambda *_: None)
+    report = await aws.set_up()
+    found = step(report, "bucket")
+    assert (found.state, "is still not as wanted: versioning is off" in found.detail) == ("failed", True), found
+    assert not aws.file.exists()
+
+
+async def test_a_name_that_another_account_takes_meanwhile_is_named(aws: AwsBench) -> None:
+    """A look says absent; the create says that somebody has it."""
+    await make_bucket(aws, OTHER_ACCOUNT)
+    client = Client(aws.transport, aws.clock, AwsSettings(region=REGION, bucket=BUCKET, keys=KEYS, endpoints=ALL))
+    with pytest.raises(Refused, match="names are the world's: choose another"):
+        await DataBucket(client, aws.wanted()).create()
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (Denied("x"), "s3:PutObject, s3:GetObject, s3:DeleteObject, which statements"),
+        (KeyWrong("x"), "renew the access key"),
+        (ClockWrong("x"), "set this computer's clock"),
+        (RegionWrong("x"), "set aws.region"),
+        (NotFound("x"), "lastcall setup aws makes the bucket"),
+        (Unavailable("x"), "try again"),
+    ],
+)
+def test_what_the_storage_says_no_to_has_its_advice(error: ProviderError, words: str) -> None:
+    assert words in storage_advice(error)

@@ -81,6 +81,26 @@ def test_nobody_gets_all_rights_of_a_service() -> None:
             assert not [action for action in actions if "*" in action], (part, statement["Sid"])
 
 
+@pytest.mark.parametrize(
+    "action",
+    [
+        "sts:GetCallerIdentity",
+        "pricing:GetProducts",
+        "ce:GetCostAndUsage",
+        "servicequotas:GetServiceQuota",
+        "ec2:DescribeInstances",
+        "ec2:DescribeSecurityGroups",
+        "ec2:DescribeVpcs",
+    ],
+)
+def test_what_cannot_be_granted_for_single_resources_is_granted_for_all(action: str) -> None:
+    """An ARN would grant nothing at all ("Service Authorization Reference", no resource types)."""
+    for part in RIGHTS:
+        for statement in json.loads(policy_text(part))["Statement"]:
+            if action in statement["Action"]:
+                assert statement["Resource"] == "*", (part, statement["Sid"])
+
+
 def test_a_role_fits_into_what_iam_takes() -> None:
     """An inline policy of a role has 10,240 characters at most, spaces not counted ("IAM quotas")."""
     long = told(bucket="b" * 58, instance_profile="p" * 50, log_group="/" + "g" * 100, kms_key="arn:" + "k" * 70)
