@@ -140,7 +140,7 @@ class Lists(ABC, Generic[T]):
         )
         if whole:
             self._known = frozenset(machine.id for machine in machines)
-            self._before = Earlier(began=began, shown=listing.shown)
+            self._before = Earlier(began=began, shown=listing.shown) if walk.paged else None
         return listing
 
     @abstractmethod

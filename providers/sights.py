@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 from messages.machines import Machine
 from providers.interface import ProviderClock
@@ -21,11 +22,14 @@ OURS: Final = "lc1-"
 """How the names of machines begin that Lastcall launched."""
 
 
-class _Known(NamedTuple):
+@dataclass(slots=True)
+class _Known:
     first_seen: datetime
-    ours: bool
-    uptime_s: float | None
-    ended: bool
+    ours: bool = False
+    uptime_s: float | None = None
+    ended: bool = False
+    listing: int = 0
+    """Number of the last listing that showed it."""
 
 
 class Sights:
@@ -34,46 +38,49 @@ class Sights:
     def __init__(self, clock: ProviderClock) -> None:
         self._clock = clock
         self._known: dict[str, _Known] = {}
+        self._listings = 0
         self.exits: deque[str] = deque(maxlen=EXITS_MAX)
         """Ids of our machines that ended, in the order it was seen."""
 
     def first_seen(self, machine_id: str) -> datetime:
         """Return when a machine was first seen, which is now for an unknown one."""
         known = self._known.get(machine_id)
-        if known is None:
-            known = self._keep(machine_id, _Known(self._clock.now(), ours=False, uptime_s=None, ended=False))
-        return known.first_seen
+        return known.first_seen if known is not None else self._keep(machine_id, ours=False).first_seen
 
     def launched(self, machine_id: str) -> datetime:
         """Remember a machine of ours from its create answer on."""
-        return self._keep(machine_id, _Known(self._clock.now(), ours=True, uptime_s=None, ended=False)).first_seen
+        self._known.pop(machine_id, None)
+        return self._keep(machine_id, ours=True).first_seen
 
     def listed(self, machines: Iterable[Machine]) -> None:
         """Compare a complete listing with what was known, and note which of ours ended.
 
         A container that began anew has ended before: its uptime fell (fact sheet 2.1).
         """
-        present: dict[str, None] = {}
+        self._listings += 1
         for machine in machines:
-            present[machine.id] = None
-            before = self._known.get(machine.id)
-            fell = before is not None and _fell(before.uptime_s, machine.uptime_s)
-            if fell and machine.name.startswith(OURS):
+            known = self._known.get(machine.id) or self._keep(machine.id, ours=False)
+            known.ours, uptime_s = machine.name.startswith(OURS), machine.uptime_s
+            if known.ours and _fell(known.uptime_s, uptime_s):
                 self.exits.append(machine.id)
-            first_seen = before.first_seen if before else self._clock.now()
-            kept = machine.uptime_s if machine.uptime_s is not None else before.uptime_s if before else None
-            self._keep(machine.id, _Known(first_seen, machine.name.startswith(OURS), kept, ended=False))
+            known.uptime_s = uptime_s if uptime_s is not None else known.uptime_s
+            known.ended, known.listing = False, self._listings
         for machine_id, known in self._known.items():
-            if machine_id not in present and known.ours and not known.ended:
+            if known.listing != self._listings and known.ours and not known.ended:
                 self.exits.append(machine_id)
-                self._known[machine_id] = known._replace(ended=True)
+                known.ended = True
 
-    def _keep(self, machine_id: str, known: _Known) -> _Known:
-        self._known.pop(machine_id, None)  # moves it to the end
-        self._known[machine_id] = known
-        while len(self._known) > KNOWN_MAX:
-            del self._known[next(iter(self._known))]
+    def _keep(self, machine_id: str, *, ours: bool) -> _Known:
+        known = self._known[machine_id] = _Known(self._clock.now(), ours, listing=self._listings)
+        if len(self._known) > KNOWN_MAX:
+            self._forget()
         return known
+
+    def _forget(self) -> None:
+        """Forget a tenth: what was not shown for longest, and of that what is known for longest."""
+        oldest = sorted(self._known, key=lambda machine_id: self._known[machine_id].listing)
+        for machine_id in oldest[: max(1, KNOWN_MAX // 10)]:
+            del self._known[machine_id]
 
 
 def _fell(before: float | None, now: float | None) -> bool:

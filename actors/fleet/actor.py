@@ -7,19 +7,19 @@ is cut, foreign or absent proves nothing, and an account without a complete one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from actors.fleet import messages as fm
 from actors.fleet.adoption import Parked
 from actors.fleet.ailments import Ailments
 from actors.fleet.confirming import Confirmation
 from actors.fleet.looks import Looks
-from actors.fleet.orphans import Whose, claim, parse
+from actors.fleet.orphans import Names, Whose, claim
 from actors.fleet.reaping import reap, settle
-from actors.fleet.sightings import findings
+from actors.fleet.sightings import Findings, Shown
 from actors.fleet.watcher import watched_of
 from actors.journal.interface import Journal, JournalUnavailable
 from actors.runtime.actor import Actor
@@ -32,14 +32,18 @@ from actors.supervisor.state import Job, fold
 from messages.folder import RESULT, STARTED
 from messages.ids import JobId
 from messages.jobs import JobState
-from messages.machines import Listing, Machine
+from messages.machines import Listing, Machine, MachineName
 from providers.interface import ExitEvents, NotFound, Provider, ProviderError
+
+T = TypeVar("T")
 
 ROUND_S_MIN = 0.1
 ROUND_S_MAX = 1.0
 """Between two rounds of folder looks."""
 TASKS_MAX = 4_096
 """Looks, closer looks and reaps under way at once; what does not fit comes with the next round or listing."""
+SLICE_JOBS = 512
+"""Jobs or machines judged between two turns of the others: some two milliseconds."""
 TASKS_OWN = 8
 """Tasks that run as long as the actor does."""
 EMPTY_GAPS = 2
@@ -103,6 +107,7 @@ class FleetWatch(Actor[FleetMessage]):
         self._bound = account
         self._journal = journal
         self._naming = naming
+        self._names = Names(naming)
         self._deliver = deliver
         self._drive = drive
         self._suspect = suspect
@@ -254,25 +259,39 @@ class FleetWatch(Actor[FleetMessage]):
             self._last_complete, self._failed = listing.began, None
         if self._confirmation.listed(listing, self.ctx.clock.monotonic()):
             self._once(ACCOUNT_ALARM, self._confirmation.confirm(self._journal, self.ctx.clock))
-        found = findings(listing, self._watched.values())
+        counts = listing.complete and self._absence_counts(listing)
+        shown = Shown(listing)
+        async for some in self._in_slices(list(self._watched.values())):
+            found = shown.findings(one for one in some if self._watched.get(one.job_id) is one)
+            self._follow(listing, found, absence_counts=counts)
+        await self._reap_orphans(listing)
+
+    async def _in_slices(self, items: Sequence[T]) -> AsyncIterator[Sequence[T]]:
+        """Yield a few at a time; between them everybody else has a turn, in which what is watched may change."""
+        for start in range(0, len(items), SLICE_JOBS):
+            if start:
+                await self.ctx.clock.sleep(0.0)
+            yield items[start : start + SLICE_JOBS]
+
+    def _follow(self, listing: Listing, found: Findings, *, absence_counts: bool) -> None:
+        """Tell what a listing means for some of the jobs, and look closer where a machine is missing."""
         for watched, machines in found.sighted:
             if watched.ambiguous and listing.complete and not machines:
                 self._once(f"ambiguous {watched.name}", self._look_then_tell(watched, listing, machines))
             else:
                 self._tell(watched.job_id, _sighted(watched, listing, machines, folder_empty=False))
-        for watched, machine in found.present:
-            self._tell_ailment(watched, machine)
-        if listing.complete and self._absence_counts(listing):
-            for watched in found.missing:
-                self._once(f"missing {watched.name}", self._look_closer(watched))
-        await self._reap_orphans(listing)
+        self._tell_ailments(found.present)
+        for watched in found.missing if absence_counts else ():
+            self._once(f"missing {watched.name}", self._look_closer(watched))
 
-    def _tell_ailment(self, watched: fm.Watched, machine: Machine) -> None:
+    def _tell_ailments(self, present: Sequence[tuple[fm.Watched, Machine]]) -> None:
         timings, now_s = self._provider.training.timings, self.ctx.clock.monotonic()
-        heard_s, look_s = self._heard_s.get(watched.job_id), self._looks.interval_s()
-        ailing = self._ailments.observe(watched, machine, timings, now_s, heard_s=heard_s, look_interval_s=look_s)
-        if ailing is not None:
-            self._tell(watched.job_id, ailing)
+        look_s, observe = self._looks.interval_s(), self._ailments.observe
+        for watched, machine in present:
+            heard_s = self._heard_s.get(watched.job_id)
+            ailing = observe(watched, machine, timings, now_s, heard_s=heard_s, look_interval_s=look_s)
+            if ailing is not None:
+                self._tell(watched.job_id, ailing)
 
     def _absence_counts(self, listing: Listing) -> bool:
         """Tell whether a complete listing may start a closer look: an empty one only when another came well before.
@@ -329,22 +348,28 @@ class FleetWatch(Actor[FleetMessage]):
         """End what nobody owns. A name whose hard deadline has passed is evidence by itself, also in a cut listing."""
         names = {watched.name for watched in self._watched.values()}
         now = self.ctx.clock.now() if self._clock_sure() else None
-        for machine in listing.machines:
-            name = parse(machine, self._naming)
-            overdue = name is not None and now is not None and now >= name.hard_deadline
-            if name is None or not (overdue or (listing.complete and machine.name not in names)):
-                continue
-            try:
-                recorded = await self._journal.read(f"job/{name.job_id}")
-            except JournalUnavailable as error:
-                self._log("orphans_not_judged", error=str(error))
-                return
-            verdict = claim(machine, listing, self._naming, fold(r.event for r in recorded), now)
-            if verdict.whose is Whose.SECOND_WRITER:
-                self._second_writer = machine.name
-                self._suspect(machine.name)
-            elif verdict.whose is Whose.ORPHAN:
-                self._once(f"reap {machine.id}", self._reap(machine, verdict.reason, name.job_id))
+        self._names.begin()
+        async for some in self._in_slices(listing.machines):
+            for machine in some:
+                name = self._names.of(machine)
+                overdue = name is not None and now is not None and now >= name.hard_deadline
+                if name is None or not (overdue or (listing.complete and machine.name not in names)):
+                    continue
+                try:
+                    await self._judge(machine, name, listing, now)
+                except JournalUnavailable as error:
+                    self._log("orphans_not_judged", error=str(error))
+                    return
+
+    async def _judge(self, machine: Machine, name: MachineName, listing: Listing, now: datetime | None) -> None:
+        """End a machine if its job's journal says that nobody owns it. Raises JournalUnavailable."""
+        recorded = await self._journal.read(f"job/{name.job_id}")
+        verdict = claim(machine, listing, self._naming, fold(r.event for r in recorded), now)
+        if verdict.whose is Whose.SECOND_WRITER:
+            self._second_writer = machine.name
+            self._suspect(machine.name)
+        elif verdict.whose is Whose.ORPHAN:
+            self._once(f"reap {machine.id}", self._reap(machine, verdict.reason, name.job_id))
 
     async def _reap(self, machine: Machine, reason: str, job_id: JobId) -> None:
         await reap(self._provider, self._journal, self.ctx.clock, machine, reason, self._log, job_id)

@@ -41,6 +41,26 @@ def parse(machine: Machine, naming: Naming) -> MachineName | None:
     return name if name is not None and name.install == naming.install else None
 
 
+class Names:
+    """Parsed names of the machines of the last listing: checking one costs more than all the rest of a look at it."""
+
+    def __init__(self, naming: Naming) -> None:
+        self._naming = naming
+        self._known: dict[str, MachineName | None] = {}
+        self._shown: dict[str, MachineName | None] = {}
+
+    def begin(self) -> None:
+        """Say that another listing begins: names that the last one did not show are forgotten."""
+        self._known, self._shown = self._shown, {}
+
+    def of(self, machine: Machine) -> MachineName | None:
+        """Return what ``parse`` does."""
+        text = machine.name
+        name = self._known[text] if text in self._known else parse(machine, self._naming)
+        self._shown[text] = name
+        return name
+
+
 def claim(machine: Machine, listing: Listing, naming: Naming, job: Job | None, now: datetime | None) -> Claim:
     """Judge one machine of ``listing``; ``job`` is the fold of the job its name points to, if there is one.
 

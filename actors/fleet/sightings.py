@@ -23,38 +23,57 @@ class Findings(NamedTuple):
     """Jobs whose machine a complete listing of their account shows."""
 
 
-def findings(listing: Listing, watched: Iterable[Watched]) -> Findings:
-    """Compare a listing with what is watched.
+class Shown:
+    """What one listing shows, by name: looked up for every watched job."""
 
-    A supervisor is told of machines it has not journaled yet, at every listing until it has; an ambiguous create
-    hears of every listing, because absence is its news.
-    """
-    by_name: dict[str, list[Machine]] = {}
-    for machine in listing.machines:
-        if machine.state is not MachineState.GONE:
-            by_name.setdefault(machine.name, []).append(machine)
-    sighted: list[tuple[Watched, tuple[Machine, ...]]] = []
-    missing: list[Watched] = []
-    present: list[tuple[Watched, Machine]] = []
-    for one in watched:
-        machines = tuple(by_name.get(one.name, ()))
-        ids = frozenset(m.id for m in machines)
-        adopted = next((m for m in machines if m.id == one.machine_id), None)
-        news = bool(ids.difference(one.known_ids)) or (adopted is not None and _repriced(one, adopted))
-        if one.ambiguous or (news and not one.unanswered):
-            sighted.append((one, machines))
-        if adopted is not None and listing.complete and listing.account == one.account:
-            present.append((one, adopted))
-        if _is_missing(one, ids, listing):
-            missing.append(one)
-    return Findings(sighted, missing, present)
+    def __init__(self, listing: Listing) -> None:
+        self.listing = listing
+        self._first: dict[str, Machine] = {}
+        self._further: dict[str, list[Machine]] = {}
+        """Machines of a name that another one has too."""
+        for machine in listing.machines:
+            if machine.state is not MachineState.GONE and self._first.setdefault(machine.name, machine) is not machine:
+                self._further.setdefault(machine.name, []).append(machine)
+
+    def findings(self, watched: Iterable[Watched]) -> Findings:
+        """Compare the listing with what is watched.
+
+        A supervisor is told of machines it has not journaled yet, at every listing until it has; an ambiguous create
+        hears of every listing, because absence is its news.
+        """
+        found = Findings([], [], [])
+        complete, account = self.listing.complete, self.listing.account
+        for one in watched:
+            machines = self._named(one.name)
+            adopted = None
+            for machine in machines:  # a loop: a generator for each of ten thousand jobs would cost as much again
+                if machine.id == one.machine_id:
+                    adopted = machine
+            if one.ambiguous or (machines and not one.unanswered and _is_news(one, machines, adopted)):
+                found.sighted.append((one, machines))
+            if complete and account == one.account:
+                if adopted is not None:
+                    found.present.append((one, adopted))
+                elif one.phase in _MAY_VANISH and one.machine_id is not None:
+                    found.missing.append(one)
+        return found
+
+
+    def _named(self, name: str) -> tuple[Machine, ...]:
+        first = self._first.get(name)
+        if first is None:
+            return ()
+        return (first, *self._further[name]) if name in self._further else (first,)
+
+
+def _is_news(one: Watched, machines: tuple[Machine, ...], adopted: Machine | None) -> bool:
+    """Tell whether its supervisor has not journaled what is listed under its name."""
+    for machine in machines:
+        if machine.id not in one.known_ids:
+            return True
+    return adopted is not None and _repriced(one, adopted)
 
 
 def _repriced(one: Watched, machine: Machine) -> bool:
     known, listed = one.rate_usd_per_hour, machine.rate_usd_per_hour
-    return None not in (known, listed) and one.phase in _MAY_VANISH and listed != known
-
-
-def _is_missing(one: Watched, ids: frozenset[str], listing: Listing) -> bool:
-    trusted = listing.complete and listing.account == one.account
-    return trusted and one.phase in _MAY_VANISH and one.machine_id is not None and one.machine_id not in ids
+    return known is not None and listed is not None and listed != known and one.phase in _MAY_VANISH

@@ -120,15 +120,20 @@ class Client:
 
         Raises NotFound, Refused, or Unavailable for everything that is not RunPod's own clean answer.
         """
-        reply = await self.answer(call, what)
-        if reply.status not in ok:
-            raise error_of(reply.problem, reply.headers, what)
+        reply = await self.good(call, what, ok)
         if reply.status == 204:
             return None
         try:
             return reply.json()
         except Unreadable:
             raise Unavailable(f"RunPod's answer when asked {what} could not be read") from None
+
+    async def good(self, call: Call, what: str, ok: Collection[int] = (200,)) -> Reply:
+        """Make a call and return its answer, its body not read yet. Raises like ``read``."""
+        reply = await self.answer(call, what)
+        if reply.status not in ok:
+            raise error_of(reply.problem, reply.headers, what)
+        return reply
 
     async def answer(self, call: Call, what: str) -> Reply:
         """Make a call and return its answer, whatever its status. Raises Unavailable where none came."""

@@ -69,6 +69,13 @@ class Page(NamedTuple):
     """Where the next page begins; ``None``: this is the last one."""
 
 
+class Following(NamedTuple):
+    """What comes after a page."""
+
+    cursor: str | None
+    """Where the next page begins; ``None``: there is none."""
+
+
 class Volume(NamedTuple):
     """A network volume."""
 
@@ -97,7 +104,7 @@ def read_pod(value: object) -> Pod | None:
         machine_type=kind,
         gpu_count=gpus,
         place=place(value.get("dataCenterId")),
-        uptime_s=_uptime(value.get("runtime")),
+        uptime_s=uptime_of(value.get("runtime")),
     )
 
 
@@ -111,17 +118,23 @@ def read_page(value: object, key: str) -> Page | None:
     items = value.get(key)
     if not isinstance(items, list):
         return None
+    following = next_page(value)
+    return None if following is None else Page(tuple(items), following.cursor)
+
+
+def next_page(value: Mapping[str, object]) -> Following | None:
+    """Return what a page says of the next one, or ``None`` where that cannot be understood."""
     if "pagination" not in value:
-        return Page(tuple(items), None)
+        return Following(None)
     pages = value["pagination"]
     if not is_object(pages):
         return None
     more, cursor = pages.get("hasNextPage"), pages.get("nextCursor")
     if more is False or (more is None and cursor is None):
-        return Page(tuple(items), None)
+        return Following(None)
     if not isinstance(cursor, str) or not cursor:
         return None  # more is promised, and no way to it is said
-    return Page(tuple(items), cursor)
+    return Following(cursor)
 
 
 def read_volume(value: object) -> Volume | None:
@@ -217,8 +230,12 @@ def _rate(value: object) -> Decimal | None:
     return money(value)
 
 
-def _uptime(value: object) -> float | None:
+def uptime_of(value: object) -> float | None:
+    """Return the seconds a pod's ``runtime`` tells, or ``None`` where it tells none."""
     if not is_object(value):
         return None
-    number = decimal(value.get("uptime"))
+    said = value.get("uptime")
+    if type(said) is int and 0 <= said <= COUNT_MAX:
+        return float(said)  # as it is nearly always, and there are thousands of pods
+    number = decimal(said)
     return float(number) if number is not None and number >= 0 else None

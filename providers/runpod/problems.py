@@ -47,7 +47,7 @@ class Problem(NamedTuple):
 def parse_json(body: bytes) -> object:
     """Return the body's value; numbers with a point come as exact decimals. Raises Unreadable."""
     try:
-        value: object = json.loads(body, parse_float=Decimal, parse_constant=_no_constant)
+        value: object = json.loads(body, parse_float=Decimal, parse_constant=no_constant)
     except (ValueError, RecursionError, ArithmeticError):
         raise Unreadable("not JSON") from None
     return value
@@ -106,5 +106,6 @@ def _hide(text: str, secrets: tuple[str, ...]) -> str:
     return text
 
 
-def _no_constant(_: str) -> NoReturn:
+def no_constant(_: str) -> NoReturn:
+    """Refuse ``NaN`` and the like. Raises ValueError."""
     raise ValueError("not a number of JSON")

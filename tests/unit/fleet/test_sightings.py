@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from actors.fleet.messages import Watched
-from actors.fleet.sightings import findings
+from actors.fleet.sightings import Shown
 from messages.ids import JobId
 from messages.jobs import JobState
 from messages.machines import Listing, Machine, MachineState
@@ -38,15 +38,15 @@ def listing(*machines: Machine, complete: bool = True, account: str = ACCOUNT) -
 
 def told(shown: Listing, one: Watched) -> list[str]:
     """Return the ids the job's supervisor is told of."""
-    return [m.id for _, machines in findings(shown, [one]).sighted for m in machines]
+    return [m.id for _, machines in Shown(shown).findings([one]).sighted for m in machines]
 
 
 def heard(shown: Listing, one: Watched) -> bool:
-    return [w for w, _ in findings(shown, [one]).sighted] == [one]
+    return [w for w, _ in Shown(shown).findings([one]).sighted] == [one]
 
 
 def missing(shown: Listing, one: Watched) -> bool:
-    return findings(shown, [one]).missing == [one]
+    return Shown(shown).findings([one]).missing == [one]
 
 
 # ---------------------------------------------------------------------------------------------- absence
@@ -125,6 +125,6 @@ def test_a_machine_that_is_gone_is_no_news() -> None:
 
 def test_each_job_hears_of_its_own_name_only() -> None:
     other = watched(job_id=JobId("job_bbbbbbbbbb"), name="another", machine_id="m9", known_ids=())
-    found = findings(listing(machine(NAME, "m1"), machine("another", "m9")), [watched(known_ids=()), other])
+    found = Shown(listing(machine(NAME, "m1"), machine("another", "m9"))).findings([watched(known_ids=()), other])
     assert [(w.name, [m.id for m in seen]) for w, seen in found.sighted] == [(NAME, ["m1"]), ("another", ["m9"])]
     assert found.missing == []
