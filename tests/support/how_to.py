@@ -76,6 +76,7 @@ class Shell:
             "PYTHONPATH": str(CHECKOUT),
             "XDG_CONFIG_HOME": str(root / "config"),
             "LASTCALL_STATE_DIR": str(root / "s"),
+            "QUICK_TRIAL": "1",
             **environment,
         }
 

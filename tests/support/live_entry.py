@@ -1,19 +1,15 @@
-"""``./dev live`` and ``lastcall`` on an emulated account, which is believed sooner than the real one may be."""
+"""``./dev live`` and ``lastcall`` on an emulated account, which is believed sooner than the real one may be.
+
+``QUICK_TRIAL`` shortens the trial of ``lastcall setup runpod``.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
+from typing import Final
 
-from pydantic import BaseModel
-
-from lastcall.cli.main import main as lastcall
-from messages.machines import Timings
-from providers.aws.settings import AWS_TIMINGS, AwsSettings
-from providers.runpod.settings import RUNPOD_TIMINGS, RunPodSettings
-from tools import live
-from tools.live_clouds import CLOUDS
-
-QUICK = {
+QUICK: Final = {
     "list_interval_s": 0.5,
     "absence_gap_s": 1.0,
     "quiet_s": 5.0,
@@ -23,18 +19,52 @@ QUICK = {
     "marker_gap_s": 1.0,
     "expected_start_s": 5.0,
 }
+LIVE: Final = frozenset({"aws", "runpod"})
+"""What ``./dev live`` is asked for."""
+RENTING: Final = frozenset({"daemon", "doctor", "reap", "setup"})
+"""Commands that speak to the account themselves; the others ask the daemon, and load no provider here either."""
+
+
+def quick() -> None:
+    """Let every provider that is opened in this process believe sooner."""
+    from providers.aws.settings import AWS_TIMINGS, AwsProviderSettings, AwsSettings
+    from providers.runpod.provider import RunPodProviderSettings
+    from providers.runpod.settings import RUNPOD_TIMINGS, RunPodSettings
+
+    for models, usual in (
+        ((RunPodSettings, RunPodProviderSettings), RUNPOD_TIMINGS),
+        ((AwsSettings, AwsProviderSettings), AWS_TIMINGS),
+    ):
+        for model in models:
+            model.model_fields["timings"].default = usual.model_copy(update=QUICK)
+            model.model_rebuild(force=True)
+
+
+def quick_trial() -> None:
+    """Let setup's trial pod wait less, and setup look at it more often."""
+    from lastcall.setup import trial
+    from tests.support.quick_trial import hurried
+
+    program = hurried(trial.program_bytes(), uptime_s=4.0, seen_s=3.0)
+    trial.program_bytes = lambda: program
+    trial.LOOK_S = 0.5  # type: ignore[misc]
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command."""
+    if arguments[0] in LIVE:
+        from tools import live
+
+        quick()
+        return live.main(arguments, [sys.executable, "-m", "tests.support.live_entry", "daemon"])
+    if arguments[0] in RENTING:
+        quick()
+    if arguments[0] == "setup" and "QUICK_TRIAL" in os.environ:
+        quick_trial()
+    from lastcall.cli.main import main as lastcall
+
+    return lastcall(arguments)
+
 
 if __name__ == "__main__":
-    wanted: list[tuple[type[BaseModel], Timings]] = [(RunPodSettings, RUNPOD_TIMINGS), (AwsSettings, AWS_TIMINGS)]
-    living = sys.argv[1] in CLOUDS
-    if not living:
-        from providers.aws.settings import AwsProviderSettings
-        from providers.runpod.provider import RunPodProviderSettings
-
-        wanted += [(RunPodProviderSettings, RUNPOD_TIMINGS), (AwsProviderSettings, AWS_TIMINGS)]
-    for model, usual in wanted:
-        model.model_fields["timings"].default = usual.model_copy(update=QUICK)
-        model.model_rebuild(force=True)
-    if not living:
-        sys.exit(lastcall(sys.argv[1:]))
-    sys.exit(live.main(sys.argv[1:], [sys.executable, "-m", "tests.support.live_entry", "daemon"]))
+    sys.exit(main(sys.argv[1:]))

@@ -6,9 +6,7 @@ The pod lives in real time; setup's clock is quicker, so that its patience is no
 from __future__ import annotations
 
 import asyncio
-import io
 import time
-import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from actors.runtime.clock import SystemEntropy
-from containers.job.build import archive_bytes
 from lastcall.config.load import load
 from lastcall.setup import trial
 from lastcall.setup.ground import Ground
@@ -27,6 +24,7 @@ from tests.emulators.runpod.launch import Emulator
 from tests.emulators.runpod.settings import MAIN_KEY
 from tests.integration.runpod_emulator.pods_kit import FAST
 from tests.integration.setup.kit import ACCESS, SECRET, Someone, step
+from tests.support.quick_trial import hurried
 
 SPEED = 15.0
 VOLUME = "vol1"
@@ -58,23 +56,8 @@ def emulator(tmp_path: Path) -> Iterator[Emulator]:
 @pytest.fixture(autouse=True)
 def quick_program(monkeypatch: pytest.MonkeyPatch) -> None:
     """The program itself, with shorter waits."""
-    whole = trial.program_bytes()
-    quick = whole.replace(b"UPTIME_S = 20.0", b"UPTIME_S = 02.2").replace(b"SEEN_S = 10.0", b"SEEN_S = 01.0")
-    assert quick != whole
-    monkeypatch.setattr(trial, "program_bytes", lambda: rezipped(quick))
-
-
-def rezipped(data: bytes) -> bytes:
-    """An archive whose checksums fit its changed contents."""
-    return archive_bytes(dict(stored(data)))
-
-
-def stored(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield names and contents without looking at checksums: everything is stored plainly."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        for entry in archive.infolist():
-            start = entry.header_offset + 30 + len(entry.filename)
-            yield entry.filename, data[start : start + entry.file_size]
+    quick = hurried(trial.program_bytes(), uptime_s=2.2, seen_s=1.0)
+    monkeypatch.setattr(trial, "program_bytes", lambda: quick)
 
 
 async def set_up(emulator: Emulator, root: Path) -> Report:
