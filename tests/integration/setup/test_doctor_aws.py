@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -173,7 +174,9 @@ async def test_machines_that_nobody_watches_are_named(aws: AwsBench) -> None:
     install = installs.load_or_create(state, journal_exists=True, entropy=lambda n: b"x" * n, now=aws.clock.now())
     name = MachineName(install.installation, install.generation, JobId.derived("t", "t").tail, 1, aws.clock.now())
     [machine] = aws.core.intrude(ACCOUNT, REGION, 1, aws.seconds())
-    machine.tags["lastcall:name"] = machine.order.tags["instance"]["lastcall:name"] = name.text(install.name_key)
+    text = name.text(install.name_key)
+    machine.tags["lastcall:name"] = machine.order.tags["instance"]["lastcall:name"] = text
+    machine.order = replace(machine.order, token=text)
     await aws.clock.advance(1)
     found = wrong(await doctor(aws))["machines"]
     assert "running with nobody watching: lc1-" in found.detail
