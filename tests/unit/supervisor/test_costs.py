@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -60,4 +61,4 @@ def test_a_machine_that_never_began_has_no_log() -> None:
 
 def test_an_attempt_that_was_never_intended_costs_nothing() -> None:
     told = Story(plan((PRICED,))).reserved()
-    assert told.attempt.accrued_usd(told.now) == 0
+    assert replace(told.attempt, intent=None).accrued_usd(told.now) == 0
