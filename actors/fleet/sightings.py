@@ -58,7 +58,6 @@ class Shown:
                     found.missing.append(one)
         return found
 
-
     def _named(self, name: str) -> tuple[Machine, ...]:
         first = self._first.get(name)
         if first is None:
