@@ -56,13 +56,13 @@ class Bucket:
         self._region = region
         self._keys = keys
         kind, _, key = encryption.partition(" ")
-        self._encryption = {"x-amz-server-side-encryption": kind} if kind else {}
+        self.encryption = {"x-amz-server-side-encryption": kind} if kind else {}
         if key:
-            self._encryption["x-amz-server-side-encryption-aws-kms-key-id"] = key
+            self.encryption["x-amz-server-side-encryption-aws-kms-key-id"] = key
 
     def open(self, key: str) -> Any:
         """Return an object's bytes as an open answer. Raises FileNotFoundError, OSError."""
-        return self._call("GET", key, {}, None, READ_S)
+        return self.call("GET", key, {}, None, READ_S)
 
     def read(self, key: str, bytes_max: int) -> bytes:
         """Return a small object. Raises FileNotFoundError, OSError, ValueError for one above the bound."""
@@ -75,26 +75,37 @@ class Bucket:
     def exists(self, key: str) -> bool:
         """Whether there is such an object. Raises OSError where that cannot be told."""
         try:
-            with self._call("HEAD", key, {}, None, READ_S):
+            with self.call("HEAD", key, {}, None, READ_S):
                 return True
         except FileNotFoundError:
             return False
 
     def write(self, key: str, body: Any, size: int, absent: bool = False) -> bool:
         """Store ``size`` bytes or a file of that size; with ``absent`` return False where the object exists."""
-        headers = dict(self._encryption)
+        headers = dict(self.encryption)
         if absent:
             headers["if-none-match"] = "*"
         try:
-            with self._call("PUT", key, headers, body, WRITE_S, size):
+            with self.call("PUT", key, headers, body, WRITE_S, size):
                 return True
         except FileExistsError:
             return False
 
-    def _call(
-        self, method: str, key: str, headers: dict[str, str], body: Any, limit_s: float, size: int | None = None
+    def call(
+        self,
+        method: str,
+        key: str,
+        headers: dict[str, str],
+        body: Any,
+        limit_s: float,
+        size: int | None = None,
+        query: str = "",
     ) -> Any:
-        url = self.url + "/" + urllib.parse.quote(key, safe="/-_.~")
+        """Make one call and return its open answer; ``query`` is encoded, its names in order.
+
+        Raises FileNotFoundError, FileExistsError, OSError.
+        """
+        url = self.url + "/" + urllib.parse.quote(key, safe="/-_.~") + ("?" + query if query else "")
         found = signed(self._keys(), self._region, "s3", method, url, headers, UNSIGNED)
         if size is not None:
             found["content-length"] = str(size)

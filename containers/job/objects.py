@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any, Callable, NamedTuple
 
 from containers.job import folder as names
+from containers.job import parts
 from containers.job.bucket import CHUNK, Bucket, whole
 from containers.job.cloudlog import CloudLog, cloud_log
 from containers.job.folder import JSON_BYTES_MAX, Folder, parse_object
@@ -23,8 +24,6 @@ from containers.job.spec import Work
 
 NAMED_ROOT = "/var/lib/lastcall/store"
 """How a spec names the instance's copy of the bucket; where the copy is elsewhere, the spec's paths follow."""
-OBJECT_BYTES_MAX = 5 << 30
-"""S3's own limit of one PUT."""
 MANIFEST = "manifest.json"
 
 
@@ -95,10 +94,11 @@ class ObjectFolder(Folder):
                 break
             digest.update(chunk)
             size += len(chunk)
-        if size > OBJECT_BYTES_MAX:
-            raise OSError(f"{name} is larger than {OBJECT_BYTES_MAX} bytes")
-        file.seek(0)
-        self._bucket.write(self._key(name), file, size)
+        if size >= parts.PARTS_FROM_BYTES:
+            parts.write_in_parts(self._bucket, self._key(name), file, size)
+        else:
+            file.seek(0)
+            self._bucket.write(self._key(name), file, size)
         return {"name": name, "size_bytes": size, "sha256": digest.hexdigest()}
 
     def _key(self, name: str) -> str:
