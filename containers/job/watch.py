@@ -40,6 +40,9 @@ SAMPLE_INTERVAL_MAX_S = 1.0
 SAMPLE_CPU_SHARE = 0.02
 """Among very many processes sampling is rarer, so that it takes this share of one core; see the longest interval."""
 
+SIGTERM_SETTLE_S = 2.0
+"""So long after work that a foreign SIGTERM ended the wrapper waits for its own one."""
+_BY_SIGTERM = (-signal.SIGTERM, 128 + signal.SIGTERM)
 PIPES_WAIT_S = 0.05
 TAIL_LINES = 40
 OOM_SCORE = 800
@@ -158,7 +161,21 @@ class Watch:
                 wait = min(wait, began + limit_s - clock.boot())
             self._turn(wait)
             if self._status is not None:
-                return order.reason
+                return order.reason or self._late_reason()
+
+    def _late_reason(self) -> Reason | None:
+        """Return what ended the work from outside although nobody had said so before it was gone.
+
+        Who shuts a machine down sends SIGTERM to everything in it, in any order: ours may come a moment after the
+        work's, or in the same turn.
+        """
+        if self._status == 0:
+            return None
+        tools = self._tools
+        until = tools.clock.boot() + (SIGTERM_SETTLE_S if self._status in _BY_SIGTERM else 0.0)
+        while not tools.signals.noticed and (left := until - tools.clock.boot()) > 0:
+            self._turn(left)
+        return Reason.INTERRUPTED if tools.signals.noticed else None
 
     def _turn(self, wait_s: float) -> None:
         tools = self._tools

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
+
+import pytest
 
 from tests.integration.wrapper.machine import WrapperRun, until
 
@@ -93,6 +97,30 @@ def test_the_platforms_notice_is_an_interruption_within_its_few_seconds(machine:
     machine.end(process)
     assert (machine.marker["outcome"], machine.marker["code"]) == ("interrupted", "E-INTERRUPTED")
     assert 3.5 < time.monotonic() - began < 15
+
+
+@pytest.mark.parametrize("first", ["work", "wrapper"])
+def test_a_shutdown_is_an_interruption_whomever_its_sigterm_reaches_first(machine: WrapperRun, first: str) -> None:
+    """Whoever shuts a machine down sends it to every process, in any order."""
+    machine.spec("import os, time; print('work', os.getpid()); time.sleep(60)")
+    process = machine.start()
+    pids = {"work": machine.pid_said("work"), "wrapper": process.pid}
+    os.kill(pids.pop(first), signal.SIGTERM)
+    time.sleep(0.3 if first == "work" else 0.0)
+    for pid in pids.values():
+        with suppress(ProcessLookupError):  # the wrapper was faster to end its work
+            os.kill(pid, signal.SIGTERM)
+    machine.end(process)
+    assert (machine.marker["outcome"], machine.marker["code"]) == ("interrupted", "E-INTERRUPTED")
+    assert machine.marker["signal"] == signal.SIGTERM
+
+
+def test_work_that_somebody_ended_and_nothing_else_has_failed(machine: WrapperRun) -> None:
+    machine.spec("import os, time; print('work', os.getpid()); time.sleep(60)")
+    process = machine.start()
+    os.kill(machine.pid_said("work"), signal.SIGTERM)
+    machine.end(process)
+    assert (machine.marker["outcome"], machine.marker["code"]) == ("failed", "E-WORK")
 
 
 def test_a_notice_before_the_start_runs_nothing(machine: WrapperRun) -> None:
