@@ -8,7 +8,7 @@ from messages.machines import ProviderKind
 from providers.aws.client import Client
 from providers.aws.endpoints import bucket_in_host
 from providers.aws.settings import MACHINE_ROOT, STORE_FOLDER, AwsProviderSettings, AwsSettings
-from providers.aws.storage import AwsStorage, encryption
+from providers.aws.storage import AwsStorage, denials, encryption
 from providers.aws.training import AwsTraining
 from providers.here import PredictionHere, build_here
 from providers.interface import Provider, ProviderClock
@@ -42,6 +42,7 @@ def build_aws_storage(settings: AwsSettings, client: Client, transport: Transpor
         bucket=settings.bucket,
         bucket_in_host=bucket_in_host(settings, settings.bucket),
         write_headers=encryption(settings),
+        denied=denials(settings.bucket),
         has_conditions=True,
     )
     return AwsStorage(S3Client(transport, client.clock, s3, client.keys.now), f"{MACHINE_ROOT}/{STORE_FOLDER}")

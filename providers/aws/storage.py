@@ -6,9 +6,10 @@ them: a deleted object reads as absent whether the bucket keeps versions or not.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from messages.machines import ProviderKind
+from providers.aws.policies import statement_that_allows
 from providers.aws.prices import FEES_AS_OF, fees
 from providers.aws.settings import AwsSettings
 from providers.interface import PresignedGet, PresignedPost
@@ -43,6 +44,32 @@ class AwsStorage(S3Store):
         """Return a form that uploads one object of at most ``bytes_max`` for ``limit_s`` seconds, without a key."""
         split_key(key)
         return await presign_post(self.client, key, limit_s, bytes_max)
+
+
+RIGHTS: Final = {
+    "put": "s3:PutObject",
+    "copy": "s3:PutObject",
+    "begin upload": "s3:PutObject",
+    "send part": "s3:PutObject",
+    "complete": "s3:PutObject",
+    "abort": "s3:AbortMultipartUpload",
+    "get": "s3:GetObject",
+    "stat": "s3:GetObject",
+    "delete": "s3:DeleteObject",
+    "list": "s3:ListBucket",
+    "list uploads": "s3:ListBucketMultipartUploads",
+    "list parts": "s3:ListMultipartUploadParts",
+}
+"""Call in words → the action that S3 wants allowed for it ("Required permissions for Amazon S3 API operations")."""
+
+
+def denials(bucket: str) -> dict[str, str]:
+    """Return what each call's refusal says more: the right it needs, whose policy gives it, and whose bucket it is."""
+    return {
+        what: f"this needs {action}, which {statement_that_allows(action)}; "
+        f"where {bucket} is of another account, nobody but that can give it"
+        for what, action in RIGHTS.items()
+    }
 
 
 def encryption(settings: AwsSettings) -> dict[str, str]:

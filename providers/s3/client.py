@@ -209,7 +209,7 @@ class S3Client:
                 self.dated.heard(reply.headers, self.clock)
                 if reply.status in good:
                     return reply
-                fault = fault_of(call.what, reply.status, reply.headers, reply.body)
+                fault = self._explained(call, fault_of(call.what, reply.status, reply.headers, reply.body))
                 asked_s = retry_after_s(reply.headers, default=0.0)
             if not may_repeat(fault, tried, tries) or self.clock.monotonic() >= until:
                 break
@@ -228,6 +228,8 @@ class S3Client:
             self.dated.heard(stream.headers, self.clock)
             try:
                 found = await _opened(call.what, stream, first)
+            except Denied as error:
+                raise self._explained(call, error) from error
             except BadRequest as error:
                 raise (
                     NotFound(f"{call.what}: a folder is no object") if self.settings.has_folders else error
@@ -249,6 +251,10 @@ class S3Client:
             headers["content-length"] = str(sum(map(len, call.body)))
             body = _body(call.body)
         return HttpRequest(call.method, url, headers, body, call.total_s, self.settings.silence_s)
+
+    def _explained(self, call: _Call, fault: ProviderError) -> ProviderError:
+        more = self.settings.denied.get(call.what)
+        return Denied(f"{fault}: {more}") if more is not None and isinstance(fault, Denied) else fault
 
     def _writing(self, absent: bool) -> Mapping[str, str]:
         return {**self.settings.write_headers, **({"if-none-match": "*"} if absent else {})}

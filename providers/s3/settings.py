@@ -32,6 +32,8 @@ class S3Settings(Record):
     """The bucket stands before the host (``https://bucket.host/key``) instead of in the path."""
     write_headers: Mapping[str, str] = Field(default_factory=dict)
     """Sent with every call that makes an object: how it is to be encrypted. Names in lower case."""
+    denied: Mapping[str, str] = Field(default_factory=dict)
+    """Call in words → what a refusal of it for want of rights is to say more."""
     has_conditions: bool = False
     """The store knows ``If-None-Match: *`` on writes, and no two writers can both make an object."""
     has_folders: bool = False

@@ -33,10 +33,19 @@ class AwsBucket(VolumeS3):
     """``https://<bucket>.s3.<region>.amazonaws.com`` and ``https://s3.<region>.amazonaws.com/<bucket>``."""
 
     def __init__(
-        self, name: str, access: str, secret: str, account: str, region: str, files: Files | None = None
+        self,
+        name: str,
+        access: str,
+        secret: str,
+        account: str,
+        region: str,
+        files: Files | None = None,
+        *,
+        owner: str | None = None,
     ) -> None:
+        """``owner`` is whose bucket it is, where that is not the key's account."""
         volumes = Volumes()
-        volumes.add(Volume(name, account, region, SIZE_GB, files or FlatFiles()))
+        volumes.add(Volume(name, owner or account, region, SIZE_GB, files or FlatFiles()))
         limits = S3Limits(edge_body_bytes=5 << 30, put_bytes=5 << 30)
         super().__init__(volumes, S3Keys([S3Key(access, secret, account)]), limits=limits)
         self.name = name

@@ -13,9 +13,9 @@ from providers.aws.provider import build_aws_storage
 from providers.aws.settings import Keys
 from providers.aws.storage import AwsStorage
 from providers.interface import Conflict, NotFound
-from providers.s3.errors import KeyWrong, RegionWrong
+from providers.s3.errors import Denied, KeyWrong, RegionWrong
 from tests.emulators.aws.core import Ec2Core
-from tests.emulators.aws.settings import ACCOUNT, MAIN_KEY, MAIN_SECRET
+from tests.emulators.aws.settings import ACCOUNT, MAIN_KEY, MAIN_SECRET, OTHER_ACCOUNT
 from tests.support.aws_bucket import AwsBucket
 from tests.support.aws_sim import BUCKET, REGION, AwsTransport, settings
 from tests.support.providers.clocks import ManualClock
@@ -77,6 +77,25 @@ async def test_the_bucket_stands_in_the_host_unless_the_address_is_not_awss() ->
     with pytest.raises(NotFound):
         await own.storage.stat("a")
     assert own.transport.sent[0].url == f"https://s3.us-east-1.amazonaws.com/{BUCKET}/a"
+
+
+async def test_a_bucket_of_another_account_is_refused_with_the_right_the_statement_and_whose_it_may_be() -> None:
+    store = Store()
+    others = AwsBucket(BUCKET, MAIN_KEY, MAIN_SECRET, ACCOUNT, REGION, owner=OTHER_ACCOUNT)
+    store.transport = AwsTransport(Ec2Core(now=store.clock.now().timestamp()), store.clock, bucket=others)
+    told = settings()
+    storage = build_aws_storage(told, Client(store.transport, store.clock, told), store.transport)
+    for size in (1, 20 * MIB):
+        with pytest.raises(Denied, match=f"s3:PutObject, .*Objects of the daemon policy.* {BUCKET} is of another"):
+            await store.clock.drive(storage.put("a", chunks(b"x" * size)))
+    with pytest.raises(Denied, match="s3:GetObject"):
+        await store.clock.drive(storage.stat("a"))
+    with pytest.raises(Denied, match="s3:ListBucket"):
+        await store.clock.drive(_listed(storage))
+
+
+async def _listed(storage: AwsStorage) -> list[ObjectInfo]:
+    return [one async for one in storage.list("")]
 
 
 async def test_a_wrong_region_and_a_wrong_key_are_named() -> None:
