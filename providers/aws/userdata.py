@@ -23,6 +23,8 @@ BOOT_SOURCE: Final = bare_source(PARTS)
 BOOT_BYTES_MAX: Final = 9 << 10
 """The most it may have, held by a test: user-data takes 16,384 bytes in all."""
 VARIABLES_MAX: Final = 50
+APT_S: Final = 180
+"""For each call of the package manager: Ubuntu's images have a Python without pip and what makes environments."""
 
 _SCRIPT: Final = r"""#!/bin/sh
 umask 077
@@ -62,7 +64,12 @@ set -a
 set +a
 @RUN@
 """
-_PLAIN: Final = r"""for p in python3 python3.12 python3.13 python3.14 python3.11 python3.10 python3.9; do
+_PLAIN: Final = r"""python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || {
+  export DEBIAN_FRONTEND=noninteractive
+  timeout @APT_S@ apt-get -q -o DPkg::Lock::Timeout=@APT_S@ update
+  timeout @APT_S@ apt-get -q -y -o DPkg::Lock::Timeout=@APT_S@ install python3-venv
+}
+for p in python3 python3.12 python3.13 python3.14 python3.11 python3.10 python3.9; do
   if "$p" -I -c 'import sys; sys.exit(sys.version_info < (3, 9))' >/dev/null 2>&1; then
     "$p" -I @ROOT@/boot.py
     exit
@@ -89,6 +96,7 @@ def user_data(request: LaunchRequest, settings: AwsSettings) -> bytes:
         "@HARD@": f"{request.hard_deadline.timestamp():.0f}",
         "@ROOT@": MACHINE_ROOT,
         "@GPUS@": "--gpus all" if request.offer.gpu_count else "",
+        "@APT_S@": str(APT_S),
         "@ENVS@": " ".join(f"-e {name}" for name in variables),
         "@REGION@": settings.region,
         "@GROUP@": shlex.quote(settings.log_group),
@@ -96,7 +104,7 @@ def user_data(request: LaunchRequest, settings: AwsSettings) -> bytes:
         "@IMAGE@": shlex.quote(settings.image or ""),
     }
     text = _SCRIPT.replace("@RUN@", filled.pop("@RUN@"))
-    return re.sub("@[A-Z]+@", lambda found: filled[found[0]], text).encode()
+    return re.sub("@[A-Z_]+@", lambda found: filled[found[0]], text).encode()
 
 
 def environment(request: LaunchRequest, settings: AwsSettings) -> dict[str, str]:

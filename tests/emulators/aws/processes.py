@@ -25,6 +25,8 @@ PYTHON = f"{sys.base_prefix}/bin/python{sys.version_info.major}.{sys.version_inf
 HOST_PATH = f"{sys.base_prefix}/bin:/usr/local/bin:/usr/bin:/bin"
 POWER = ("shutdown", "poweroff", "reboot", "halt", "telinit", "init")
 UNITS = ("systemctl", "systemd-run")
+PACKAGES = ("apt-get", "apt", "dnf", "yum", "snap")
+"""A machine installs nothing on the computer it runs on: these say that there is no network to them."""
 PRIVATE = (
     "etc",
     "var",
@@ -41,7 +43,7 @@ PRIVATE = (
 )
 """Folders of a machine's own: user-data that names them gets those on the machine's disk."""
 _PATH = re.compile(
-    rf"(?<![\w$}}/.~:-])/(?:(?:usr/)?s?bin/(?P<command>{'|'.join((*POWER, *UNITS, 'docker'))})(?![\w.-])"
+    rf"(?<![\w$}}/.~:-])/(?:(?:usr/)?s?bin/(?P<command>{'|'.join((*POWER, *UNITS, *PACKAGES, 'docker'))})(?![\w.-])"
     rf"|(?P<folder>{'|'.join(PRIVATE)})(?=[/\s\"';:)&|>]|$))",
     re.MULTILINE,
 )
@@ -206,7 +208,7 @@ class ProcessRunner:
         package.mkdir(parents=True)
         for source in sorted(MACHINE.glob("*.py")):
             shutil.copyfile(source, (lib if source.name == "alias.py" else package) / source.name)
-        for names, module in ((POWER, "power"), (UNITS, "units"), (("docker",), "docker")):
+        for names, module in ((POWER, "power"), (UNITS, "units"), (PACKAGES, "packages"), (("docker",), "docker")):
             for name in names if module != "docker" or self._containers is not None else ():
                 self._command(commands / name, module)
         if self._containers is not None:

@@ -129,9 +129,14 @@ def test_paths_of_the_system_are_the_machines_own() -> None:
 
 
 def test_user_data_writes_nothing_outside_its_disk(aws: Instances) -> None:
-    script = "#!/bin/sh\necho x > /etc/lastcall-test-escape\necho $HOME > /root/home\necho done\n"
+    script = (
+        "#!/bin/sh\necho x > /etc/lastcall-test-escape\necho $HOME > /root/home\n"
+        "/usr/bin/apt-get install sl; echo apt $?\ndnf install sl; echo dnf $?\necho done\n"
+    )
     instance_id = aws.start(script)
-    aws.says(instance_id, "done")
+    console = aws.says(instance_id, "done")
+    assert "apt 100" in console
+    assert "dnf 100" in console
     disk = aws.disk(instance_id)
     assert not Path("/etc/lastcall-test-escape").exists()
     assert (disk / "etc/lastcall-test-escape").read_text() == "x\n"

@@ -51,6 +51,30 @@ async def test_any_shell_can_read_it(tmp_path: Path) -> None:
         subprocess.run(["sh", "-n", str(path)], check=True, timeout=10)
 
 
+@pytest.mark.parametrize("has_venv", [True, False])
+async def test_a_python_that_makes_no_environments_gets_what_is_missing_before_the_job(
+    tmp_path: Path, has_venv: bool
+) -> None:
+    """Ubuntu's image has a Python without ensurepip."""
+    told = tmp_path / "told"
+    stubs = {
+        "python3": f'case "$*" in *ensurepip*) exit {0 if has_venv else 1};; *boot.py*) echo boot >>{told};; esac',
+        "apt-get": f'echo "apt-get $*" >>{told}',
+        "timeout": 'shift; "$@"',
+    }
+    for name, body in stubs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+    lines = (await script()).splitlines()
+    start = next(number for number, line in enumerate(lines) if "ensurepip" in line)
+    subprocess.run(
+        ["sh", "-c", "\n".join(lines[start:])], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=True, timeout=10
+    )
+    said = told.read_text().splitlines()
+    assert said[-1] == "boot"
+    assert [line.split()[-1] for line in said[:-1]] == ([] if has_venv else ["update", "python3-venv"])
+
+
 async def test_every_boot_but_the_first_powers_off() -> None:
     text = await script()
     assert "[ -e /var/lib/lastcall/booted ] && { shutdown -h now" in text
