@@ -162,6 +162,8 @@ class Machine(Record):
     place: str | None = None
     uptime_s: float | None = None
     """Since the container or system last started, as the provider counts it; ``None`` where it does not say."""
+    made_at: Instant | None = None
+    """By the provider's clock: what people are told of a machine that nobody here knows, never a proof."""
 
 
 class Earlier(Record):

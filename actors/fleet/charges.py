@@ -33,11 +33,11 @@ def _began(job: Sequence[ev.Event], intent: ev.LaunchIntended | None, machine: M
     """Return since when a machine is taken to bill.
 
     That is its intent, since it may have been made at once; or the last proof that nothing of its name was there.
-    Without an intent there is only what was seen of it: a provider may not tell more than its uptime.
+    Without an intent there is only what was seen of it, and what the provider says of its age.
     """
     seen = min(machine.first_seen, seen_at - seconds(machine.uptime_s or 0.0))
     if intent is None:
-        return seen
+        return min(seen, machine.made_at or seen)
     return max(intent.at, min(seen, max((intent.at, *_absences(job, intent.attempt)))))
 
 

@@ -143,7 +143,8 @@ class Reconciler(Actor[Reconcile]):
 
     def _row(self, one: Judged) -> ReconcileRow:
         machine, name, now = one.machine, one.verdict.name, self.ctx.clock.now()
-        age_s = max(0.0, (now - machine.first_seen).total_seconds(), machine.uptime_s or 0.0)
+        known_from = min(machine.first_seen, machine.made_at or machine.first_seen)
+        age_s = max(0.0, (now - known_from).total_seconds(), machine.uptime_s or 0.0)
         return ReconcileRow(
             id="" if one.hidden else machine.id,
             name=ANOTHER if one.hidden else machine.name,

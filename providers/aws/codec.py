@@ -84,6 +84,7 @@ class Instance(NamedTuple):
             machine_type=self.machine_type,
             gpu_count=self.gpu_count,
             place=self.place,
+            made_at=self.launched_at,
         )
 
 

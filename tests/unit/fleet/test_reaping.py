@@ -217,8 +217,9 @@ def test_a_list_that_proved_nothing_of_the_name_to_be_there_bounds_when_it_can_h
     assert late_cost([intent(), lists], seen, START + HOUR, START + 2 * HOUR) == Decimal("0.36")
 
 
-def test_a_machine_without_an_intent_is_booked_from_what_its_uptime_says() -> None:
-    seen = machine("late", "m2", rate="0.36", seen=START + HOUR).model_copy(update={"uptime_s": 1800.0})
+@pytest.mark.parametrize("age", [{"uptime_s": 1800.0}, {"made_at": START + HOUR / 2}], ids=["uptime", "made"])
+def test_a_machine_without_an_intent_is_booked_from_what_the_provider_says_of_its_age(age: dict[str, Any]) -> None:
+    seen = machine("late", "m2", rate="0.36", seen=START + HOUR).model_copy(update=age)
     assert late_cost([], seen, START + HOUR, START + HOUR) == Decimal("0.18")
 
 
