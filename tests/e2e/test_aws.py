@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.aws_house import AwsHouse, an_aws_house
-from tests.support.cloud_house import TRAINED_S, train
+from tests.emulators.runpod.launch import Emulator as Index
+from tests.support.aws_house import AwsHouse, an_aws, an_aws_house
+from tests.support.cloud_house import TRAINED_S, WHEELS, train
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +70,21 @@ def test_a_daemon_killed_before_the_create_is_answered_and_again_at_work_starts_
         assert (kinds.count("job.work_started"), kinds.count("job.closed")) == (1, 1)
         assert "job.create_ambiguous" in kinds
         house.until_nothing_bills()
+
+
+def test_without_an_image_of_ours_the_libraries_come_from_the_package_index(tmp_path: Path) -> None:
+    """No Docker: the instance's own Python, the bundle from the bucket, an environment that is made there."""
+    with Index(tmp_path / "index", wheels=WHEELS) as index, an_aws(tmp_path) as aws:
+        house = AwsHouse(tmp_path, aws)
+        house.more = {"LASTCALL_AWS_IMAGE": "", "LASTCALL_AWS_PACKAGE_INDEX": index.urls["index"].rstrip("/")}
+        house.start()
+        try:
+            done = house.closed(train(house), TRAINED_S)
+            assert done["job"]["outcome"] == "succeeded", (done["job"]["code"], done["job"]["detail"])
+            assert index.control()["index"]["index.project scikit-learn"] == 1
+            house.until_nothing_bills()
+        finally:
+            house.stop()
 
 
 def test_a_stop_ends_the_instance_and_says_so(aws: AwsHouse) -> None:

@@ -55,9 +55,12 @@ def _call(method: str, service: str, url: str, body: bytes, headers: Mapping[str
 class AwsHouse(CloudHouse):
     """A daemon whose provider is the emulated AWS."""
 
+    more: Mapping[str, str] = {}
+    """Variables of the daemon beside those every one gets; an empty one takes a setting away."""
+
     @property
     def environment(self) -> dict[str, str]:
-        return super().environment | {"CLOUD_PROVIDER": "aws"} | variables(self.emulator)
+        return super().environment | {"CLOUD_PROVIDER": "aws"} | variables(self.emulator) | dict(self.more)
 
     def instances(self) -> list[dict[str, Any]]:
         """Return every life of an instance that there was, by AWS's own books."""
