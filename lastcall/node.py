@@ -73,7 +73,8 @@ class Node:
         hooks = Hooks(self._spawn, self._deliver, self._drive, self._suspect, self._closed)
         self.fleets = Fleets(world, parts, hooks)
         limits = parts.settings.limits
-        self._slots = Slots(limits.max_machines, limits.max_machines_per_user, self.fleets.held_back)
+        machines_max, per_user_max = limits.max_machines, limits.max_machines_per_user
+        self._slots = Slots(machines_max, per_user_max, self.fleets.held_back, self.fleets.creates_now)
         self.runner = EffectRunner(self._tools())
         self.ledger: Ref[Any] = self._spawn(lambda: wiring.ledger(world, parts), "ledger")
         self.storage: Ref[Any] = self._spawn(wiring.storage(world, parts, self.ledger), "storage")

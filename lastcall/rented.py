@@ -20,6 +20,7 @@ from actors.supervisor.state import Job
 from lastcall.parts import Parts
 from messages.ids import JobId
 from messages.machines import ProviderKind
+from providers.interface import PacesCreates
 
 UNPROVEN_MACHINES_MAX = 1_500
 """Machines of an account that are not known to end themselves (design.md 12): ends go through one call quota."""
@@ -119,6 +120,11 @@ class Fleets:
         if interval_s <= LIST_INTERVAL_S_MAX:
             return None
         return f"the provider's list may be asked only every {interval_s:.0f} s, too rarely for another machine"
+
+    def creates_now(self, kind: ProviderKind) -> int | None:
+        """Return how many creates a provider could take now, or ``None`` where nobody knows of a bound."""
+        training = self._parts.providers[kind].provider.training
+        return training.creates_now() if isinstance(training, PacesCreates) else None
 
     # ------------------------------------------------------------------------------------------- accounts
 

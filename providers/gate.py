@@ -64,6 +64,11 @@ class Gate:
                 raise NotAdmitted(self._busy, wait_s)
             await self._clock.sleep(wait_s)
 
+    def wait_s(self, priority: Priority) -> float:
+        """Return 0 when a call of this priority may go out now, else the seconds until it may be asked again."""
+        now = self._clock.monotonic()
+        return max(self._breaker.wait_s(now), self._pacer.wait_s(priority, now))
+
     def sending(self, priority: Priority) -> None:
         """Say that an admitted call goes out now."""
         if priority is not Priority.TERMINATE:

@@ -84,6 +84,7 @@ class AiohttpTransport:
 
     async def _send(self, request: HttpRequest) -> aiohttp.ClientResponse:
         total_s = request.total_s
+        connect_s = min(CONNECT_S, total_s, request.connect_s or CONNECT_S)
         alone = request.method == "POST" or request.urgent
         return await self._session(request).request(
             request.method,
@@ -93,8 +94,8 @@ class AiohttpTransport:
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(
                 total=total_s,
-                connect=min(CONNECT_S, total_s) if alone else None,
-                sock_connect=min(CONNECT_S, total_s),
+                connect=connect_s if alone else None,
+                sock_connect=connect_s,
                 sock_read=min(request.read_s, total_s),
             ),
         )

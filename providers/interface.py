@@ -12,7 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from types import MappingProxyType
-from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
+from typing import ClassVar, Final, NamedTuple, Protocol, runtime_checkable
 
 from pydantic import Field
 
@@ -20,6 +20,10 @@ from messages.base import Instant, Record
 from messages.machines import LaunchRequest, Listing, Machine, Offer, Proof, ProviderKind, SelfEnding, Timings
 from messages.money import Usd
 from messages.storage import ObjectInfo
+
+CREATE_WAIT_S_MAX: Final = 5.0
+"""A create that cannot leave this computer so soon after ``launch`` was called, turn and connection included, is not
+sent at all: what was decided must be sent soon or not at all."""
 
 
 class ProviderError(Exception):
@@ -129,8 +133,9 @@ class CloudTrainingProvider(ABC):
     async def launch(self, request: LaunchRequest) -> Machine:
         """Make exactly one create call for ``request``: no retry, no second offer, no waiting until it runs.
 
-        Raises NoCapacity or Refused when nothing was made, HeldBack when nothing was sent (also where the keys are not
-        of the account that the request names), Ambiguous on anything but a clean answer.
+        It leaves this computer within ``CREATE_WAIT_S_MAX`` or not at all. Raises NoCapacity or Refused when nothing
+        was made, HeldBack when nothing was sent (also where the keys are not of the account that the request names),
+        Ambiguous on anything but a clean answer.
         """
 
     @abstractmethod
@@ -229,6 +234,18 @@ class TellsTime(Protocol):
         """Return by how many seconds the service's clock is ahead of ours, as of its last answer.
 
         ``None`` before the first answer.
+        """
+        ...
+
+
+@runtime_checkable
+class PacesCreates(Protocol):
+    """Optional: the provider knows how many creates it would be let through with now."""
+
+    def creates_now(self) -> int | None:
+        """Return how many creates could be sent now, or ``None`` while no bound is known.
+
+        One more would be held back (``HeldBack``).
         """
         ...
 

@@ -11,6 +11,8 @@ from typing import NamedTuple, Protocol
 
 REPLY_BYTES_MAX = 8 << 20
 """Largest reply that is read whole, unless a request says otherwise."""
+CONNECT_S_MIN = 1.0
+"""What a connection has at least, however long its request waited for its turn."""
 STREAM_CHUNK_BYTES_MAX = 1 << 20
 """Largest piece a streamed reply comes in."""
 
@@ -43,6 +45,8 @@ class HttpRequest(NamedTuple):
     reply_bytes_max: int = REPLY_BYTES_MAX
     urgent: bool = False
     """It waits for no connection that others hold: ends of machines."""
+    connect_s: float | None = None
+    """For a connection, where that is less than the transport allows; then it is NotSent."""
 
 
 class HttpReply(NamedTuple):

@@ -156,7 +156,8 @@ class Dispatcher(Actor[DispatcherMessage]):
                 await self._regrant()
             case WhyQueued():
                 no = self._house.refuse_new()
-                return {job_id: str(no) if no else self._slots.why(job_id) for job_id in self._slots.waiting}
+                waiting = self._slots.why(self.ctx.clock.monotonic())
+                return dict.fromkeys(waiting, str(no)) if no else waiting
         return None
 
     # ------------------------------------------------------------------------------------------- planning
@@ -342,7 +343,7 @@ class Dispatcher(Actor[DispatcherMessage]):
 
     def _grant(self) -> None:
         if self._house.refuse_new() is None:
-            for job_id in self._slots.grant():
+            for job_id in self._slots.grant(self.ctx.clock.monotonic()):
                 self._tell(job_id, Granted())
 
     async def _regrant(self) -> None:

@@ -16,7 +16,7 @@ from providers.dated import Dated
 from providers.gate import Gate, NotAdmitted, Priority
 from providers.interface import ProviderClock, ProviderError, Unavailable
 from providers.s3.sign import Scope, sign
-from providers.transport import REPLY_BYTES_MAX, HttpReply, HttpRequest, Transport, TransportError
+from providers.transport import CONNECT_S_MIN, REPLY_BYTES_MAX, HttpReply, HttpRequest, Transport, TransportError
 
 CALL_S: Final = 30.0
 PATIENCE_S: Final = 20.0
@@ -36,6 +36,8 @@ class Call(NamedTuple):
     total_s: float = CALL_S
     patience_s: float = PATIENCE_S
     reply_bytes_max: int = REPLY_BYTES_MAX
+    leaves_within_s: float | None = None
+    """Its turn and its connection take no longer, or it is not sent."""
 
 
 class Answer(NamedTuple):
@@ -64,6 +66,10 @@ class Client:
     def clock_off_s(self) -> float | None:
         """Return by how many seconds AWS's clock is ahead of ours by its last ``Date``; ``None`` before one."""
         return self._dated.off_s(self.clock)
+
+    def wait_s(self, service: str, priority: Priority) -> float:
+        """Return 0 when a call of this priority may go out now, else the seconds until it may be asked again."""
+        return self._gate(service).wait_s(priority)
 
     async def exchange(self, call: Call) -> Answer:
         """Make one call and return what came. Raises NotAdmitted, NotSent or NoReply."""
@@ -110,11 +116,14 @@ class Client:
 
     async def _admitted(self, call: Call) -> HttpRequest:
         """Wait for the call's turn and return it signed: a signature holds from when it is made."""
-        gate = self._gate(call.service)
+        gate, asked_at = self._gate(call.service), self.clock.monotonic()
         await gate.admitted(call.priority, call.patience_s)
         request = await self._signed(call)
         gate.sending(call.priority)
-        return request
+        if call.leaves_within_s is None:
+            return request
+        waited_s = self.clock.monotonic() - asked_at
+        return request._replace(connect_s=max(CONNECT_S_MIN, call.leaves_within_s - waited_s))
 
     async def _signed(self, call: Call) -> HttpRequest:
         service = self.services[call.service]

@@ -20,12 +20,11 @@ from providers.aws.codec import (
 from providers.aws.problems import create_error
 from providers.fields import text
 from providers.gate import NotAdmitted, Priority
-from providers.interface import Ambiguous, EndAnswer, HeldBack, NotFound, Refused, Unavailable
-from providers.transport import NotSent, TransportError
+from providers.interface import CREATE_WAIT_S_MAX, Ambiguous, EndAnswer, HeldBack, NotFound, Refused, Unavailable
+from providers.transport import CONNECT_S_MIN, NotSent, TransportError
 
 CREATE_S: Final = 30.0
-CREATE_PATIENCE_S: Final = 5.0
-"""How long a create may wait for its turn: what was decided must be sent soon or not at all (design.md 4)."""
+CREATE_PRIORITY: Final = Priority.PROOF
 TERMINATE_S: Final = 20.0
 _WHAT: Final = "for an instance"
 
@@ -37,7 +36,13 @@ async def create(client: Client, parameters: Mapping[str, object]) -> Instance:
     makes safe (ADR 0013). HeldBack never left this computer.
     """
     call = Call(
-        "ec2", "RunInstances", parameters, total_s=CREATE_S, patience_s=CREATE_PATIENCE_S, priority=Priority.PROOF
+        "ec2",
+        "RunInstances",
+        parameters,
+        CREATE_PRIORITY,
+        total_s=CREATE_S,
+        patience_s=CREATE_WAIT_S_MAX - CONNECT_S_MIN,
+        leaves_within_s=CREATE_WAIT_S_MAX,
     )
     try:
         answer = await client.exchange(call)

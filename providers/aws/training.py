@@ -73,6 +73,10 @@ class AwsTraining(CloudTrainingProvider):
         """Return by how many seconds AWS's clock is ahead of ours, as of its last answer."""
         return self.client.clock_off_s()
 
+    def creates_now(self) -> int | None:
+        """Return 0 while creates would be held back; AWS says nothing of how many it takes."""
+        return None if self.client.wait_s("ec2", instances.CREATE_PRIORITY) <= 0 else 0
+
     async def fingerprint(self) -> str:
         """Return account and region, asked now. Raises Unavailable, or Refused with what to check."""
         return await self.account.confirm()

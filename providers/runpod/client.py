@@ -20,7 +20,15 @@ from providers.interface import ProviderClock, Unavailable
 from providers.runpod.problems import Problem, Unreadable, error_of, parse_json, read_problem
 from providers.runpod.quota import Quota, retry_after_s
 from providers.runpod.settings import RunPodSettings
-from providers.transport import REPLY_BYTES_MAX, HttpReply, HttpRequest, HttpStream, Transport, TransportError
+from providers.transport import (
+    CONNECT_S_MIN,
+    REPLY_BYTES_MAX,
+    HttpReply,
+    HttpRequest,
+    HttpStream,
+    Transport,
+    TransportError,
+)
 
 CALL_S: Final = 30.0
 """For one control call in all (fact sheet 7.2)."""
@@ -54,6 +62,8 @@ class Call(NamedTuple):
     read_s: float = CALL_S
     patience_s: float = PATIENCE_S
     reply_bytes_max: int = REPLY_BYTES_MAX
+    leaves_within_s: float | None = None
+    """Its turn and its connection take no longer, or it is not sent."""
 
 
 class Reply:
@@ -103,10 +113,19 @@ class Client:
         """Return by how many seconds RunPod's clock is ahead of ours by its last ``Date``; ``None`` before one."""
         return self._dated.off_s(self.clock)
 
+    def calls_now(self, priority: Priority) -> int | None:
+        """Return how many REST calls of this priority could go out now, or ``None`` while no bound is known."""
+        if self._gates[Surface.REST].wait_s(priority) > 0:
+            return 0
+        return self.quota.left(priority, self.clock.monotonic())
+
     async def exchange(self, call: Call) -> Reply:
         """Make one call and return the answer, whatever its status. Raises NotAdmitted, NotSent or NoReply."""
-        request = self._request(call)
+        request, asked_at = self._request(call), self.clock.monotonic()
         await self._admitted(call)
+        if call.leaves_within_s is not None:
+            waited_s = self.clock.monotonic() - asked_at
+            request = request._replace(connect_s=max(CONNECT_S_MIN, call.leaves_within_s - waited_s))
         try:
             reply = await self._transport.request(request)
         except TransportError:

@@ -7,6 +7,7 @@ from typing import Final
 from messages.machines import LaunchRequest
 from providers.gate import NotAdmitted, Priority
 from providers.interface import (
+    CREATE_WAIT_S_MAX,
     Ambiguous,
     Denied,
     EndAnswer,
@@ -20,12 +21,11 @@ from providers.runpod.client import PATIENCE_S, Call, Client, Reply, path_of
 from providers.runpod.codec import Pod, read_pod
 from providers.runpod.creating import create_body
 from providers.runpod.problems import Unreadable, error_of
-from providers.transport import NotSent, TransportError
+from providers.transport import CONNECT_S_MIN, NotSent, TransportError
 
 CREATE_S: Final = 60.0
 """A create answers after the pod is placed (fact sheet 7.2)."""
-CREATE_PATIENCE_S: Final = 5.0
-"""How long a create may wait for its turn: what was decided must be sent soon or not at all (design.md 4)."""
+CREATE_PRIORITY: Final = Priority.REST
 TERMINATE_S: Final = 20.0
 """One route's whole time: a route that hangs must leave time for the next within the minute (design.md 9)."""
 ROUTES_MAX: Final = 4_096
@@ -49,10 +49,12 @@ async def create(client: Client, request: LaunchRequest) -> Pod:
     call = Call(
         "POST",
         "/pods",
+        CREATE_PRIORITY,
         body=create_body(request, client.settings),
         total_s=CREATE_S,
         read_s=CREATE_S,
-        patience_s=CREATE_PATIENCE_S,
+        patience_s=CREATE_WAIT_S_MAX - CONNECT_S_MIN,
+        leaves_within_s=CREATE_WAIT_S_MAX,
     )
     try:
         reply = await client.exchange(call)

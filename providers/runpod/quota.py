@@ -6,6 +6,7 @@ RunPod counts calls per user in windows of a minute, an hour and a day, and says
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -56,19 +57,30 @@ class Quota:
             return 0.0
         wait = max(0.0, self._parked_until.get(priority, now) - now)
         for window in self._windows.values():
-            if now < window.resets_at and window.left <= self._kept(window, priority, now):
+            if now < window.resets_at and window.left <= self._kept(window, priority, window.resets_at - now):
                 wait = max(wait, window.resets_at - now)
         return min(wait, max(0.0, self._last_sent + PROBE_S - now))
+
+    def left(self, priority: Priority, now: float) -> int | None:
+        """Return how many calls of this priority could go out now, or ``None`` while no window is known."""
+        if self.wait_s(priority, now) > 0:
+            return 0
+        found: list[float] = []
+        for window in self._windows.values():
+            begun = now < window.resets_at
+            calls, span_s = (window.left, window.resets_at - now) if begun else (window.quota, window.span_s)
+            found.append(calls - self._kept(window, priority, span_s))
+        return max(1, math.ceil(min(found))) if found else None
 
     def needs_for_lists(self, calls_per_s: float) -> None:
         """Say how many calls a second listings need: proofs and the rest leave them that until a window begins anew."""
         self._lists_per_s = max(0.0, calls_per_s)
 
-    def _kept(self, window: _Window, priority: Priority, now: float) -> float:
-        """Return how many calls of a window are for more important ones."""
+    def _kept(self, window: _Window, priority: Priority, span_s: float) -> float:
+        """Return how many calls of a window are for more important ones while it lasts another ``span_s``."""
         kept = window.quota * self._share[priority]
         if priority > Priority.LIST:
-            lists = self._lists_per_s * (window.resets_at - now)
+            lists = self._lists_per_s * span_s
             kept = max(kept, min(window.quota / 2, window.quota * self._share[Priority.LIST] + lists))
         return kept
 

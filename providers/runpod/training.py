@@ -64,6 +64,10 @@ class RunPodTraining(CloudTrainingProvider):
         """Return by how many seconds RunPod's clock is ahead of ours; ``None`` before its first answer."""
         return self.client.clock_off_s()
 
+    def creates_now(self) -> int | None:
+        """Return how many creates the quota and the silence of the API let through now."""
+        return self.client.calls_now(pods.CREATE_PRIORITY)
+
     def select_compute_type(self, size_mb: float, model_type: str) -> str:
         """Return the GPU type for a size and a kind of model (R6.1)."""
         return select_gpu(size_mb, model_type, self.client.settings.default_gpu_type)

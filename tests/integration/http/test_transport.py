@@ -196,6 +196,23 @@ async def test_an_urgent_request_passes_hanging_ones_and_a_post_without_a_connec
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def test_what_must_leave_soon_waits_no_longer_for_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("providers.http.CONNECTIONS_PER_HOST_MAX", 1)
+
+    async def hangs(_: bytes, __: asyncio.StreamReader, ___: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(60)
+
+    async with serving(hangs) as server, AiohttpTransport("x") as transport:
+        task = asyncio.create_task(transport.request(HttpRequest("POST", server.url)))
+        while not server.heads:
+            await asyncio.sleep(0.01)
+        with pytest.raises(NotSent):
+            await asyncio.wait_for(transport.request(HttpRequest("POST", server.url, connect_s=0.2)), 5)
+        assert len(server.heads) == 1
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 async def test_a_certificate_is_trusted_only_where_somebody_vouches_for_it() -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(SELF_SIGNED)

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from actors.journal.sqlite import SqliteJournal
 from actors.ledger.state import LedgerState
+from actors.supervisor.rules import SEND_WITHIN_S
 from messages import events as ev
 from messages.events import Event
 from messages.folder import RESULT
@@ -222,6 +223,8 @@ class Auditor:
             one = self.known.get(life.name)
             if one is None or one.intended_at > life.asked_at + 0.001:
                 raise Violation(f"I7: machine {life.name} has no durable intent older than its create")
+            if life.asked_at - one.intended_at > SEND_WITHIN_S + self.house.latency_s:
+                raise Violation(f"I7: the create of {life.name} went out {life.asked_at - one.intended_at:.1f} s late")
             if life.exists_from is not None and life.ended_at is None:
                 self._bounded(life, one, now)
         self._once(lives)

@@ -12,7 +12,17 @@ import pytest
 from messages.ids import JobId
 from messages.machines import LaunchRequest, MachineName, Offer
 from providers.breaker import FAILURES_MAX
-from providers.interface import Ambiguous, Denied, EndAnswer, HeldBack, NoCapacity, NotFound, Refused, Unavailable
+from providers.interface import (
+    CREATE_WAIT_S_MAX,
+    Ambiguous,
+    Denied,
+    EndAnswer,
+    HeldBack,
+    NoCapacity,
+    NotFound,
+    Refused,
+    Unavailable,
+)
 from providers.runpod.creating import VARIABLES_MAX, create_body
 from providers.runpod.training import RunPodTraining
 from providers.transport import HttpReply, NoReply, NotSent
@@ -182,6 +192,33 @@ async def test_a_create_that_may_not_go_out_now_is_not_sent_late() -> None:
     with pytest.raises(HeldBack):
         await provider.launch(REQUEST)
     assert len(wire.asked) == before
+
+
+async def test_what_a_create_waited_for_its_turn_its_connection_does_not_get() -> None:
+    wire = Wire()
+    low = reply({"pods": [pod(9)]}, ratelimit='"minute";r=1;t=3', ratelimit_policy='"minute";q=60;w=60')
+    wire.on("GET /pods", low)
+    wire.on("POST /pods", reply(pod(1, REQUEST.name), 201))
+    provider = training(wire)
+    assert provider.creates_now() is None
+    await provider.list_machines()
+    assert provider.creates_now() == 0
+    clock = provider.client.clock
+    assert isinstance(clock, ManualClock)
+    await clock.drive(provider.launch(REQUEST))
+    assert clock.elapsed == 3
+    assert wire.asked[-1].connect_s == CREATE_WAIT_S_MAX - 3
+
+
+async def test_a_silent_provider_takes_no_creates() -> None:
+    wire = Wire()
+    wire.on("GET /pods", NoReply("dead"))
+    provider = training(wire)
+    for _ in range(FAILURES_MAX):
+        assert provider.creates_now() is None
+        with pytest.raises(Unavailable):
+            await provider.list_machines()
+    assert provider.creates_now() == 0
 
 
 async def test_a_pod_is_described_or_not_found_or_nothing_is_known() -> None:

@@ -74,6 +74,31 @@ def test_lists_that_would_take_all_leave_proofs_half() -> None:
     assert quota.wait_s(Priority.PROOF, 0.0) == 0
 
 
+def test_how_many_calls_are_left_is_how_many_may_go_one_after_the_other() -> None:
+    for left in (60, 31, 13, 12, 0):
+        quota, gone = learnt(left), 0
+        quota.needs_for_lists(0.2)
+        told_of = quota.left(Priority.REST, 1.0)
+        while quota.wait_s(Priority.REST, 1.0) == 0:
+            quota.sent(1.0)
+            gone += 1
+        assert gone == told_of
+
+
+def test_nobody_knows_how_many_are_left_before_the_first_answer_and_none_is_after_a_429() -> None:
+    quota = Quota()
+    assert quota.left(Priority.REST, 0.0) is None
+    quota.sent(0.0)
+    quota.refused(Priority.REST, 12.0, 0.0)
+    assert quota.left(Priority.REST, 1.0) == 0
+
+
+def test_a_window_that_begins_anew_has_all_its_calls_but_those_kept() -> None:
+    quota = learnt(0, resets=30)
+    assert quota.left(Priority.REST, 29.0) == 0
+    assert quota.left(Priority.REST, 30.0) == 48
+
+
 def test_a_429_holds_its_own_priority_and_those_below() -> None:
     quota = Quota()
     quota.sent(0.0)
