@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from containers import bundle as bundles
@@ -31,6 +32,15 @@ class BundleProgram(NamedTuple):
     """For ``LASTCALL_WRAPPER_SHA256`` in the machine's environment."""
 
 
+@dataclass(slots=True)
+class _Looks:
+    """Looks into one store, counted from 1."""
+
+    begun: int = 0
+    good: int = 0
+    """The last one that found or made the bundle whole."""
+
+
 class BundleStore:
     """Puts the bundle of this installation into storage, where it is not there yet."""
 
@@ -38,15 +48,23 @@ class BundleStore:
         """``bundle`` defaults to what these sources make. Raises OSError."""
         self.bundle = bundle or bundles.build()
         self._lock = asyncio.Lock()
+        self._looks: dict[CloudStorageProvider, _Looks] = {}
 
     async def ensure(self, store: CloudStorageProvider) -> str:
         """Make sure that ``store`` has the whole bundle, and return the key of its folder.
 
         The manifest goes last and is deleted first: where it is, with its size, everything is. It is asked for each
-        time, which is one small call: somebody else may have deleted what was seen before. Raises Unavailable, Refused.
+        time, which is one small call: somebody else may have deleted what was seen before. Who asks while others wait
+        shares the next look with them: a hundred creates at once wait for two looks, not for a hundred. Raises
+        Unavailable, Refused.
         """
+        looks = self._looks.setdefault(store, _Looks())
+        asked_after = looks.begun
         async with self._lock:
-            await self._ensure(store)
+            if looks.good <= asked_after:
+                looks.begun += 1
+                await self._ensure(store)
+                looks.good = looks.begun
         return self.bundle.prefix
 
     async def _ensure(self, store: CloudStorageProvider) -> None:

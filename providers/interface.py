@@ -22,8 +22,7 @@ from messages.money import Usd
 from messages.storage import ObjectInfo
 
 CREATE_WAIT_S_MAX: Final = 5.0
-"""A create that cannot leave this computer so soon after ``launch`` was called, turn and connection included, is not
-sent at all: what was decided must be sent soon or not at all."""
+"""A create waits no longer for its turn and its connection: what was decided is sent soon or not at all."""
 
 
 class ProviderError(Exception):
@@ -130,12 +129,12 @@ class CloudTrainingProvider(ABC):
         """Return the machine types that fit, best first, each with a price and the reason for its place."""
 
     @abstractmethod
-    async def launch(self, request: LaunchRequest) -> Machine:
+    async def launch(self, request: LaunchRequest, *, leaves_within_s: float = CREATE_WAIT_S_MAX) -> Machine:
         """Make exactly one create call for ``request``: no retry, no second offer, no waiting until it runs.
 
-        It leaves this computer within ``CREATE_WAIT_S_MAX`` or not at all. Raises NoCapacity or Refused when nothing
-        was made, HeldBack when nothing was sent (also where the keys are not of the account that the request names),
-        Ambiguous on anything but a clean answer.
+        It leaves this computer within ``leaves_within_s``, and never later than ``CREATE_WAIT_S_MAX``, or not at all.
+        Raises NoCapacity or Refused when nothing was made, HeldBack when nothing was sent (also where the keys are not
+        of the account that the request names), Ambiguous on anything but a clean answer.
         """
 
     @abstractmethod

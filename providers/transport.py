@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 REPLY_BYTES_MAX = 8 << 20
 """Largest reply that is read whole, unless a request says otherwise."""
-CONNECT_S_MIN = 1.0
+CONNECT_S_MIN = 0.1
 """What a connection has at least, however long its request waited for its turn."""
 STREAM_CHUNK_BYTES_MAX = 1 << 20
 """Largest piece a streamed reply comes in."""

@@ -7,10 +7,10 @@ is cut, foreign or absent proves nothing, and an account without a complete one 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol
 
 from actors.fleet import messages as fm
 from actors.fleet.adoption import Parked
@@ -24,6 +24,7 @@ from actors.fleet.watcher import watched_of
 from actors.journal.interface import Journal, JournalUnavailable
 from actors.runtime.actor import Actor
 from actors.runtime.mailbox import Bounds
+from actors.runtime.slices import in_slices
 from actors.storage.folder import FolderView, JobFolder
 from actors.supervisor.driver import JobDriver
 from actors.supervisor.inputs import FolderSeen, Input, Sighted, Vanished
@@ -34,8 +35,6 @@ from messages.ids import JobId
 from messages.jobs import JobState
 from messages.machines import Listing, Machine, MachineName
 from providers.interface import ExitEvents, NotFound, Provider, ProviderError
-
-T = TypeVar("T")
 
 ROUND_S_MIN = 0.1
 ROUND_S_MAX = 1.0
@@ -261,17 +260,10 @@ class FleetWatch(Actor[FleetMessage]):
             self._once(ACCOUNT_ALARM, self._confirmation.confirm(self._journal, self.ctx.clock))
         counts = listing.complete and self._absence_counts(listing)
         shown = Shown(listing)
-        async for some in self._in_slices(list(self._watched.values())):
+        async for some in in_slices(self.ctx.clock, list(self._watched.values()), SLICE_JOBS):
             found = shown.findings(one for one in some if self._watched.get(one.job_id) is one)
             self._follow(listing, found, absence_counts=counts)
         await self._reap_orphans(listing)
-
-    async def _in_slices(self, items: Sequence[T]) -> AsyncIterator[Sequence[T]]:
-        """Yield a few at a time; between them everybody else has a turn, in which what is watched may change."""
-        for start in range(0, len(items), SLICE_JOBS):
-            if start:
-                await self.ctx.clock.sleep(0.0)
-            yield items[start : start + SLICE_JOBS]
 
     def _follow(self, listing: Listing, found: Findings, *, absence_counts: bool) -> None:
         """Tell what a listing means for some of the jobs, and look closer where a machine is missing."""
@@ -349,7 +341,7 @@ class FleetWatch(Actor[FleetMessage]):
         names = {watched.name for watched in self._watched.values()}
         now = self.ctx.clock.now() if self._clock_sure() else None
         self._names.begin()
-        async for some in self._in_slices(listing.machines):
+        async for some in in_slices(self.ctx.clock, listing.machines, SLICE_JOBS):
             for machine in some:
                 name = self._names.of(machine)
                 overdue = name is not None and now is not None and now >= name.hard_deadline

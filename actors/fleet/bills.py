@@ -14,17 +14,21 @@ from typing import Any
 from actors.fleet.charges import machines_of
 from actors.journal.interface import ANY, Journal, Version
 from actors.ledger.billing import MISSING_ALARM_S, Reading, Rented, add_up, window_start
-from actors.ledger.requests import BookBills, OpenBill, OpenBills
+from actors.ledger.requests import BookBills, JobBill, OpenBill, OpenBills
 from actors.runtime.actor import Ref
+from actors.runtime.slices import in_slices
 from actors.runtime.world import Clock
 from messages import events as ev
 from messages.ids import JobId
-from providers.interface import CloudTrainingProvider
+from providers.interface import BilledLine, CloudTrainingProvider
 
 READ_EVERY_S = 3_600.0
 """Between two looks at the bill; its finest bucket is an hour."""
 FIRST_READ_S = 300.0
 """After the start: until then jobs and their machines have the quota for themselves."""
+SLICE_LINES = 4_096
+SLICE_JOBS = 256
+"""Lines and jobs matched between two turns of the others: a few milliseconds."""
 ASK_S = 60.0
 ALARM = "bill_missing"
 FLEET_STREAM = "fleet"
@@ -76,11 +80,28 @@ class BillReader:
             return
         await self._read_fleet()
         jobs = [await self._rented(one, began[one.job_id]) for one in expected]
-        reading = add_up(jobs, lines, since, now)
+        reading = await self._add_up(jobs, lines, since, now)
         booked = BookBills(bills=reading.bills, missing=reading.missing, provider=self._training.kind)
         corrected = await self._ledger.ask(booked, ASK_S)
         self._log("bill_read", lines=len(lines), jobs=len(reading.bills), corrected=corrected)
         await self._report(reading, expected, now)
+
+    async def _add_up(
+        self, jobs: Sequence[Rented], lines: Sequence[BilledLine], since: datetime, now: datetime
+    ) -> Reading:
+        """Match lines and jobs a few at a time: a month of thousands of jobs has very many of both."""
+        by_machine: dict[str, list[BilledLine]] = {}
+        async for some_lines in in_slices(self._clock, lines, SLICE_LINES):
+            for line in some_lines:
+                by_machine.setdefault(line.machine_id, []).append(line)
+        bills: list[JobBill] = []
+        missing: list[JobId] = []
+        async for some in in_slices(self._clock, jobs, SLICE_JOBS):
+            theirs = [line for job in some for machine in job.machines for line in by_machine.get(machine, ())]
+            reading = add_up(some, theirs, since, now)
+            bills += reading.bills
+            missing += reading.missing
+        return Reading(tuple(bills), tuple(missing))
 
     # ------------------------------------------------------------------------------------------- whose machines
 

@@ -14,10 +14,12 @@ from typing import ClassVar, Literal
 
 from actors.journal.interface import ANY, START, Journal, JournalUnavailable, Position, Recorded
 from actors.ledger import budgets as rules
-from actors.ledger.billing import REASON, corrections, open_bills
+from actors.ledger.billing import REASON, open_bills
+from actors.ledger.bookings import Bookings
 from actors.ledger.entries import JobFacts, charge_entry, entries, orphan_entry, prediction_entry, reserve
 from actors.ledger.requests import (
     BookBills,
+    BookMore,
     BookNow,
     BookStored,
     BudgetsLeft,
@@ -27,6 +29,7 @@ from actors.ledger.requests import (
     JobFact,
     MoneyFact,
     MoneyTotals,
+    OpenBill,
     OpenBills,
     OrphanFact,
     PredictionFact,
@@ -35,7 +38,8 @@ from actors.ledger.requests import (
 )
 from actors.ledger.standing import Space, stored_entries
 from actors.ledger.state import LedgerState, fold, reservation_id
-from actors.runtime.actor import Actor
+from actors.runtime.actor import Actor, Deferred
+from actors.runtime.slices import in_slices
 from actors.runtime.world import Clock
 from messages import events as ev
 from messages.documents import BudgetRow, CostDocument, CostRow, StoredRow
@@ -46,6 +50,8 @@ from messages.money import ZERO, from_micro, usd
 
 STREAM = "ledger"
 DISK_RETRY_S = 1.0
+SLICE_ACCOUNTS = 512
+"""Books of closed jobs looked through between two turns of the others: some two milliseconds."""
 FLEET_STREAM = "fleet"
 Fact = JobFact | PredictionFact | OrphanFact
 LedgerMessage = (
@@ -55,6 +61,7 @@ LedgerMessage = (
     | OrphanFact
     | OpenBills
     | BookBills
+    | BookMore
     | BookStored
     | Charge
     | BookNow
@@ -98,6 +105,8 @@ class CostLedger(Actor[LedgerMessage]):
         self._state = LedgerState(zone)
         self._facts: deque[Fact] = deque()
         """What is not booked yet, in order; grows only while the disk takes nothing, and the jobs with it."""
+        self._bookings: deque[Bookings] = deque()
+        """Readings of bills that are being booked, one after the other; a provider makes one an hour."""
         self._missing: dict[str, frozenset[JobId]] = {}
         """Provider → jobs its last bill should have had and had not."""
 
@@ -121,9 +130,12 @@ class CostLedger(Actor[LedgerMessage]):
                 await self._book_all()
                 return None
             case OpenBills():
-                return open_bills(self._state, self._clock.now())
+                return self.ctx.reply_later(self._open_bills())
             case BookBills():
-                return await self._book_bills(msg)
+                return self._begin_bills(msg)
+            case BookMore():
+                await self._book_more()
+                return None
             case BookStored():
                 booked = stored_entries(self._state, msg, self._clock.now())
                 await self._append(booked)
@@ -187,15 +199,28 @@ class CostLedger(Actor[LedgerMessage]):
             booked = orphan_entry(self._state, fact, fact.job_id, UserId(user_id), self._clock.now())
             await self._append(booked)
 
-    async def _book_bills(self, asked: BookBills) -> int:
-        """Book each bill on its own, so that a disk which takes only some leaves whole ones."""
+    def _begin_bills(self, asked: BookBills) -> Deferred:
+        """Book the bills a few at a time, with other messages in between; who asked hears when all are."""
         self._missing[asked.provider] = frozenset(asked.missing)
-        corrected = 0
-        for bill in asked.bills:
-            booked = corrections(self._state, bill, self._clock.now())
+        self._bookings.append(Bookings(asked.bills))
+        self.ctx.ref.tell(BookMore())
+        return self.ctx.reply_later(self._bookings[-1].over())
+
+    async def _book_more(self) -> None:
+        if not self._bookings:  # those of the instance before this one; their asker knows
+            return
+        bookings = self._bookings[0]
+        booked = bookings.next(self._state, self._clock.now())
+        try:
             await self._append(booked)
-            corrected += sum(1 for event in booked if isinstance(event, ev.Corrected))
-        return corrected
+        except JournalUnavailable as error:
+            bookings.broken(error)
+            self._bookings.popleft()
+        else:
+            if bookings.booked(booked):
+                self._bookings.popleft()
+        if self._bookings:
+            self.ctx.ref.tell(BookMore())
 
     async def _book_job(self, job_id: JobId, fact: MoneyFact) -> None:
         rows = await self._journal.query("SELECT user_id, provider, state FROM jobs WHERE job_id = ?", (job_id,))
@@ -237,6 +262,12 @@ class CostLedger(Actor[LedgerMessage]):
                 await self.ctx.ref.send(fact)
 
     # ------------------------------------------------------------------------------------------- reading
+
+    async def _open_bills(self) -> tuple[OpenBill, ...]:
+        found: list[OpenBill] = []
+        async for some in in_slices(self._clock, list(self._state.accounts.items()), SLICE_ACCOUNTS):
+            found += open_bills(some, self._clock.now())
+        return tuple(found)
 
     def _totals(self) -> Totals:
         now = self._clock.now()

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from actors.ledger.requests import JobBill, OpenBill
-from actors.ledger.state import ACCOUNTS_KEPT_S, LedgerState
+from actors.ledger.state import ACCOUNTS_KEPT_S, Account, LedgerState
 from messages import events as ev
 from messages.base import seconds
 from messages.ids import JobId
@@ -55,8 +55,8 @@ class Reading(NamedTuple):
     """Jobs that cost something, should be on the bill by now and are not."""
 
 
-def open_bills(state: LedgerState, now: datetime) -> tuple[OpenBill, ...]:
-    """Return the closed jobs whose bill may be complete, or may have changed."""
+def open_bills(accounts: Iterable[tuple[JobId, Account]], now: datetime) -> tuple[OpenBill, ...]:
+    """Return those of the closed jobs whose bill may be complete, or may have changed."""
     return tuple(
         OpenBill(
             job_id=job_id,
@@ -64,7 +64,7 @@ def open_bills(state: LedgerState, now: datetime) -> tuple[OpenBill, ...]:
             costs_usd=account.booked_usd,
             matched=account.billed_usd is not None,
         )
-        for job_id, account in state.accounts.items()
+        for job_id, account in accounts
         if _age_s(account.closed_at, now) <= (WINDOW_MAX_S if account.billed_usd is None else CHANGES_S)
         and _is_complete(account.closed_at, now)
     )

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Literal
 
 from messages import events as ev
-from messages.base import Control, Instant, Record, Request
+from messages.base import Control, Instant, Observation, Record, Request
 from messages.documents import BudgetRow, CostDocument
 from messages.ids import JobId, UserId
 from messages.machines import Offer
@@ -117,6 +117,10 @@ class BookStored(Request[int]):
     prices_as_of: date
     users: tuple[KeptByUser, ...]
     """Everybody who keeps something; whoever is not named keeps nothing any more."""
+
+
+class BookMore(Observation):
+    """Bills of a reading are not booked yet; it waits its turn behind what was asked meanwhile."""
 
 
 class BookNow(Control):

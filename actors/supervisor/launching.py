@@ -16,7 +16,7 @@ from messages.admin import BringDataset
 from messages.errors import Refusal
 from messages.jobs import Requester
 from messages.machines import LaunchRequest
-from providers.interface import CREATE_WAIT_S_MAX, Denied, HeldBack, NoCapacity, ProviderError, Refused, StorageFull
+from providers.interface import Denied, HeldBack, NoCapacity, ProviderError, Refused, StorageFull
 
 HELD_BACK_MIN_S, HELD_BACK_MAX_S = 5.0, 30.0
 """How long an attempt whose create could not leave this computer lasts before the next one (seconds)."""
@@ -114,11 +114,12 @@ async def create(tools: Tools, job: Job, intent: ev.LaunchIntended) -> ev.Event:
         detail = f"The create was not sent: {plain(error)}"
         return ev.LaunchRefused(attempt=number, reason="not_sent", detail=detail, at=clock.now())
     age = (clock.now() - intent.at).total_seconds()
-    if not 0 <= age <= SEND_WITHIN_S - CREATE_WAIT_S_MAX or intent.run != tools.world.run or not tools.may_launch():
+    if not 0 <= age < SEND_WITHIN_S or intent.run != tools.world.run or not tools.may_launch():
         detail = f"The create was not sent: its intent was {age:.0f} s old, or nothing may be launched now."
         return ev.LaunchRefused(attempt=number, reason="not_sent", detail=detail, at=clock.now())
     try:
-        machine = await tools.provider(job).training.launch(_complete(intent.request, program))
+        training, request = tools.provider(job).training, _complete(intent.request, program)
+        machine = await training.launch(request, leaves_within_s=SEND_WITHIN_S - age)
     except HeldBack as held:
         await _wait_out(tools, held.retry_after_s)
         return ev.LaunchRefused(attempt=number, reason="not_sent", detail=plain(held), at=clock.now())

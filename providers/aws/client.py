@@ -37,7 +37,7 @@ class Call(NamedTuple):
     patience_s: float = PATIENCE_S
     reply_bytes_max: int = REPLY_BYTES_MAX
     leaves_within_s: float | None = None
-    """Its turn and its connection take no longer, or it is not sent."""
+    """Its turn and its connection take no longer, or it is not sent: stands for ``patience_s`` where it is given."""
 
 
 class Answer(NamedTuple):
@@ -117,7 +117,8 @@ class Client:
     async def _admitted(self, call: Call) -> HttpRequest:
         """Wait for the call's turn and return it signed: a signature holds from when it is made."""
         gate, asked_at = self._gate(call.service), self.clock.monotonic()
-        await gate.admitted(call.priority, call.patience_s)
+        patience_s = call.patience_s if call.leaves_within_s is None else call.leaves_within_s
+        await gate.admitted(call.priority, patience_s)
         request = await self._signed(call)
         gate.sending(call.priority)
         if call.leaves_within_s is None:

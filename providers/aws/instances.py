@@ -21,7 +21,7 @@ from providers.aws.problems import create_error
 from providers.fields import text
 from providers.gate import NotAdmitted, Priority
 from providers.interface import CREATE_WAIT_S_MAX, Ambiguous, EndAnswer, HeldBack, NotFound, Refused, Unavailable
-from providers.transport import CONNECT_S_MIN, NotSent, TransportError
+from providers.transport import NotSent, TransportError
 
 CREATE_S: Final = 30.0
 CREATE_PRIORITY: Final = Priority.PROOF
@@ -29,7 +29,9 @@ TERMINATE_S: Final = 20.0
 _WHAT: Final = "for an instance"
 
 
-async def create(client: Client, parameters: Mapping[str, object]) -> Instance:
+async def create(
+    client: Client, parameters: Mapping[str, object], leaves_within_s: float = CREATE_WAIT_S_MAX
+) -> Instance:
     """Send one create and return the instance. Raises NoCapacity, Refused, HeldBack, or Ambiguous.
 
     A throttled create is Ambiguous too although nothing was made: the same request is then repeated, which its token
@@ -41,8 +43,7 @@ async def create(client: Client, parameters: Mapping[str, object]) -> Instance:
         parameters,
         CREATE_PRIORITY,
         total_s=CREATE_S,
-        patience_s=CREATE_WAIT_S_MAX - CONNECT_S_MIN,
-        leaves_within_s=CREATE_WAIT_S_MAX,
+        leaves_within_s=min(CREATE_WAIT_S_MAX, leaves_within_s),
     )
     try:
         answer = await client.exchange(call)

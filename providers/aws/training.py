@@ -27,6 +27,7 @@ from providers.aws.proof import Prover
 from providers.aws.types import alternatives, has_driver, select_type
 from providers.aws.unanswered import Unanswered
 from providers.interface import (
+    CREATE_WAIT_S_MAX,
     Ambiguous,
     BilledLine,
     BillLine,
@@ -108,9 +109,9 @@ class AwsTraining(CloudTrainingProvider):
         """Return about what a type costs an hour on demand, for estimates without an answer, or ``None``."""
         return usual_rate(self.client.settings.region, machine_type)
 
-    async def launch(self, request: LaunchRequest) -> Machine:
+    async def launch(self, request: LaunchRequest, *, leaves_within_s: float = CREATE_WAIT_S_MAX) -> Machine:
         """Send one create. What must be known for it (account, image) is asked before; without it nothing is sent."""
-        settings = self.client.settings
+        settings, asked_at = self.client.settings, self.client.clock.monotonic()
         if request.offer.provider != self.kind:
             raise Refused(f"offer {request.offer.id!r} is not an offer of AWS")
         try:
@@ -124,8 +125,11 @@ class AwsTraining(CloudTrainingProvider):
             )
         parameters = run_parameters(request, settings, image)
         began = self.client.clock.monotonic()
+        left_s = leaves_within_s - (began - asked_at)
+        if left_s <= 0:
+            raise HeldBack("AWS was not asked for an instance yet: what must be known before came too late")
         try:
-            made = await instances.create(self.client, parameters)
+            made = await instances.create(self.client, parameters, left_s)
         except Ambiguous:
             self._unanswered.add(parameters, began, account)
             self._lister.doubt()

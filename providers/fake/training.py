@@ -12,6 +12,7 @@ from messages.base import Instant
 from messages.machines import Alive, Gone, LaunchRequest, Listing, Machine, Offer, Proof, ProviderKind, Unknown
 from providers.fake.cloud import FakeCloud, FakeMachine, ListingFault
 from providers.interface import (
+    CREATE_WAIT_S_MAX,
     BilledLine,
     CloudTrainingProvider,
     EndAnswer,
@@ -53,7 +54,12 @@ class FakeTraining(CloudTrainingProvider):
                 return []
             return [self._offer(place) for place in self.cloud.settings.places]
 
-    async def launch(self, request: LaunchRequest) -> Machine:
+    async def launch(
+        self,
+        request: LaunchRequest,
+        *,
+        leaves_within_s: float = CREATE_WAIT_S_MAX,  # noqa: ARG002 (it waits for nothing)
+    ) -> Machine:
         """Make a machine; where creates are idempotent, the same request again makes none."""
         with self.cloud.faults.around("launch"):
             self.cloud.settle()

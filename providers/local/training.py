@@ -21,6 +21,7 @@ from messages.machines import (
 )
 from messages.money import HOUR_SECONDS
 from providers.interface import (
+    CREATE_WAIT_S_MAX,
     Ambiguous,
     BilledLine,
     CloudTrainingProvider,
@@ -105,7 +106,12 @@ class LocalTraining(CloudTrainingProvider):
             )
         ]
 
-    async def launch(self, request: LaunchRequest) -> Machine:
+    async def launch(
+        self,
+        request: LaunchRequest,
+        *,
+        leaves_within_s: float = CREATE_WAIT_S_MAX,  # noqa: ARG002 (it waits for nothing)
+    ) -> Machine:
         """Start the wrapper; the same request again returns the same machine, also after its end."""
         places = Places(self._storage.machine_path(request.folder), self._storage.machine_path(""))
         try:

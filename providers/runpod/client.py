@@ -63,7 +63,7 @@ class Call(NamedTuple):
     patience_s: float = PATIENCE_S
     reply_bytes_max: int = REPLY_BYTES_MAX
     leaves_within_s: float | None = None
-    """Its turn and its connection take no longer, or it is not sent."""
+    """Its turn and its connection take no longer, or it is not sent: stands for ``patience_s`` where it is given."""
 
 
 class Reply:
@@ -215,7 +215,8 @@ class Client:
     async def _admitted(self, call: Call) -> None:
         """Wait for the call's turn, and count it."""
         gate = self._gates[call.surface]
-        await gate.admitted(call.priority, call.patience_s)
+        patience_s = call.patience_s if call.leaves_within_s is None else call.leaves_within_s
+        await gate.admitted(call.priority, patience_s)
         gate.sending(call.priority)
         self._quotas[call.surface].sent(self.clock.monotonic())
 

@@ -21,7 +21,7 @@ from providers.runpod.client import PATIENCE_S, Call, Client, Reply, path_of
 from providers.runpod.codec import Pod, read_pod
 from providers.runpod.creating import create_body
 from providers.runpod.problems import Unreadable, error_of
-from providers.transport import CONNECT_S_MIN, NotSent, TransportError
+from providers.transport import NotSent, TransportError
 
 CREATE_S: Final = 60.0
 """A create answers after the pod is placed (fact sheet 7.2)."""
@@ -39,7 +39,7 @@ _STOP: Final = frozenset({401, 402, 404, 413, 422})
 _END = "mutation EndPod($input: PodTerminateInput!) { podTerminate(input: $input) }"
 
 
-async def create(client: Client, request: LaunchRequest) -> Pod:
+async def create(client: Client, request: LaunchRequest, leaves_within_s: float = CREATE_WAIT_S_MAX) -> Pod:
     """Post one create and return the pod.
 
     Raises NoCapacity, Refused, HeldBack when it never left this computer, or Ambiguous on anything but a clean answer.
@@ -53,8 +53,7 @@ async def create(client: Client, request: LaunchRequest) -> Pod:
         body=create_body(request, client.settings),
         total_s=CREATE_S,
         read_s=CREATE_S,
-        patience_s=CREATE_WAIT_S_MAX - CONNECT_S_MIN,
-        leaves_within_s=CREATE_WAIT_S_MAX,
+        leaves_within_s=min(CREATE_WAIT_S_MAX, leaves_within_s),
     )
     try:
         reply = await client.exchange(call)

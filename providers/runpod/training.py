@@ -9,6 +9,7 @@ from typing import ClassVar, Final
 
 from messages.machines import Gone, LaunchRequest, Listing, Machine, Offer, Proof, ProviderKind
 from providers.interface import (
+    CREATE_WAIT_S_MAX,
     Ambiguous,
     BilledLine,
     CloudTrainingProvider,
@@ -90,10 +91,10 @@ class RunPodTraining(CloudTrainingProvider):
         """Return about what a GPU costs an hour, for estimates without a catalogue, or ``None``."""
         return usual_rate(machine_type)
 
-    async def launch(self, request: LaunchRequest) -> Machine:
+    async def launch(self, request: LaunchRequest, *, leaves_within_s: float = CREATE_WAIT_S_MAX) -> Machine:
         """Post one create. The pod mounts this account's volume, so the account needs no look before it."""
         try:
-            pod = await pods.create(self.client, request)
+            pod = await pods.create(self.client, request, leaves_within_s)
         except Ambiguous:
             self._lister.doubt()
             raise

@@ -104,7 +104,7 @@ def test_an_intent_that_grew_old_is_not_sent() -> None:
 
 def test_any_failure_of_a_create_that_is_no_clean_answer_is_ambiguous(monkeypatch: pytest.MonkeyPatch) -> None:
     async def story(house: NodeKit) -> None:
-        async def broken(request: object) -> None:
+        async def broken(request: object, **_: object) -> None:
             raise KeyError("a fault of ours, after the bytes went out")
 
         monkeypatch.setattr(house.provider.training, "launch", broken)
@@ -123,7 +123,7 @@ def test_creates_that_cannot_leave_this_computer_are_paced_and_the_job_goes_on_o
     """Five minutes without a connection: more tries than a lost answer would be given, none in a hurry."""
 
     async def story(house: NodeKit) -> None:
-        async def unreachable(request: object) -> None:
+        async def unreachable(request: object, **_: object) -> None:
             raise HeldBack("no connection", 0.0)
 
         monkeypatch.setattr(house.provider.training, "launch", unreachable)
@@ -141,7 +141,7 @@ def test_creates_that_cannot_leave_this_computer_are_paced_and_the_job_goes_on_o
 
 def test_a_stop_ends_a_job_whose_create_is_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
     async def story(house: NodeKit) -> None:
-        async def unreachable(request: object) -> None:
+        async def unreachable(request: object, **_: object) -> None:
             raise HeldBack("no connection", 0.0)
 
         monkeypatch.setattr(house.provider.training, "launch", unreachable)
@@ -199,7 +199,7 @@ def test_what_the_program_needs_of_its_machine_goes_with_the_create(monkeypatch:
         sent: list[LaunchRequest] = []
         launch = FakeTraining.launch
 
-        async def noted(self: FakeTraining, request: LaunchRequest) -> Machine:
+        async def noted(self: FakeTraining, request: LaunchRequest, **_: Any) -> Machine:
             sent.append(request)
             return await launch(self, request)
 
@@ -266,7 +266,7 @@ def test_an_orderly_stop_waits_for_creates_that_are_out(monkeypatch: pytest.Monk
     async def story(house: NodeKit) -> None:
         sound = house.provider.training.launch
 
-        async def slow(request: Any) -> Any:
+        async def slow(request: Any, **_: Any) -> Any:
             await house.clock.sleep(20)
             return await sound(request)
 
@@ -309,7 +309,7 @@ def test_a_create_that_is_out_when_the_process_leaves_is_left_to_the_next(monkey
     async def story(house: NodeKit) -> None:
         sound = house.provider.training.launch
 
-        async def slow(request: Any) -> Any:
+        async def slow(request: Any, **_: Any) -> Any:
             made = await sound(request)
             await house.clock.sleep(30)
             return made

@@ -322,7 +322,7 @@ def test_a_twin_that_is_listed_while_the_create_is_out_is_ended_all_the_same(mon
     async def story(house: NodeKit) -> None:
         sound = house.provider.training.launch
 
-        async def slow(request: Any) -> Any:
+        async def slow(request: Any, **_: Any) -> Any:
             made = await sound(request)
             house.cloud.plant(request.name)
             await house.clock.sleep(10)
@@ -344,7 +344,7 @@ def test_a_create_that_breaks_in_any_way_is_made_once(monkeypatch: pytest.Monkey
     async def story(house: NodeKit) -> None:
         sound = house.provider.training.launch
 
-        async def broken(request: Any) -> Any:
+        async def broken(request: Any, **_: Any) -> Any:
             await sound(request)
             raise asyncio.CancelledError if how == "cancelled" else Ambiguous("\udcff")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC
@@ -30,11 +31,14 @@ class Counting(Through):
     """A journal whose disk can be full for the ledger."""
 
     full = False
+    pause_s = 0.0
+    """How long an append takes."""
     taken: int | None = None
     """Appends the disk still takes; ``None``: any number."""
 
     async def before(self, asked: Append) -> None:
         if asked.stream == "ledger":
+            await asyncio.sleep(self.pause_s)
             if self.full or self.taken == 0:
                 raise JournalUnavailable("disk full")
             self.taken = None if self.taken is None else self.taken - 1

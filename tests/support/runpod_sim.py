@@ -38,6 +38,8 @@ class SimTransport:
         self.clock = clock
         self.latency_s = latency_s
         """Each way, half of it before the platform hears of the request."""
+        self.slowest_s = 0.0
+        """The longest a request has been on its way there."""
         self.cut_off = False
         """Nothing gets through: no connection can be made."""
         self.sent: list[HttpRequest] = []
@@ -76,6 +78,7 @@ class SimTransport:
         if self.keep_sent:
             self.sent.append(request)
         wire = await self._on_the_wire(request)
+        self.slowest_s = max(self.slowest_s, self.latency_s / 2)
         await self._pass(self.latency_s / 2, deadline)
         response = self.platform.handle(wire, self.clock.now().timestamp())
         lost = next((loss for loss in self._losses if loss(request)), None)

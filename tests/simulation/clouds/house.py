@@ -69,6 +69,7 @@ class CloudHouse(NodeKit):
         self.machines = self.make_machines(works)
         self.rng = random.Random(seed)
         self.latency_s = latency_s
+        self._slowest_s = 0.0
         self.transport: SimTransport
         self.s3: VolumeS3
         super().__init__(seed=seed, **more)
@@ -155,6 +156,7 @@ class CloudHouse(NodeKit):
 
     async def start(self, wrap: Callable[[Any], Any] | None = None) -> CloudHouse:
         if self.runs:
+            self._slowest_s = self.slowest_s
             self.provider = self._connect()
         await super().start(wrap)
         return self
@@ -165,6 +167,11 @@ class CloudHouse(NodeKit):
         await super().stop()
         await self.provider.training.close()
         await self.provider.storage.close()
+
+    @property
+    def slowest_s(self) -> float:
+        """The longest a request of any run has been on its way to the cloud."""
+        return max(self._slowest_s, self.transport.slowest_s)
 
     def now(self) -> float:
         """Seconds since 1970, as the cloud counts them."""

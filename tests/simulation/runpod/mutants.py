@@ -58,12 +58,12 @@ def blind_retry() -> AbstractContextManager[Any]:
     """A create without a clean answer is sent again."""
     create = pods.create
 
-    async def insistent(client: Client, request: LaunchRequest) -> Pod:
+    async def insistent(client: Client, request: LaunchRequest, leaves_within_s: float) -> Pod:
         try:
-            return await create(client, request)
+            return await create(client, request, leaves_within_s)
         except Ambiguous:
             await client.clock.sleep(LATE_S)
-            return await create(client, request)
+            return await create(client, request, leaves_within_s)
 
     return patch.object(pods, "create", insistent)
 

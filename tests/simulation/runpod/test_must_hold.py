@@ -228,7 +228,7 @@ def test_a_daemon_killed_between_the_create_and_its_answer_finds_its_pod_again()
     async def told(story: Story) -> None:
         house = story.house
         dataset = await house.upload()
-        house.transport.latency_s = 10.0
+        house.transport.latency_s = 8.0
         ordering = asyncio.create_task(house.train(dataset=dataset))
         while not house.platform.history():
             await house.clock.sleep(0.5)

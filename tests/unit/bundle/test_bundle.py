@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import hashlib
 import io
 import json
@@ -148,6 +149,29 @@ async def test_where_it_is_one_question_is_asked_and_nothing_put(monkeypatch: py
     made = BundleStore()
     await made.ensure(store)
     assert asked == [f"{made.bundle.prefix}/manifest.json"]
+
+
+async def test_whoever_asks_at_once_shares_the_next_look_and_nobody_an_earlier_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = storage()
+    made = BundleStore()
+    await made.ensure(store)
+    looks, look = 0, store.stat
+
+    async def stat(key: str) -> ObjectInfo:
+        nonlocal looks
+        looks += 1
+        found = await look(key)
+        if looks == 1:
+            store.cloud.objects.clear()  # while it is looked at: who asks from now on must see it
+        await asyncio.sleep(0)
+        return found
+
+    monkeypatch.setattr(store, "stat", stat)
+    await asyncio.gather(*(made.ensure(store) for _ in range(100)))
+    assert sorted(store.cloud.objects) == sorted(f"{made.bundle.prefix}/{name}" for name in made.bundle.files)
+    assert looks <= 2 + len(made.bundle.files)
 
 
 async def test_every_store_gets_its_own() -> None:

@@ -242,3 +242,27 @@ async def test_whatever_goes_wrong_ends_one_look_and_never_the_reading(error: Ex
         office.error = None
         await office.clock.sleep(READ_EVERY_S)
         assert len(await office.of("ledger", ev.Billed)) == 1
+
+
+@virtual
+async def test_however_few_are_matched_at_a_time_every_job_has_all_of_its_machines_lines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for bound in (
+        "actors.fleet.bills.SLICE_LINES",
+        "actors.fleet.bills.SLICE_JOBS",
+        "actors.ledger.actor.SLICE_ACCOUNTS",
+    ):
+        monkeypatch.setattr(bound, 1)
+    office = Office()
+    jobs = [JobId.derived("slices", str(number)) for number in range(7)]
+    async with office.reading():
+        for number, job_id in enumerate(jobs):
+            await office.job(job_id, f"a{number}", f"b{number}")
+            for machine_id in [] if number == 3 else (f"a{number}", f"b{number}"):
+                office.bill(machine_id, str(number))
+        office.bill("foreign")
+        await office.clock.sleep(6 * READ_EVERY_S)
+        billed = {one.job_id: one.billed_usd for one in await office.of("ledger", ev.Billed)}
+    assert billed == {job_id: 2 * number for number, job_id in enumerate(jobs) if number != 3}
+    assert "bill_missing" in office.logged

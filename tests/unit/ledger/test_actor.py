@@ -140,7 +140,8 @@ async def test_a_full_disk_delays_bookings_and_loses_none() -> None:
 
 
 @virtual
-async def test_bills_the_disk_did_not_take_are_booked_when_they_come_again() -> None:
+async def test_bills_the_disk_did_not_take_are_booked_when_they_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.ledger.bookings.SLICE_BILLS", 1)
     desk = Desk()
     async with desk.open():
         for job_id in (JOB, OTHER):

@@ -125,15 +125,15 @@ def test_a_job_is_open_from_two_hours_after_its_last_hour_until_its_bill_is_fina
     closed = START + timedelta(minutes=20)
     state = fold([settled(at=closed)], UTC)
     first = START + seconds(BUCKET_S + BILL_LAG_S)
-    assert open_bills(state, first - seconds(1)) == ()
-    [one] = open_bills(state, first)
+    assert open_bills(state.accounts.items(), first - seconds(1)) == ()
+    [one] = open_bills(state.accounts.items(), first)
     assert (one.job_id, one.closed_at, one.costs_usd, one.matched) == (JOB, closed, COST, False)
-    assert len(open_bills(state, closed + seconds(WINDOW_MAX_S))) == 1
-    assert open_bills(state, closed + seconds(WINDOW_MAX_S + 1)) == ()
+    assert len(open_bills(state.accounts.items(), closed + seconds(WINDOW_MAX_S))) == 1
+    assert open_bills(state.accounts.items(), closed + seconds(WINDOW_MAX_S + 1)) == ()
     take(state, bill("1.5"))
-    [again] = open_bills(state, closed + seconds(CHANGES_S))
+    [again] = open_bills(state.accounts.items(), closed + seconds(CHANGES_S))
     assert again.matched
-    assert open_bills(state, closed + seconds(CHANGES_S + 1)) == ()
+    assert open_bills(state.accounts.items(), closed + seconds(CHANGES_S + 1)) == ()
 
 
 def test_books_are_kept_for_a_month_and_no_longer() -> None:

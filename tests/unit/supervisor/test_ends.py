@@ -62,7 +62,7 @@ class Cloud(CloudTrainingProvider):
     async def offers(self, need: Any) -> list[Any]:
         raise NotImplementedError
 
-    async def launch(self, request: Any) -> Machine:
+    async def launch(self, request: Any, *, leaves_within_s: float = 5.0) -> Machine:
         raise NotImplementedError
 
     async def list_machines(self) -> Any:
