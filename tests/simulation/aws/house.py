@@ -8,7 +8,8 @@ from typing import Any, ClassVar, TypeVar
 
 from providers.aws.codec import NAME_TAG
 from providers.aws.provider import build_aws_storage, build_aws_training
-from providers.interface import CloudStorageProvider, CloudTrainingProvider
+from providers.aws.unanswered import REPEAT_S
+from providers.interface import CREATE_WAIT_S_MAX, CloudStorageProvider, CloudTrainingProvider
 from tests.emulators.aws.core import Ec2Core
 from tests.emulators.aws.settings import ACCOUNT, MAIN_KEY, MAIN_SECRET, Settings
 from tests.emulators.aws.state import State
@@ -32,6 +33,7 @@ class AwsHouse(CloudHouse):
     LIES: ClassVar[Sequence[str]] = ("spot.race",)
     """A request that fills again after its instance ended."""
     TWINS: ClassVar[Sequence[str] | None] = ("spot.race",)
+    REPEATED_S: ClassVar[float] = REPEAT_S + CREATE_WAIT_S_MAX
 
     def __init__(self, *works: Works, emulated: Settings | None = None, spot: bool = True, **more: Any) -> None:
         self._emulated = emulated or Settings()

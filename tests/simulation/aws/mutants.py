@@ -31,12 +31,13 @@ def new_token_each_time() -> Iterator[None]:
     """A create without an answer is sent again under another token, and its machine is read by its name alone."""
     create, numbers = instances.create, count()
 
-    async def insistent(client: Client, parameters: Mapping[str, object]) -> Instance:
+    async def insistent(client: Client, parameters: Mapping[str, object], leaves_within_s: float) -> Instance:
         try:
-            return await create(client, parameters)
+            return await create(client, parameters, leaves_within_s)
         except Ambiguous:
             await client.clock.sleep(0.5)
-            return await create(client, {**parameters, "ClientToken": f"{parameters['ClientToken']}-{next(numbers)}"})
+            other = {**parameters, "ClientToken": f"{parameters['ClientToken']}-{next(numbers)}"}
+            return await create(client, other, leaves_within_s)
 
     with patch.object(instances, "create", insistent), tags_are_enough():
         yield
@@ -120,8 +121,8 @@ def any_account_rented_in() -> AbstractContextManager[Any]:
     """A machine is made under whatever account the keys are of."""
     launch = AwsTraining.launch
 
-    async def careless(self: AwsTraining, request: LaunchRequest) -> Machine:
-        return await launch(self, request.model_copy(update={"account": None}))
+    async def careless(self: AwsTraining, request: LaunchRequest, **more: float) -> Machine:
+        return await launch(self, request.model_copy(update={"account": None}), **more)
 
     return patch.object(AwsTraining, "launch", careless)
 

@@ -223,7 +223,7 @@ class Auditor:
             one = self.known.get(life.name)
             if one is None or one.intended_at > life.asked_at + 0.001:
                 raise Violation(f"I7: machine {life.name} has no durable intent older than its create")
-            if life.asked_at - one.intended_at > SEND_WITHIN_S + self.house.slowest_s:
+            if life.asked_at - one.intended_at > SEND_WITHIN_S + self.house.slowest_s + self.house.REPEATED_S:
                 raise Violation(f"I7: the create of {life.name} went out {life.asked_at - one.intended_at:.1f} s late")
             if life.exists_from is not None and life.ended_at is None:
                 self._bounded(life, one, now)

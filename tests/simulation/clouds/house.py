@@ -65,6 +65,9 @@ class CloudHouse(NodeKit):
     TWINS: ClassVar[Sequence[str] | None] = None
     """Faults that make a second machine of a name; ``None``: one create may always have made two."""
 
+    REPEATED_S: ClassVar[float] = 0.0
+    """How long after its first call a create without an answer is still repeated, where its token makes that safe."""
+
     def __init__(self, works: Works = healthy, *, seed: int = 0, latency_s: float = 0.02, **more: Any) -> None:
         self.machines = self.make_machines(works)
         self.rng = random.Random(seed)
