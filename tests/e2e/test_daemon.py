@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -260,9 +259,7 @@ def test_an_outage_of_the_provider_at_the_start_is_waited_for(faulty: FaultyHous
 def test_a_daemon_that_waits_for_its_provider_leaves_in_order(faulty: FaultyHouse) -> None:
     faulty.start(wait_ready=False, FINGERPRINT_FAILS="1000000")
     faulty.until(lambda: "provider_does_not_answer" in faulty.log.read_text(), "the first try")
-    began = time.monotonic()
     assert faulty.stop() == 0
-    assert time.monotonic() - began < 10
 
 
 # --- a journal that is unsure

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from tests.support.house import CHECKOUT
+from tests.support.patience import wait_until
 from tests.support.providers import audit
 
 KILLED = """
@@ -30,4 +31,4 @@ def test_a_daemon_ends_with_killed_tests(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == -signal.SIGKILL
-    audit.wait_until(lambda: not audit.running(int(done.stdout)))
+    wait_until(lambda: not audit.running(int(done.stdout)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from tests.emulators.runpod.settings import MAIN_KEY
 from tests.support.cloud_house import OWN_IMAGE, own_image
 from tests.support.house import _end_with
 from tests.support.how_to import Page, Shell, said_in
+from tests.support.patience import wait_until
 from tests.support.runpod_house import ACCESS, PLACE, SECRET, VOLUME, platform_settings
 
 PAGE = Page("first-training-on-runpod.md")
@@ -103,9 +103,6 @@ def test_what_goes_wrong_reads_as_the_page_says(
 def test_an_image_that_cannot_be_fetched_shows_in_the_console(shell: PodShell) -> None:
     shell.emulator.control({"faults": {"pod.pull_fail": "starting"}})
     shell.run("lastcall train customers.csv --target churn --yes --no-follow")
-    give_up = time.monotonic() + 30
-    while "cannot fetch image" not in (said := shell.run(PAGE.labelled("pull")).stdout):
-        assert time.monotonic() < give_up, said
-        time.sleep(0.5)
+    wait_until(lambda: "cannot fetch image" in shell.run(PAGE.labelled("pull")).stdout, "the pull's error", step_s=0.5)
     shell.run("lastcall stop @last; lastcall wait @last || test $? = 11")
     assert shell.emulator.control()["alive"] == []

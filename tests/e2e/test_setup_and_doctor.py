@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 from tests.emulators.runpod.launch import Emulator
 from tests.emulators.runpod.settings import MAIN_KEY
 from tests.support.house import CHECKOUT, a_house
+from tests.support.patience import PATIENCE_S, wait_until
 
 VOLUME = "vol1"
 SECRET = "rps_MAIN00000000000000000000000000"
@@ -136,11 +136,9 @@ def test_an_interrupted_trial_leaves_no_pod(emulator: Emulator, tmp_path: Path, 
         [sys.executable, "-m", "tests.support.live_entry", "setup", "runpod", "--yes"],
         env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )  # fmt: skip
-    give_up = time.monotonic() + 30
-    while not emulator.control()["alive"] and time.monotonic() < give_up:
-        time.sleep(0.1)
+    wait_until(lambda: emulator.control()["alive"], "a pod")
     work.send_signal(number)
-    said, _ = work.communicate(timeout=40)
+    said, _ = work.communicate(timeout=PATIENCE_S)
     assert work.returncode == 130, said
     assert "seeing first that the pod is gone" in said
     assert "Interrupted; no pod was left running." in said

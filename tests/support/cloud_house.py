@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sysconfig
-import time
 import venv
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from tests.emulators.common.launch import Launched
 from tests.support.house import CHECKOUT, House
+from tests.support.patience import wait_until
 
 TRAINED_S = 90.0
 ROWS = b"age,plan,usage,churn\n" + b"".join(
@@ -66,10 +66,6 @@ class CloudHouse(House):
         found: list[dict[str, Any]] = self.seen()["alive"]
         return found
 
-    def until_nothing_bills(self, within_s: float = 30.0) -> None:
+    def until_nothing_bills(self) -> None:
         """Wait until nothing exists."""
-        give_up = time.monotonic() + within_s
-        while left := self.alive():
-            if time.monotonic() > give_up:
-                raise AssertionError(f"machines are left: {left}")
-            time.sleep(0.2)
+        wait_until(lambda: not self.alive(), lambda: f"the end of {self.alive()}", step_s=0.2)

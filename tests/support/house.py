@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,12 +15,13 @@ from typing import Any
 
 from lastcall.cli.client import UnixConnection
 from lastcall.cli.failures import NoDaemon
+from tests.support.patience import PATIENCE_S, wait_until
 
 CHECKOUT = Path(__file__).parents[2]
 CSV = b"a,b,churn\n" + b"".join(b"%d,%d,%s\n" % (i, i * 7 % 5, b"yes" if i % 2 else b"no") for i in range(40))
-READY_S = 30.0
-PATIENCE_S = 60.0
 STEP_S = 0.02
+CLOSED_STEP_S = 0.1
+"""Between two looks at a job that takes seconds: every look is work for the daemon too."""
 PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 
@@ -68,7 +68,7 @@ class House:
                 preexec_fn=_end_with(os.getpid()),
             )
         if wait_ready:
-            self.until(self.answers, "the daemon to answer", READY_S)
+            self.until(self.answers, "the daemon to answer")
         return self
 
     def answers(self) -> bool:
@@ -151,20 +151,18 @@ class House:
     def state_of(self, job_id: str) -> str:
         return str(self.job(job_id)["job"]["state"])
 
-    def until(self, true: Callable[[], Any], what: str, within_s: float = PATIENCE_S) -> Any:
-        give_up = time.monotonic() + within_s
-        while not (found := true()):
-            if time.monotonic() > give_up:
-                raise AssertionError(f"waited {within_s} s for {what}; log: {self.log.read_text()[-1500:]}")
-            time.sleep(STEP_S)
-        return found
+    def until(self, true: Callable[[], Any], what: str, within_s: float = PATIENCE_S, step_s: float = STEP_S) -> Any:
+        def told() -> str:
+            return f"{what}; log: {self.log.read_text()[-1500:]}"
+
+        return wait_until(true, told, step_s=step_s, patience_s=within_s)
 
     def closed(self, job_id: str, within_s: float = PATIENCE_S) -> dict[str, Any]:
         def over() -> dict[str, Any] | None:
             document = self.job(job_id)
             return document if document["job"]["state"] == "closed" else None
 
-        found: dict[str, Any] = self.until(over, f"{job_id} to close", within_s)
+        found: dict[str, Any] = self.until(over, f"{job_id} to close", within_s, CLOSED_STEP_S)
         return found
 
     def running(self, job_id: str) -> None:

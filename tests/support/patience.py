@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 PATIENCE_S: Final = 90.0
 """Only what never happens takes so long; below ``faulthandler_timeout``, so that a test says what it waited for."""
-STEP_S: Final = 0.01
+STEP_S: Final = 0.02
 """Between two looks (real seconds)."""
 
 

@@ -20,11 +20,11 @@ from typing import NamedTuple
 
 from providers.s3.settings import S3Settings
 from providers.s3.sign import EMPTY, Credentials, Scope, sign
+from tests.support.patience import PATIENCE_S
 
 ACCESS_KEY = "tests-access-key"
 SECRET_KEY = "tests-secret-key-0000000000000000"
 REGION = "us-east-1"
-START_S = 30.0
 GRPC = 10_000
 """The server takes a second port at this distance for each one it is given."""
 PORTS = range(20_000, 40_000)
@@ -55,7 +55,7 @@ class Server(NamedTuple):
         """Make a bucket. Raises OSError while the server cannot."""
         url = f"{self.endpoint}/{bucket}"
         headers = sign(Credentials(ACCESS_KEY, SECRET_KEY), Scope(REGION), "PUT", url, {}, EMPTY, datetime.now(UTC))
-        urllib.request.urlopen(urllib.request.Request(url, headers=headers, method="PUT"), timeout=5).close()
+        urllib.request.urlopen(urllib.request.Request(url, headers=headers, method="PUT"), timeout=PATIENCE_S).close()
 
 
 @contextmanager
@@ -88,7 +88,7 @@ def seaweed(folder: Path) -> Iterator[Server]:
 
 
 def _wait(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + START_S
+    until = time.monotonic() + PATIENCE_S
     while process.poll() is None and time.monotonic() < until:
         try:
             server.make_bucket("ready")

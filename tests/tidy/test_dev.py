@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -109,10 +109,15 @@ def test_the_check_costs_next_to_nothing(checkout: Path) -> None:
     make_ready(checkout, "core")
     spans = []
     for _ in range(5):
-        began = time.monotonic()
+        before = cpu_of_children_s()
         dev(checkout, "run")
-        spans.append(time.monotonic() - began)
-    assert min(spans) < 0.05
+        spans.append(cpu_of_children_s() - before)
+    assert min(spans) < 0.05, "seconds of computing, however long the computer took for them"
+
+
+def cpu_of_children_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def test_an_old_python_is_refused_in_one_line(checkout: Path) -> None:

@@ -27,6 +27,7 @@ from providers.interface import Need, NotFound
 from providers.seams import Outside
 from tests.emulators.aws.launch import Emulator
 from tests.emulators.aws.settings import MAIN_KEY, MAIN_SECRET
+from tests.support.patience import PATIENCE_S
 from tests.support.providers.clocks import RealClock
 from tests.support.providers.subjects import chunks, close_provider, content, no_programs, os_entropy
 
@@ -40,7 +41,6 @@ FAST: Mapping[str, Any] = {
 }
 BUCKET = "lastcall-tests"
 LOG_GROUP = "/lastcall/jobs"
-WAIT_S = 40.0
 NAME_KEY = b"aws integration"
 
 
@@ -135,7 +135,7 @@ class House:
         return result
 
     async def until(self, look: Callable[[], Coroutine[Any, Any, Any]], what: str) -> Any:
-        ends = time.monotonic() + WAIT_S
+        ends = time.monotonic() + PATIENCE_S
         while time.monotonic() < ends:
             if (found := await look()) is not None:
                 return found

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from botocore.config import Config
 
 from tests.emulators.aws.launch import Emulator
 from tests.emulators.aws.settings import MAIN_KEY, MAIN_SECRET
+from tests.support.patience import wait_until
 
 boto3: Any = importlib.import_module("boto3")
 """It has no types, and is here for tests only."""
@@ -29,18 +29,6 @@ FAST: dict[str, Any] = {
         "ours/training:*": {"command": ["sh", "-c", "echo from the image; echo $KEY"], "env": {"KEY": "of the image"}}
     },
 }
-WAIT_S = 20.0
-
-
-def until(check: Callable[[], Any], what: str | Callable[[], str]) -> Any:
-    """Return the first true value of ``check``."""
-    ends = time.monotonic() + WAIT_S
-    while time.monotonic() < ends:
-        found = check()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"never: {what() if callable(what) else what}")
 
 
 class Instances:
@@ -59,7 +47,7 @@ class Instances:
             aws_access_key_id=access,
             aws_secret_access_key=secret,
             aws_session_token=token,
-            config=Config(retries={"total_max_attempts": 1}, read_timeout=5, s3={"addressing_style": "path"}),
+            config=Config(retries={"total_max_attempts": 1}, read_timeout=60, s3={"addressing_style": "path"}),
         )
         self._clients.append(made)
         return made
@@ -96,7 +84,7 @@ class Instances:
         return str(self.get(instance_id)["State"]["Name"])
 
     def wait(self, instance_id: str, state: str) -> Mapping[str, Any]:
-        until(lambda: self.state(instance_id) == state, f"{instance_id} {state}")
+        wait_until(lambda: self.state(instance_id) == state, f"{instance_id} {state}")
         return self.get(instance_id)
 
     def console(self, instance_id: str) -> str:
@@ -107,7 +95,7 @@ class Instances:
 
     def says(self, instance_id: str, what: str) -> str:
         """Return the console as soon as it holds a text."""
-        until(
+        wait_until(
             lambda: what in self.console(instance_id), lambda: f"{what!r} on the console: {self.console(instance_id)}"
         )
         return self.console(instance_id)

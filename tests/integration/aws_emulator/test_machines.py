@@ -8,8 +8,9 @@ from pathlib import Path
 
 from tests.emulators.aws.processes import private
 from tests.emulators.common.launch import CHECKOUT
-from tests.integration.aws_emulator.kit import Instances, until
+from tests.integration.aws_emulator.kit import Instances
 from tests.support import processes
+from tests.support.patience import wait_until
 
 
 def test_user_data_runs_and_its_poweroff_terminates_the_instance(aws: Instances) -> None:
@@ -39,7 +40,7 @@ def test_halt_ends_the_programs_but_not_the_bill(aws: Instances) -> None:
     instance_id = aws.start("#!/bin/sh\necho up\nsleep 2\nhalt\nsleep 600\n")
     aws.says(instance_id, "up")
     assert processes.working_in(aws.disk(instance_id))
-    until(lambda: not processes.working_in(aws.disk(instance_id)), "halted")
+    wait_until(lambda: not processes.working_in(aws.disk(instance_id)), "halted")
     time.sleep(0.5)
     assert aws.state(instance_id) == "running"
 
@@ -57,7 +58,7 @@ def test_nothing_of_an_ended_instance_lives_on_however_it_hides(aws: Instances) 
     )
     instance_id = aws.start(script)
     aws.says(instance_id, "up")
-    until(lambda: len(processes.working_in(aws.emulator.root / "instances")) >= 7, "all started")
+    wait_until(lambda: len(processes.working_in(aws.emulator.root / "instances")) >= 7, "all started")
     aws.ec2.terminate_instances(InstanceIds=[instance_id])
     aws.wait(instance_id, "terminated")
     assert not processes.working_in(aws.emulator.root / "instances")
@@ -86,8 +87,8 @@ def test_a_reboot_keeps_the_disk_runs_enabled_units_and_no_user_data(aws: Instan
     instance_id = aws.start(UNIT)
     aws.says(instance_id, "boot 2")
     boots = aws.disk(instance_id) / "var/lib/boots"
-    until(lambda: boots.exists() and len(boots.read_text().splitlines()) == 2, "two boots")
-    until(lambda: "finished" in aws.console(instance_id).partition("boot 2")[2], "the second boot is over")
+    wait_until(lambda: boots.exists() and len(boots.read_text().splitlines()) == 2, "two boots")
+    wait_until(lambda: "finished" in aws.console(instance_id).partition("boot 2")[2], "the second boot is over")
     console = aws.console(instance_id)
     assert console.count("user-data ran") == 1
     assert aws.state(instance_id) == "running"

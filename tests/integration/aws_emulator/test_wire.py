@@ -13,7 +13,8 @@ import pytest
 from botocore.parsers import ResponseParserError
 
 from tests.emulators.aws.settings import ACCOUNT, READ_KEY, READ_SECRET
-from tests.integration.aws_emulator.kit import Instances, until
+from tests.integration.aws_emulator.kit import Instances
+from tests.support.patience import wait_until
 
 Refusal = botocore.exceptions.ClientError
 
@@ -226,4 +227,4 @@ def test_control_refuses_what_it_does_not_know(whole: Instances) -> None:
         whole.emulator.control({"faults": {"nothing": True}})
     with caught.value:
         assert caught.value.code == 400
-    until(lambda: whole.emulator.control()["calls"], "calls")
+    wait_until(lambda: whole.emulator.control()["calls"], "calls")

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from containers.job import processes
 from lastcall.bundles import BundleProgram, bundle_program
 from providers.runpod.boot import BOOT_SOURCE, start_args
 from tests.integration.bundle.api import Index, Platform
+from tests.support.patience import PATIENCE_S
 
 KEY = "rpa_KEYOFTHISPODALONE"
 BASE_PYTHON = Path(getattr(sys, "_base_executable", sys.executable))
@@ -108,7 +110,7 @@ class PodRun:
                 stdout=console, stderr=console, start_new_session=True,
             )  # fmt: skip
 
-    def wait(self, limit_s: float = 60.0) -> int:
+    def wait(self, limit_s: float = PATIENCE_S) -> int:
         """Wait until the container is no more; nothing of it may be left."""
         assert self.process is not None
         status = self.process.wait(limit_s)
@@ -126,7 +128,8 @@ class PodRun:
         if self.process is not None and self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
         for pid in self.alive():
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def alive(self) -> list[int]:
         return [pid for pid in processes.scan() if processes.carries_marker(pid, self.name) and not _dead(pid)]

@@ -6,14 +6,16 @@ import signal
 import stat
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from containers.job.runpod import Pod, call
+from containers.job.runpod import CALL_LIMIT_S, Pod, call
 from messages.jobs import ResultMarker
 from tests.integration.bundle.api import Platform
 from tests.integration.bundle.pod import KEY, PodRun
+from tests.support.patience import PATIENCE_S
 
 RAN = "import pathlib; pathlib.Path('out', 'ran').write_text('yes')"
 
@@ -84,7 +86,7 @@ def test_a_restarted_container_runs_nothing_and_ends_the_pod_again(pod: PodRun, 
     platform.says = dict.fromkeys(platform.says, "refuse")
     began = time.monotonic()
     assert pod.run() == 0
-    assert 9 <= time.monotonic() - began < 30
+    assert time.monotonic() - began >= 9
     assert {name for name, _ in platform.calls} == {"delete", "action", "graphql"}
     assert platform.count("delete") == 2
     word = pod.read("ending.json")
@@ -103,7 +105,8 @@ def test_a_route_that_hangs_holds_up_no_other(pod: PodRun, platform: Platform) -
     platform.says.update(delete="hang", action="hang")
     assert pod.run() == -signal.SIGKILL
     assert [name for name, _ in platform.calls] == ["delete", "action", "graphql"]
-    assert platform.calls[-1][1] - platform.calls[0][1] < 6
+    for (_, earlier), (_, later) in pairwise(platform.calls):
+        assert later - earlier < CALL_LIMIT_S, "the next way is tried before the last one is given up"
 
 
 def test_the_key_follows_no_redirect_and_stays_out_of_what_is_told(pod: PodRun, platform: Platform) -> None:
@@ -136,7 +139,7 @@ def test_the_machine_is_killed_before_the_rent_ends(pod: PodRun, platform: Platf
     platform.kill = at_the_end
     pod.start()
     assert pod.process is not None
-    pod.process.wait(30)
+    pod.process.wait(PATIENCE_S)
     assert seen[0] <= 1, "only the wrapper itself was left"
     assert pod.marker["outcome"] == "succeeded"
 

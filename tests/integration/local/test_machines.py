@@ -14,6 +14,7 @@ import pytest
 from messages.machines import Alive, Gone, LaunchRequest, Machine, MachineState
 from providers.interface import NotFound, Refused
 from tests.support.names import FOREIGN
+from tests.support.patience import wait_until
 from tests.support.providers import audit, hostile
 from tests.support.providers.subjects import LocalSubject, exits, proven
 
@@ -32,7 +33,7 @@ async def ended(local: LocalSubject, machine: Machine) -> Gone:
 def hidden(local: LocalSubject, request: LaunchRequest, count: int = 1) -> set[int]:
     """Return the pids of processes that hid from their parents, once there are ``count``."""
     folder = local.folder(request)
-    audit.wait_until(lambda: len(list(folder.glob("hidden.*"))) >= count)
+    wait_until(lambda: len(list(folder.glob("hidden.*"))) >= count)
     return {int(path.suffix[1:]) for path in folder.glob("hidden.*")}
 
 
@@ -119,7 +120,7 @@ async def test_a_foreign_process_tree_is_never_touched(local: LocalSubject) -> N
     plain, marked = audit.sleeper(children=3), audit.sleeper(marker=FOREIGN, children=3)
     try:
         request, machine = await launched(local, "hide")
-        audit.wait_until(lambda: len(audit.marked(FOREIGN)) == 4)
+        wait_until(lambda: len(audit.marked(FOREIGN)) == 4)
         strangers = audit.marked(FOREIGN) | {plain.pid}
         await ended(local, machine)
         assert all(audit.running(pid) for pid in strangers)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tests.emulators.runpod.launch import Emulator
 from tests.emulators.runpod.settings import MAIN_KEY
+from tests.support.patience import wait_until
 
 FAST: dict[str, Any] = {
     "place_s": 0.05,
@@ -22,18 +21,6 @@ FAST: dict[str, Any] = {
     "quotas": {},
     "volumes": {"vol1": {"data_center": "EU-RO-1", "size_gb": 10}},
 }
-WAIT_S = 15.0
-
-
-def until(check: Callable[[], Any], what: str) -> Any:
-    """Return the first true value of ``check``."""
-    ends = time.monotonic() + WAIT_S
-    while time.monotonic() < ends:
-        found = check()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"never: {what}")
 
 
 class Pods:
@@ -84,4 +71,4 @@ class Pods:
     def file(self, name: str) -> str:
         """Return a file of the volume as soon as it is there and not empty."""
         path: Path = self.volume / name
-        return str(until(lambda: path.read_text() if path.exists() else "", f"{name} on the volume"))
+        return str(wait_until(lambda: path.read_text() if path.exists() else "", f"{name} on the volume"))

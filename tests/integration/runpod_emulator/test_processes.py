@@ -10,8 +10,9 @@ import pytest
 
 from tests.emulators.common.launch import CHECKOUT
 from tests.emulators.runpod.launch import Emulator
-from tests.integration.runpod_emulator.pods_kit import FAST, Pods, until
+from tests.integration.runpod_emulator.pods_kit import FAST, Pods
 from tests.support import processes
+from tests.support.patience import wait_until
 
 SEEN = """
 import json, os, sys
@@ -43,7 +44,7 @@ def test_a_pod_finds_the_base_interpreter_and_nothing_of_the_checkout(pods: Pods
 
 def test_an_ended_program_starts_again_with_an_empty_disk_and_the_same_volume(pods: Pods) -> None:
     pod_id = pods.start("ls $HOME >>$WORK/homes; echo start >>$WORK/starts; touch $HOME/mine; exit 3")
-    until(lambda: pods.file("starts").count("start") >= 3, "three starts")
+    wait_until(lambda: pods.file("starts").count("start") >= 3, "three starts")
     assert pods.get(pod_id)["status"] == "RUNNING"
     assert (pods.volume / "homes").read_text() == ""
     life = pods.emulator.control()["history"][0]
@@ -62,7 +63,8 @@ sleep 100
 @pytest.mark.parametrize("way", ["delete", "terminate", "stop", "emulator"])
 def test_a_pod_ends_whole(pods: Pods, way: str) -> None:
     pod_id = pods.start(TREE)
-    pids = until(lambda: (found := pods.file("pids").split()) and len(found) == 4 and found, "all have started")
+    wait_until(lambda: len(pods.file("pids").split()) == 4, "all have started")
+    pids = pods.file("pids").split()
     assert all(Path(f"/proc/{pid}").exists() for pid in pids)
     if way == "delete":
         assert pods.call("DELETE", f"/pods/{pod_id}")[0] == 204
@@ -70,10 +72,10 @@ def test_a_pod_ends_whole(pods: Pods, way: str) -> None:
         pods.emulator.close()
     else:
         pods.call("POST", f"/pods/{pod_id}/action", {"action": way})
-    until(lambda: not processes.working_in(pods.emulator.root / "pods"), "all have ended")
-    until(lambda: not any(_lives(pid) for pid in pids), "those elsewhere too")
+    wait_until(lambda: not processes.working_in(pods.emulator.root / "pods"), "all have ended")
+    wait_until(lambda: not any(_lives(pid) for pid in pids), "those elsewhere too")
     if way == "delete":
-        until(lambda: not (pods.emulator.root / "pods" / pod_id).exists(), "its folder is gone")
+        wait_until(lambda: not (pods.emulator.root / "pods" / pod_id).exists(), "its folder is gone")
         assert not pods.workspace.is_symlink()
     assert pods.volume.is_dir()
 
@@ -100,7 +102,7 @@ def test_a_pod_ends_itself_with_its_own_key_and_still_reads_the_answer(pods: Pod
     env = {"WORK": str(pods.workspace), "API": pods.emulator.urls["rest"], "SOURCE": END_MYSELF}
     pods.start('exec python3 -c "$SOURCE"', env=env)
     assert pods.file("answer") == "204"
-    until(lambda: not processes.working_in(pods.emulator.root / "pods"), "it has ended")
+    wait_until(lambda: not processes.working_in(pods.emulator.root / "pods"), "it has ended")
     shown = pods.emulator.control()
     assert (shown["history"][0]["ended_by"], shown["history"][0]["how"]) == ("pod", "pods.delete")
     assert shown["alive"] == []
@@ -118,13 +120,13 @@ def test_sigterm_comes_before_the_end(pods: Pods) -> None:
 def test_a_mount_outside_the_emulators_own_folder_is_an_error_of_the_pod(pods: Pods, path: str) -> None:
     mount = path.format(root=pods.emulator.root)
     pod_id = pods.start("true", mounts={"network": [{"volumeId": "vol1", "path": mount}]})
-    until(lambda: pods.get(pod_id)["status"] == "ERROR", "the pod is broken")
+    wait_until(lambda: pods.get(pod_id)["status"] == "ERROR", "the pod is broken")
     assert not (pods.emulator.root.parent / "out").exists()
 
 
 def test_a_command_that_is_not_there_is_tried_again_and_told_in_the_log(pods: Pods) -> None:
     pods.start("true", entrypoint=["no-such-program"], cmd=[])
-    until(lambda: len(pods.emulator.control()["history"][0]["exits"]) >= 2, "two tries")
+    wait_until(lambda: len(pods.emulator.control()["history"][0]["exits"]) >= 2, "two tries")
     assert pods.emulator.control()["history"][0]["exits"][0][1] == 127
 
 
@@ -145,18 +147,18 @@ def test_a_flood_on_the_console_is_bounded(pods: Pods) -> None:
     pod_id = pods.start("head -c 40000000 /dev/zero | tr '\\0' 'x'; echo done >$WORK/done; sleep 60")
     pods.file("done")
     console = pods.emulator.root / "pods" / pod_id / "console"
-    until(lambda: console.stat().st_size < 17_000_000, "it is cut")
+    wait_until(lambda: console.stat().st_size < 17_000_000, "it is cut")
 
 
 def test_a_pods_own_disk_outlives_a_stop(pods: Pods) -> None:
     mounts = {"persistent": {"size": 10, "path": str(pods.emulator.root / "own")}}
     pod_id = pods.start(f"echo again >>{pods.emulator.root}/own/starts; sleep 60", mounts=mounts)
     starts = pods.emulator.root / "disks" / pod_id / "starts"
-    until(lambda: starts.exists(), "the first start")
+    wait_until(lambda: starts.exists(), "the first start")
     pods.call("POST", f"/pods/{pod_id}/action", {"action": "stop"})
-    until(lambda: not processes.working_in(pods.emulator.root / "pods"), "stopped")
+    wait_until(lambda: not processes.working_in(pods.emulator.root / "pods"), "stopped")
     pods.call("POST", f"/pods/{pod_id}/action", {"action": "start"})
-    until(lambda: starts.read_text().count("again") == 2, "the second start")
+    wait_until(lambda: starts.read_text().count("again") == 2, "the second start")
 
 
 def test_two_emulators_with_the_same_ids_do_not_end_each_others_pods(tmp_path: Path) -> None:
@@ -167,7 +169,7 @@ def test_two_emulators_with_the_same_ids_do_not_end_each_others_pods(tmp_path: P
         first.file("pid")
         pid = second.file("pid").strip()
         first.call("DELETE", f"/pods/{a}")
-        until(lambda: not processes.working_in(one.root / "pods"), "the first has ended")
+        wait_until(lambda: not processes.working_in(one.root / "pods"), "the first has ended")
         assert _lives(pid)
         assert second.get(b)["status"] == "RUNNING"
 
@@ -176,6 +178,6 @@ def test_the_program_none_runs_nothing(tmp_path: Path) -> None:
     with Emulator(tmp_path / "p", settings=FAST, program="none") as emulator:
         pods = Pods(emulator)
         pod_id = pods.start("echo >$WORK/ran", mounts={"network": [{"volumeId": "vol1", "path": "/anywhere"}]})
-        until(lambda: pods.get(pod_id)["status"] == "RUNNING", "it runs")
+        wait_until(lambda: pods.get(pod_id)["status"] == "RUNNING", "it runs")
         assert processes.working_in(emulator.root / "pods") == {}
         assert [entry.name for entry in emulator.root.iterdir()] == ["volumes"]

@@ -16,7 +16,8 @@ import pytest
 
 from tests.emulators.runpod.launch import Emulator
 from tests.emulators.runpod.settings import MAIN_KEY
-from tests.integration.runpod_emulator.pods_kit import FAST, Pods, until
+from tests.integration.runpod_emulator.pods_kit import FAST, Pods
+from tests.support.patience import PATIENCE_S, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +30,14 @@ def pods(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pods]:
 HEADERS = {"authorization": f"Bearer {MAIN_KEY}", "user-agent": "test/1"}
 
 
-def connect(pods: Pods, timeout: float = 5) -> http.client.HTTPConnection:
+def connect(pods: Pods, timeout: float = PATIENCE_S) -> http.client.HTTPConnection:
     return http.client.HTTPConnection(urlsplit(pods.emulator.urls["rest"]).netloc, timeout=timeout)
 
 
 def test_the_log_stream_brings_lines_as_they_come_and_stays_open(pods: Pods) -> None:
     pod_id = pods.start("for n in 1 2 3; do echo line $n; sleep 0.2; done; sleep 60")
     connection = connect(pods)
-    until(lambda: pods.get(pod_id)["status"] == "RUNNING", "it runs")
+    wait_until(lambda: pods.get(pod_id)["status"] == "RUNNING", "it runs")
     connection.request("GET", f"/v2/pods/{pod_id}/logs?source=container", headers=HEADERS)
     answer = connection.getresponse()
     assert answer.headers["content-type"] == "text/event-stream"
@@ -62,7 +63,7 @@ def test_connections_end_as_told(pods: Pods) -> None:
     assert ask(pods).status == 200
 
 
-def ask(pods: Pods, timeout: float = 5) -> http.client.HTTPResponse:
+def ask(pods: Pods, timeout: float = PATIENCE_S) -> http.client.HTTPResponse:
     connection = connect(pods, timeout)
     try:
         connection.request("GET", "/v2/pods", headers=HEADERS)
@@ -100,7 +101,7 @@ def test_what_the_control_does_not_know_is_refused(pods: Pods) -> None:
     for body in (b"[]", b'{"fault": {}}', b'{"faults": {"none": 1}}', b"x"):
         request = urllib.request.Request(pods.emulator.urls["control"], body)
         with pytest.raises(urllib.request.HTTPError) as refused:
-            urllib.request.urlopen(request, timeout=5)
+            urllib.request.urlopen(request, timeout=PATIENCE_S)
         assert refused.value.code == 400
         refused.value.close()
     shown = pods.emulator.control({"faults": {"latency": 5}, "s3": {}, "balance": {"user_main": "12.5"}})
@@ -136,7 +137,7 @@ def test_wheels_are_served_as_an_index_and_counted(tmp_path: Path) -> None:
 
 
 def read(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=5) as answer:
+    with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:
         return str(answer.read().decode())
 
 
@@ -144,4 +145,4 @@ def test_a_port_may_be_chosen_by_nobody_twice(pods: Pods) -> None:
     ports = [urlsplit(pods.emulator.urls[name]).port for name in ("rest", "serverless", "s3")]
     assert len(set(ports)) == 3
     for port in ports:
-        socket.create_connection(("127.0.0.1", port or 0), timeout=5).close()
+        socket.create_connection(("127.0.0.1", port or 0), timeout=PATIENCE_S).close()

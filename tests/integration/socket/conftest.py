@@ -119,7 +119,7 @@ async def site(make_site: MakeSite) -> Site:
     return await make_site()
 
 
-async def until(condition: Callable[[], bool], turns: int = 2000) -> None:
+async def until(condition: Callable[[], bool], turns: int = 20_000) -> None:
     """Let the loop turn until ``condition`` holds."""
     for _ in range(turns):
         if condition():

@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from typing import Any
 
@@ -23,6 +22,7 @@ from messages import admin
 from messages.errors import Refusal
 from tests.integration.socket import examples
 from tests.integration.socket.conftest import MakeSite, Site, until
+from tests.support.patience import PATIENCE_S
 
 NOBODY = 65534
 
@@ -224,12 +224,9 @@ async def test_a_thousand_idle_connections_are_bounded_and_harm_nobody(site: Sit
     for _ in range(1000):
         idle.append(await asyncio.open_unix_connection(os.fspath(site.path)))
     assert site.gateway.connections <= 256
-    took = []
-    for _ in range(50):
-        began = time.perf_counter()
-        assert (await site.get("/v1/jobs")).status == 200
-        took.append(time.perf_counter() - began)
-    assert sorted(took)[48] < 0.5
+    async with asyncio.timeout(PATIENCE_S):
+        for _ in range(50):
+            assert (await site.get("/v1/jobs")).status == 200
     site.clock.advance(31)
     await until(lambda: site.gateway.connections <= 1)
     for _, writer in idle:
@@ -317,21 +314,26 @@ async def test_stopping_ends_streams_at_once(make_site: MakeSite) -> None:
     site = await make_site()
     site.node.release.clear()
     stream = await site.get("/v1/events?follow=1")
-    began = time.perf_counter()
-    await site.gateway.stop()
-    assert time.perf_counter() - began < 2
+    async with asyncio.timeout(PATIENCE_S):  # the site's clock stands still: a pause would never end
+        await site.gateway.stop()
     with pytest.raises(aiohttp.ClientError):
         await stream.read()
 
 
-async def test_another_uid_is_refused_and_audited(site: Site) -> None:
-    """Fault 74: even with the file opened to all, the kernel's word counts."""
+async def test_another_uid_is_refused_and_audited(make_site: MakeSite) -> None:
+    """Fault 74: even with the file opened to all, the kernel's word counts.
+
+    Only root can become another; whoever else runs this is the other one himself.
+    """
+    root = os.geteuid() == 0
+    uid = NOBODY if root else os.getuid()
+    site = await make_site(allowed=None if root else frozenset({uid + 1}))
     site.path.parent.parent.chmod(0o755)
     site.path.parent.chmod(0o755)
     site.path.chmod(0o666)
     program = (
         "import os,socket,sys\n"
-        f"os.setgid({NOBODY}); os.setuid({NOBODY})\n"
+        f"if os.getuid() != {uid}: os.setgid({uid}); os.setuid({uid})\n"
         "s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])\n"
         "s.sendall(b'GET /v1/jobs HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n')\n"
         "data=b''\n"
@@ -344,7 +346,7 @@ async def test_another_uid_is_refused_and_audited(site: Site) -> None:
     out, _ = await child.communicate()
     assert ok_problem(out)["code"] == "E-FORBIDDEN"
     assert site.node.audits == [
-        (f"uid:{NOBODY}", "api GET", "/v1/jobs", False, "E-FORBIDDEN", f"uid {NOBODY} may not use this Lastcall")
+        (f"uid:{uid}", "api GET", "/v1/jobs", False, "E-FORBIDDEN", f"uid {uid} may not use this Lastcall")
     ]
 
 

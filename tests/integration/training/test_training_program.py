@@ -19,6 +19,7 @@ from containers.training.progress import Progress
 from messages.errors import ERRORS
 from messages.folder import Progress as ProgressFile
 from tests.integration.training.bundles import FILES, document
+from tests.support.patience import PATIENCE_S
 from tests.unit.training.files import people, table, write
 
 
@@ -65,7 +66,7 @@ def test_sigterm_ends_the_program_at_once_even_where_it_was_ignored(tmp_path: Pa
         assert process.stdout
         assert process.stdout.readline().startswith(b"[load]")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=5) == -signal.SIGTERM
+        assert process.wait(timeout=PATIENCE_S) == -signal.SIGTERM
 
 
 @pytest.mark.parametrize(

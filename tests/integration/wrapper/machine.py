@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,21 +18,12 @@ import coverage
 
 from containers.job import processes
 from containers.job.build import sources
+from tests.support.patience import PATIENCE_S, wait_until
 
-SOON_S = 0.02
+FAR_S = 600.0
+"""No test waits so long: what it says is ended by something else."""
 PYTHON = (sys.executable, "-I", "-S", "-u", "-c")
 """Starts quickly and writes its lines at once."""
-
-
-def until(truth: Callable[[], Any], limit_s: float = 20.0) -> Any:
-    """Wait for something true and return it; the limit is generous, since the computer may be busy."""
-    end = time.monotonic() + limit_s
-    while time.monotonic() < end:
-        found = truth()
-        if found:
-            return found
-        time.sleep(SOON_S)
-    raise AssertionError("it did not happen in time")
 
 
 class WrapperRun:
@@ -59,7 +50,7 @@ class WrapperRun:
         temporary.write_text(json.dumps({"seq": seq, "soft_deadline": soft, "stop_requested": stop}))
         temporary.replace(self.folder / "control.json")
 
-    def start(self, soft_in_s: float = 60.0, without: str = "", **more: Any) -> subprocess.Popen[bytes]:
+    def start(self, soft_in_s: float = FAR_S, without: str = "", **more: Any) -> subprocess.Popen[bytes]:
         now = time.time()
         environment = {
             "PATH": os.environ["PATH"],
@@ -71,7 +62,7 @@ class WrapperRun:
             "LASTCALL_ATTEMPT": "1",
             "LASTCALL_SOFT_DEADLINE": str(now + soft_in_s),
             "LASTCALL_HARD_DEADLINE": str(now + soft_in_s + 60),
-            "LASTCALL_MAX_RUNTIME_S": "60",
+            "LASTCALL_MAX_RUNTIME_S": str(FAR_S),
             "LASTCALL_TERM_LEAD_S": "0.6",
             "LASTCALL_KILL_LEAD_S": "0.3",
             "LASTCALL_CONTROL_INTERVAL_S": "0.1",
@@ -79,7 +70,7 @@ class WrapperRun:
             "LASTCALL_LOG_FLUSH_S": "0.1",
             "LASTCALL_NONCE_INTERVAL_S": "0.2",
             "LASTCALL_NONCE_SETTLE_S": "0",
-            "LASTCALL_FOLDER_WAIT_S": "10",
+            "LASTCALL_FOLDER_WAIT_S": "60",
             "LASTCALL_STOP_GRACE_S": "0.3",
             "SECRET_OF_THE_DAEMON": "hunter2",
             **{name: str(value) for name, value in more.items()},
@@ -112,7 +103,7 @@ class WrapperRun:
 
     def end(self, process: subprocess.Popen[bytes], exit_code: int = 0) -> None:
         """Wait until the wrapper has ended; nothing of the machine may be left."""
-        assert process.wait(30) == exit_code, (process.stderr and process.stderr.read(), self.log)
+        assert process.wait(PATIENCE_S) == exit_code, (process.stderr and process.stderr.read(), self.log)
         assert self.alive() == []
         if exit_code == 0:
             assert (self.directory / "reaped").exists()
@@ -144,13 +135,24 @@ class WrapperRun:
     def log(self) -> list[str]:
         return [line["text"] for line in self.lines]
 
+    def heard(self) -> None:
+        """Wait until what lies in the folder now was read: before every heartbeat the control is."""
+        for _ in range(2):  # the first may have been under way
+            before = self.read("heartbeat.json")
+            wait_until(lambda seen=before: self.over or self.read("heartbeat.json") != seen)  # type: ignore[misc]
+
+    @property
+    def over(self) -> bool:
+        """Whether every wrapper has ended."""
+        return all(process.poll() is not None for process in self.started)
+
     def running(self) -> Any:
         """Wait until the work says it runs."""
-        return until(lambda: "running" in self.log)
+        return wait_until(lambda: "running" in self.log)
 
     def pid_said(self, word: str) -> int:
         """The pid a process of the work wrote to the log as ``<word> <pid>``."""
-        found = until(lambda: [line for line in self.log if line.startswith(f"{word} ")])
+        found = wait_until(lambda: [line for line in self.log if line.startswith(f"{word} ")])
         return int(found[0].split()[1])
 
     def close(self) -> None:
@@ -162,7 +164,8 @@ class WrapperRun:
             if process.stderr:
                 process.stderr.close()
         for pid in self.alive():
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def is_gone(pid: int) -> bool:

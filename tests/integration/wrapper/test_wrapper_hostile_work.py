@@ -8,9 +8,10 @@ import signal
 import pytest
 
 from containers.job.processes import scan
-from tests.integration.wrapper.machine import WrapperRun, is_gone, until
+from tests.integration.wrapper.machine import FAR_S, WrapperRun, is_gone
+from tests.support.patience import PATIENCE_S, wait_until
 
-DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('running'); time.sleep(60)"
+DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('running'); time.sleep(600)"
 
 FORKS = """
 import os, sys, time
@@ -21,9 +22,9 @@ def child(word, clear):
     os.setsid()
     if os.fork():
         os._exit(0)
-    print(word, os.getpid())
+    os.write(1, f"{word} {os.getpid()}\\n".encode())  # at once: both write to one pipe
     os.write(tell, b".")
-    program = [sys.executable, "-I", "-S", "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)"]
+    program = [sys.executable, "-I", "-S", "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)"]
     os.execve(program[0], program, {} if clear else dict(os.environ))
 child("marked", False)
 child("cleared", True)
@@ -52,8 +53,8 @@ def test_work_that_ignores_sigterm_is_killed_at_the_deadline(machine: WrapperRun
 
 
 def test_work_that_hangs_ends_at_its_longest_runtime(machine: WrapperRun) -> None:
-    machine.spec("import time; time.sleep(60)")
-    marker = machine.run(LASTCALL_MAX_RUNTIME_S=1.5)
+    machine.spec("import time; time.sleep(600)")
+    marker = machine.run(LASTCALL_MAX_RUNTIME_S=FAR_S + 1, LASTCALL_TERM_LEAD_S=FAR_S, soft_in_s=2 * FAR_S)
     assert (marker["outcome"], marker["code"], marker["signal"]) == ("timed_out", "E-TIMEOUT", signal.SIGTERM)
 
 
@@ -66,10 +67,10 @@ def test_grandchildren_in_sessions_of_their_own_are_killed_when_the_work_exits(m
 
 
 def test_grandchildren_with_an_emptied_environment_do_not_outlive_a_stop(machine: WrapperRun) -> None:
-    machine.spec(FORKS + "\ntime.sleep(60)")
+    machine.spec(FORKS + "\ntime.sleep(600)")
     process = machine.start()
     pids = [machine.pid_said(word) for word in ("marked", "cleared")]
-    machine.control(1, 60, stop=True)
+    machine.control(1, FAR_S, stop=True)
     machine.end(process)
     assert machine.marker["code"] == "E-CANCELLED"
     assert all(is_gone(pid) for pid in pids)
@@ -87,19 +88,19 @@ def test_work_that_eats_memory_is_ended_before_the_limit_and_says_so(machine: Wr
 
 
 def test_memory_is_counted_over_the_whole_tree(machine: WrapperRun) -> None:
-    child = "held = bytearray(b'x' * (120 << 20)); import time; time.sleep(60)"
+    child = "held = bytearray(b'x' * (120 << 20)); import time; time.sleep(600)"
     machine.spec(
         "import subprocess, sys, time; [subprocess.Popen([sys.executable, '-c', sys.argv[1]]) for _ in '123'];"
-        "time.sleep(60)",
+        "time.sleep(600)",
         child,
     )
     assert machine.run(LASTCALL_MEMORY_LIMIT_BYTES=300 << 20)["code"] == "E-OOM"
 
 
 def test_a_sigkill_that_is_not_ours_with_memory_all_but_full_reads_as_out_of_memory(machine: WrapperRun) -> None:
-    machine.spec("import os, time; held = b'x' * (276 << 20); print('running'); time.sleep(60)")
+    machine.spec("import os, time; held = b'x' * (276 << 20); print('running'); time.sleep(600)")
     process = machine.start(LASTCALL_MEMORY_LIMIT_BYTES=300 << 20)
-    until(lambda: (machine.read("heartbeat.json") or {}).get("rss_bytes", 0) > 270 << 20)
+    wait_until(lambda: (machine.read("heartbeat.json") or {}).get("rss_bytes", 0) > 270 << 20)
     os.kill(next(seen.pid for seen in scan().values() if seen.parent == process.pid), signal.SIGKILL)
     machine.end(process)
     marker = machine.marker
@@ -178,13 +179,13 @@ def test_zombies_of_others_are_reaped_while_the_work_runs(machine: WrapperRun) -
         "            os._exit(0)\n"
         "        os._exit(0)\n"
         "    os.wait()\n"
-        "print('running'); time.sleep(60)"
+        "print('running'); time.sleep(600)"
     )
     machine.spec(script)
     process = machine.start()
     machine.running()
-    until(lambda: _children(process.pid) == 1)
-    machine.control(1, 60, stop=True)
+    wait_until(lambda: _children(process.pid) == 1)
+    machine.control(1, FAR_S, stop=True)
     machine.end(process)
 
 
@@ -194,9 +195,9 @@ def _children(pid: int) -> int:
 
 def test_work_that_kills_the_wrapper_leaves_no_marker_and_a_second_start_clears_up(machine: WrapperRun) -> None:
     """Fault 31: the daemon's path alone must do; here the platform's restart does."""
-    machine.spec("import os, time; print('running'); os.kill(os.getppid(), 9); time.sleep(60)")
+    machine.spec("import os, time; print('running'); os.kill(os.getppid(), 9); time.sleep(600)")
     process = machine.start()
-    assert process.wait(20) == -signal.SIGKILL
+    assert process.wait(PATIENCE_S) == -signal.SIGKILL
     assert machine.read("result.json") is None
     machine.end(machine.start())
     assert machine.marker["code"] == "E-RESTARTED"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
-from tests.integration.wrapper.machine import WrapperRun, until
+from tests.integration.wrapper.machine import WrapperRun
+from tests.support.patience import PATIENCE_S, wait_until
 
-COUNTS = "open('COUNT', 'a').write('ran\\n'); import time; print('running'); time.sleep(60)"
+COUNTS = "open('COUNT', 'a').write('ran\\n'); import time; print('running'); time.sleep(600)"
 
 
 def counting(machine: WrapperRun) -> str:
@@ -22,7 +23,7 @@ def test_a_restarted_wrapper_never_runs_the_work_twice(machine: WrapperRun) -> N
     """Fault 21."""
     machine.spec(counting(machine))
     first = machine.start()
-    until(lambda: runs(machine) == 1)
+    wait_until(lambda: runs(machine) == 1)
     first.kill()
     first.wait()
     machine.end(machine.start())
@@ -62,7 +63,7 @@ def test_a_start_after_the_marker_runs_nothing_and_keeps_the_marker(machine: Wra
 def test_of_two_racing_wrappers_one_claims_and_the_attempt_ends(machine: WrapperRun) -> None:
     machine.spec(counting(machine))
     both = [machine.start(), machine.start()]
-    codes = sorted(process.wait(20) for process in both)
+    codes = sorted(process.wait(PATIENCE_S) for process in both)
     assert codes in ([-9, 0], [0, 0])
     assert machine.alive() == []
     assert runs(machine) <= 1
@@ -94,7 +95,7 @@ def test_a_wrapper_whose_claim_was_taken_over_ends_its_work(machine: WrapperRun)
 def test_a_claim_taken_over_while_it_settles_runs_nothing(machine: WrapperRun) -> None:
     machine.spec(counting(machine))
     process = machine.start(LASTCALL_NONCE_SETTLE_S=1)
-    until(lambda: machine.read("started.json"))
+    wait_until(lambda: machine.read("started.json"))
     (machine.folder / "other").write_text(json.dumps({"attempt": 1, "nonce": "another"}))
     (machine.folder / "other").replace(machine.folder / "started.json")
     machine.end(process)

@@ -6,8 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -54,15 +52,6 @@ def running(pid: int) -> bool:
 def start_time(pid: int) -> int:
     """Return the start time of a process, in ticks."""
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
-
-
-def wait_until(true: Callable[[], bool], patience_s: float = 10.0) -> None:
-    """Wait for something outside this process. Raises TimeoutError."""
-    ends = time.monotonic() + patience_s
-    while not true():
-        if time.monotonic() > ends:
-            raise TimeoutError("it did not become true")
-        time.sleep(0.005)
 
 
 def sleeper(marker: str | None = None, children: int = 0) -> subprocess.Popen[bytes]:

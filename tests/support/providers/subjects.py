@@ -37,6 +37,7 @@ from providers.local.provider import build_local
 from providers.local.settings import LOCAL_TIMINGS, LocalSettings
 from providers.worker import Worker
 from tests.support.names import GENERATION, INSTALL
+from tests.support.patience import wait_until
 from tests.support.providers import audit
 from tests.support.providers.clocks import ManualClock, RealClock
 
@@ -234,14 +235,14 @@ class LocalSubject:
     def facts(self, request: LaunchRequest) -> dict[str, Any]:
         """Return what the stub says of itself, once it does."""
         path = self.folder(request) / "facts.json"
-        audit.wait_until(path.exists)
+        wait_until(path.exists)
         found: dict[str, Any] = json.loads(path.read_text())
         return found
 
     async def end_by_itself(self, request: LaunchRequest) -> None:
         pid = self.facts(request)["pid"]
         (self.folder(request) / "exit").touch()
-        audit.wait_until(lambda: not audit.running(pid))
+        wait_until(lambda: not audit.running(pid))
 
     def living(self, name: str) -> int:
         return 1 if audit.marked(name) else 0
@@ -249,7 +250,7 @@ class LocalSubject:
     def plant(self, name: str) -> None:
         planted = audit.sleeper(marker=name)
         self._planted.append(planted)
-        audit.wait_until(lambda: planted.pid in audit.marked(name))
+        wait_until(lambda: planted.pid in audit.marked(name))
 
     async def reopen(self) -> None:
         await close_provider(self.provider)
@@ -265,7 +266,7 @@ class LocalSubject:
             planted.wait()
         for path in self.root.glob("storage/**/hidden.*"):  # what a failed test did not end
             audit.end_if_about(int(path.suffix[1:]), str(self.root))
-        audit.wait_until(lambda: sum(not audit.ended(name) for name in self.names) == 0)
+        wait_until(lambda: sum(not audit.ended(name) for name in self.names) == 0)
 
 
 class LossyWorker(Worker):

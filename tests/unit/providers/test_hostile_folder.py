@@ -15,13 +15,13 @@ from providers.interface import Ambiguous, Unavailable
 from providers.local.plain import is_plain, read_plain, write_whole
 from providers.local.processes import ProcessKey, Scan
 from providers.local.training import LOG_CALL_BYTES
+from tests.support.patience import PATIENCE_S
 from tests.support.providers.bench import EMPTY, NAME, WRAPPER, Bench
 from tests.support.providers.hostile import OUTSIDE, THINGS, outside_is_untouched, put
 from tests.support.providers.subjects import build_request
 from tests.support.providers.tables import process, table_of
 
 FILES = ["machine.json", "lock", "members", "console.log", "reaped", ".members.new", ".machine.json.new"]
-PATIENCE_S = 20.0
 RUNNING = Scan(table_of(WRAPPER, process(11, 10)), complete=True)
 
 
