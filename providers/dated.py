@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from providers.interface import ProviderClock
+from providers.seams import ProviderClock
 
 
 class Dated:

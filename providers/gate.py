@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import Protocol
 
 from providers.breaker import Breaker
-from providers.interface import ProviderClock
+from providers.seams import ProviderClock
 from providers.transport import TransportError
 
 

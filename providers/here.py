@@ -10,11 +10,11 @@ from typing import Final
 from pydantic import Field
 
 from messages.base import Record
-from providers.interface import CloudStorageProvider, ProviderClock
+from providers.interface import CloudStorageProvider
 from providers.local.prediction import LocalPrediction, PredictionTerms
 from providers.local.storage import LocalStorage
 from providers.near import COPIES_BYTES_MAX, NearCopies
-from providers.seams import Outside, ProgramRunner
+from providers.seams import Outside, ProgramRunner, ProviderClock
 from providers.worker import Worker
 
 UPLOAD_NAME_BYTES: Final = 12

@@ -483,19 +483,3 @@ class Provider(NamedTuple):
     def near(self) -> Near:
         """What of the store lies on this computer."""
         return self.copies or InPlace(self.storage)
-
-
-class ProviderClock(Protocol):
-    """Time as a provider needs it; comes in from outside."""
-
-    def now(self) -> datetime:
-        """Return the wall clock, UTC."""
-        ...
-
-    def monotonic(self) -> float:
-        """Return seconds that only go forward and count suspend."""
-        ...
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait."""
-        ...

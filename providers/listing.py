@@ -18,7 +18,8 @@ from datetime import datetime
 from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from messages.machines import Earlier, Listing, Machine, Timings
-from providers.interface import ProviderClock, ProviderError, Unavailable
+from providers.interface import ProviderError, Unavailable
+from providers.seams import ProviderClock
 from providers.shared import Shared
 
 PAGES_MAX: Final = 50

@@ -11,7 +11,8 @@ from contextlib import aclosing
 from typing import Final, cast
 
 from messages.storage import ObjectInfo
-from providers.interface import CloudStorageProvider, NotFound, ProviderClock, Unavailable
+from providers.interface import CloudStorageProvider, NotFound, Unavailable
+from providers.seams import ProviderClock
 
 COPIES_BYTES_MAX: Final = 20 << 30
 """All copies together; the newest one is kept whatever its size."""

@@ -6,7 +6,8 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
-from providers.interface import NotFound, PredictionReply, PredictionRequest, ProviderClock, ProviderError, Unavailable
+from providers.interface import NotFound, PredictionReply, PredictionRequest, ProviderError, Unavailable
+from providers.seams import ProviderClock
 
 WAITING_MAX = 100
 """Predictions that may wait or run at once."""

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from messages.machines import Alive, Listing, Machine, Proof, Timings, Unknown
-from providers.interface import ProviderClock, ProviderError
+from providers.interface import ProviderError
+from providers.seams import ProviderClock
 
 T = TypeVar("T")
 

@@ -1,12 +1,28 @@
-"""What comes into a provider from outside, beside the clock of ``interface.py``. ``World`` supplies all of it."""
+"""What comes into a provider from outside. ``World`` supplies all of it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from providers.interface import ProviderClock
 from providers.transport import Transport
+
+
+class ProviderClock(Protocol):
+    """Time as a provider needs it; comes in from outside."""
+
+    def now(self) -> datetime:
+        """Return the wall clock, UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds that only go forward and count suspend."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
 
 
 class Entropy(Protocol):

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from providers.interface import ProviderClock
+from providers.seams import ProviderClock
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from messages.machines import Machine
-from providers.interface import ProviderClock
+from providers.seams import ProviderClock
 
 KNOWN_MAX: Final = 20_000
 """Machines remembered; the longest unseen go first."""

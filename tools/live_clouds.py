@@ -12,10 +12,11 @@ from lastcall.setup.trial import HARD_S, cheapest
 from messages.machines import Offer
 from providers.aws.provider import build_aws_storage, build_aws_training
 from providers.http import AiohttpTransport
-from providers.interface import CloudTrainingProvider, Need, ProviderClock
+from providers.interface import CloudTrainingProvider, Need
 from providers.runpod.provider import build_runpod_storage, build_runpod_training, place_of
 from providers.runpod.training import RunPodTraining
 from providers.s3.store import S3Store
+from providers.seams import ProviderClock
 
 KINDS: Final = ("datasets", "models", "jobs", "predictions")
 """What storage has a prefix for."""

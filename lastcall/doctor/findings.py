@@ -14,7 +14,7 @@ from lastcall.cli.failures import Failure, NoDaemon
 from lastcall.config.load import Loaded
 from lastcall.paths import Places
 from messages.errors import EXIT_FAILED, EXIT_OK
-from providers.interface import ProviderClock
+from providers.seams import ProviderClock
 from providers.transport import Transport
 
 Verdict = Literal["ok", "warn", "fail"]

@@ -14,7 +14,6 @@ from lastcall.setup.config_writer import Changes, apply_to
 from lastcall.setup.ground import Ground
 from lastcall.setup.steps import Person, Report, Step
 from providers.aws.client import Client
-from providers.aws.policies import statement_that_allows
 from providers.aws.provider import build_aws_storage
 from providers.aws.resources.alarm import BudgetAlarm
 from providers.aws.resources.buckets import DataBucket, Elsewhere
@@ -27,7 +26,6 @@ from providers.s3.errors import ClockWrong, Denied, KeyWrong, RegionWrong
 CONFIGURED: Final = ("region", "bucket", "security_group")
 """What a setup writes into [aws]."""
 AGAIN: Final = "try again; what is there already is found"
-TRIED: Final = ("s3:PutObject", "s3:GetObject", "s3:DeleteObject")
 RIGHTS: Final = "give the key that right (lastcall setup aws --dry-run prints the whole policy), then run it again"
 
 
@@ -226,8 +224,7 @@ def tell_configuration(report: Report, ground: Ground, changes: Changes) -> None
 def storage_advice(error: ProviderError) -> str:
     """Return what to do when the bucket is there and a file cannot be written, read and deleted in it."""
     if isinstance(error, Denied):
-        granted = statement_that_allows(TRIED[0])
-        return f"the key needs {', '.join(TRIED)}, which {granted}; and no policy of the bucket may deny them"
+        return f"{RIGHTS}; no policy of the bucket may deny it either"
     if isinstance(error, KeyWrong):
         return "renew the access key, and check aws.profile"
     if isinstance(error, ClockWrong):

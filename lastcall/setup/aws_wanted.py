@@ -10,7 +10,7 @@ from providers.aws.account import Account
 from providers.aws.client import Client
 from providers.aws.resources.key import usable_key
 from providers.aws.resources.wanted import Alarm, Wanted
-from providers.interface import ProviderClock
+from providers.seams import ProviderClock
 from providers.transport import Transport
 
 NO_BUCKET: Final = "lastcall-none"

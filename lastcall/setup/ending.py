@@ -9,7 +9,8 @@ from typing import Final
 
 from messages.base import seconds
 from messages.machines import Gone, Machine
-from providers.interface import CloudTrainingProvider, ProviderClock, ProviderError
+from providers.interface import CloudTrainingProvider, ProviderError
+from providers.seams import ProviderClock
 
 TRIES_MAX: Final = 12
 PAUSE_S: Final = 5.0

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lastcall.config.settings import Settings
-from providers.interface import ProviderClock
-from providers.seams import Entropy
+from providers.seams import Entropy, ProviderClock
 from providers.transport import Transport
 
 

@@ -24,18 +24,9 @@ from lastcall.setup import trial_program
 from lastcall.setup.ending import INTERRUPTED, end_for_sure, words
 from messages.ids import JobId
 from messages.machines import Gone, LaunchRequest, Machine, MachineName, MachineState, Offer
-from providers.interface import (
-    Ambiguous,
-    CloudStorageProvider,
-    Need,
-    NoCapacity,
-    NotFound,
-    ProviderClock,
-    ProviderError,
-    Refused,
-)
+from providers.interface import Ambiguous, CloudStorageProvider, Need, NoCapacity, NotFound, ProviderError, Refused
 from providers.runpod.training import RunPodTraining
-from providers.seams import Entropy
+from providers.seams import Entropy, ProviderClock
 
 HARD_S: Final = 900
 """From the create on: the pod is gone by then, whoever is left to end it."""

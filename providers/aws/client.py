@@ -14,8 +14,9 @@ from providers.aws.settings import AwsSettings
 from providers.aws.wire import Services, Unreadable
 from providers.dated import Dated
 from providers.gate import Gate, NotAdmitted, Priority
-from providers.interface import ProviderClock, ProviderError, Unavailable
+from providers.interface import ProviderError, Unavailable
 from providers.s3.sign import Scope, sign
+from providers.seams import ProviderClock
 from providers.transport import CONNECT_S_MIN, REPLY_BYTES_MAX, HttpReply, HttpRequest, Transport, TransportError
 
 CALL_S: Final = 30.0

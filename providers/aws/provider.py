@@ -11,10 +11,10 @@ from providers.aws.settings import MACHINE_ROOT, STORE_FOLDER, AwsProviderSettin
 from providers.aws.storage import AwsStorage, denials, encryption
 from providers.aws.training import AwsTraining
 from providers.here import PredictionHere, build_here
-from providers.interface import Provider, ProviderClock
+from providers.interface import Provider
 from providers.s3.client import S3Client
 from providers.s3.settings import S3Settings
-from providers.seams import Outside
+from providers.seams import Outside, ProviderClock
 from providers.transport import Transport
 from providers.worker import Worker
 

@@ -22,7 +22,7 @@ from messages.storage import ObjectInfo
 from providers.fake.faults import Faults
 from providers.fake.scripts import Script, Write
 from providers.fake.settings import FakeSettings
-from providers.interface import ProviderClock
+from providers.seams import ProviderClock
 
 ListingFault = Literal["incomplete", "empty", "stale", "foreign"]
 """The next listing is cut and says so; is empty and lies; shows what the last one showed; is of another account."""

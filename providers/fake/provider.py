@@ -7,8 +7,8 @@ from providers.fake.prediction import FakePrediction
 from providers.fake.settings import FakeSettings
 from providers.fake.storage import FakeStorage
 from providers.fake.training import FakeTraining
-from providers.interface import Provider, ProviderClock
-from providers.seams import Entropy, ProgramRunner
+from providers.interface import Provider
+from providers.seams import Entropy, ProgramRunner, ProviderClock
 
 
 def build_fake(

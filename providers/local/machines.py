@@ -16,16 +16,7 @@ from typing import NamedTuple
 from messages.base import Instant
 from messages.machines import LaunchRequest, Listing, Machine
 from messages.money import HOUR_SECONDS, accrued
-from providers.interface import (
-    Ambiguous,
-    BilledLine,
-    EndAnswer,
-    NoCapacity,
-    NotFound,
-    ProviderClock,
-    Refused,
-    Unavailable,
-)
+from providers.interface import Ambiguous, BilledLine, EndAnswer, NoCapacity, NotFound, Refused, Unavailable
 from providers.local import launch as launching
 from providers.local import views
 from providers.local.identity import Identity
@@ -34,6 +25,7 @@ from providers.local.membership import Stray, members
 from providers.local.processes import Process, ProcessKey, ProcessTable
 from providers.local.registry import Entry, MachineRecord, Registry, check_name
 from providers.local.settings import LocalSettings
+from providers.seams import ProviderClock
 
 
 class Look(NamedTuple):

@@ -20,13 +20,12 @@ from providers.interface import (
     NotFound,
     PredictionReply,
     PredictionRequest,
-    ProviderClock,
     Refused,
 )
 from providers.keys import is_key_part
 from providers.local.files import CHUNK_BYTES
 from providers.predictions import PredictionQueue
-from providers.seams import ProgramRunner
+from providers.seams import ProgramRunner, ProviderClock
 from providers.worker import Worker
 
 ENDPOINT = "local"

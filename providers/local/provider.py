@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from providers.interface import InPlace, Provider, ProviderClock
+from providers.interface import InPlace, Provider
 from providers.local.exits import ExitWatch
 from providers.local.identity import Identity, read_identity, refuse_other_platforms
 from providers.local.machines import Machines
@@ -14,7 +14,7 @@ from providers.local.registry import Registry
 from providers.local.settings import LocalSettings
 from providers.local.storage import LocalStorage
 from providers.local.training import LocalTraining
-from providers.seams import Entropy, ProgramRunner
+from providers.seams import Entropy, ProgramRunner, ProviderClock
 from providers.worker import Worker
 
 UPLOAD_NAME_BYTES = 12

@@ -28,7 +28,6 @@ from providers.interface import (
     EndAnswer,
     LogChunk,
     Need,
-    ProviderClock,
     ProviderError,
     Unavailable,
 )
@@ -39,6 +38,7 @@ from providers.local.launch import Places
 from providers.local.machines import Look, Machines
 from providers.local.settings import OFFER, LocalSettings
 from providers.local.storage import LocalStorage
+from providers.seams import ProviderClock
 from providers.worker import Worker
 
 LOG_CHUNK_BYTES: Final = 64 << 10

@@ -16,10 +16,11 @@ from urllib.parse import quote, urlencode
 
 from providers.dated import Dated
 from providers.gate import Gate, NotAdmitted, Priority
-from providers.interface import ProviderClock, Unavailable
+from providers.interface import Unavailable
 from providers.runpod.problems import Problem, Unreadable, error_of, parse_json, read_problem
 from providers.runpod.quota import Quota, retry_after_s
 from providers.runpod.settings import RunPodSettings
+from providers.seams import ProviderClock
 from providers.transport import (
     CONNECT_S_MIN,
     REPLY_BYTES_MAX,

@@ -6,14 +6,14 @@ from typing import ClassVar
 
 from messages.machines import ProviderKind
 from providers.here import HereSettings, PredictionHere, build_here
-from providers.interface import Provider, ProviderClock, Refused
+from providers.interface import Provider, Refused
 from providers.runpod.account import Account
 from providers.runpod.client import Client
 from providers.runpod.settings import RunPodSettings
 from providers.runpod.storage import RunPodStorage, volume_settings
 from providers.runpod.training import RunPodTraining
 from providers.s3.client import S3Client
-from providers.seams import Outside
+from providers.seams import Outside, ProviderClock
 from providers.transport import Transport
 from providers.worker import Worker
 

@@ -14,12 +14,13 @@ from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
 from providers.dated import Dated
-from providers.interface import NotFound, ProviderClock, ProviderError, Refused, Unavailable
+from providers.interface import NotFound, ProviderError, Refused, Unavailable
 from providers.s3 import xml
 from providers.s3.errors import BadRequest, Denied, Unclear
 from providers.s3.faults import fault_of, retry_after_s
 from providers.s3.settings import S3Settings
 from providers.s3.sign import EMPTY, UNSIGNED, Credentials, Scope, sign
+from providers.seams import ProviderClock
 from providers.transport import HttpReply, HttpRequest, HttpStream, NotSent, Transport, TransportError
 
 USER_AGENT = "Lastcall-S3/1"

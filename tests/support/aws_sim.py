@@ -14,8 +14,8 @@ from pydantic import SecretStr
 
 from providers.aws.client import Client
 from providers.aws.settings import AwsSettings, Keys
-from providers.interface import ProviderClock
 from providers.s3.sign import Credentials, Scope, sign
+from providers.seams import ProviderClock
 from providers.transport import HttpRequest
 from tests.emulators.aws.core import Ec2Core
 from tests.emulators.aws.settings import ACCOUNT, MAIN_KEY, MAIN_SECRET, OTHER_KEY, OTHER_SECRET

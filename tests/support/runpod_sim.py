@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from providers.interface import ProviderClock
 from providers.runpod.settings import RunPodSettings
+from providers.seams import ProviderClock
 from providers.transport import STREAM_CHUNK_BYTES_MAX, HttpReply, HttpRequest, HttpStream, NoReply, NotSent
 from tests.emulators.runpod.platform import Platform
 from tests.emulators.runpod.settings import MAIN_KEY

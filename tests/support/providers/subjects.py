@@ -30,11 +30,11 @@ from providers.interface import (
     PredictionReply,
     PredictionRequest,
     Provider,
-    ProviderClock,
     Unavailable,
 )
 from providers.local.provider import build_local
 from providers.local.settings import LOCAL_TIMINGS, LocalSettings
+from providers.seams import ProviderClock
 from providers.worker import Worker
 from tests.support.names import GENERATION, INSTALL
 from tests.support.patience import wait_until
