@@ -26,7 +26,7 @@ REQUIREMENTS = "requirements.txt"
 PREPARE = "prepare.py"
 MANIFEST = "manifest.json"
 
-IMPORTS = ("numpy", "pandas", "sklearn", "skops.io", "threadpoolctl")
+IMPORTS = ("numpy", "pandas", "pyarrow", "sklearn", "skops.io", "threadpoolctl")
 """Imported once by the preparing step, so that what is missing shows there and not in the middle of a training."""
 
 _PACKAGE = Path(__file__).parent
