@@ -130,6 +130,12 @@ _ALL = (
     ),
     ErrorCode("E-MODEL-UNKNOWN", "There is no such kind of model", "Choose one of the models listed", status=422),
     ErrorCode(
+        "E-MODEL-SIZE",
+        "There are too many or too few rows or columns for this kind of model",
+        "Choose another model or other columns",
+        status=422,
+    ),
+    ErrorCode(
         "E-PARAMETER",
         "A parameter does not belong to this kind of model",
         "Leave it out or use the name suggested",

@@ -30,12 +30,22 @@ MEMBERS_MAX = 500_000
 JSON_BYTES_MAX = 64 * 1024**2
 BLOCK_BYTES = 1024 * 1024
 
-_LINEAR = ("numpy.dtype",)
+_PLAIN = ("numpy.dtype",)
+_TREES = (*_PLAIN, "sklearn.tree._tree.Tree")
 TRUSTED: dict[str, tuple[str, ...]] = {
-    "linear": _LINEAR,
-    "ridge": _LINEAR,
-    "logistic": _LINEAR,
-    "random_forest": ("numpy.dtype", "sklearn.tree._tree.Tree"),
+    "linear": _PLAIN,
+    "ridge": _PLAIN,
+    "lasso": _PLAIN,
+    "elasticnet": _PLAIN,
+    "polynomial": _PLAIN,
+    "logistic": _PLAIN,
+    "naive_bayes": _PLAIN,
+    "knn": _PLAIN,
+    "svm": (*_PLAIN, "sklearn.calibration._CalibratedClassifier", "sklearn.calibration._SigmoidCalibration"),
+    "decision_tree": _TREES,
+    "random_forest": _TREES,
+    "mlp_regression": _PLAIN,
+    "mlp_classification": _PLAIN,
     "hist_gradient_boosting": (
         "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
         # its own preparation of categories is a function with arguments bound; any other function stays refused

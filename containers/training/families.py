@@ -1,15 +1,16 @@
-"""The kinds of model, by name: their tasks and parameters. Standard library only.
+"""The kinds of model, by name: their tasks, bounds and parameters. Standard library only.
 
-Inspection checks names and values here before any money is spent; ``pipeline`` builds the estimators.
+Inspection checks names, values and sizes here before any money is spent; ``estimators`` makes what learns.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from containers.training.refusal import Refused, listed, nearest, quoted
+from containers.training.parameters import Parameter, Value, complete
+from containers.training.refusal import Refused, nearest, quoted
 
 CLASSIFICATION = "classification"
 REGRESSION = "regression"
@@ -17,21 +18,14 @@ AUTO = "auto"
 
 AUTO_TREES_ROWS_MIN = 200
 """From so many rows on ``auto`` takes boosted trees; with fewer, a linear model overfits less."""
-
-Value = bool | int | float | str | None
-
-
-class Parameter(NamedTuple):
-    """One setting of a family: its type, inclusive range and default."""
-
-    name: str
-    kind: Literal["int", "float", "bool", "choice"]
-    default: Value
-    low: float = -math.inf
-    high: float = math.inf
-    choices: tuple[str, ...] = ()
-    optional: bool = False
-    """Whether ``null`` is allowed, meaning no limit."""
+KNN_ROWS_MAX = 200_000
+"""A neighbours model holds its training rows, and looks among all of them for each answer."""
+TERMS_MAX = 5000
+"""Most columns a polynomial may have."""
+TERM_CELLS_MAX = 100_000_000
+"""Most cells (rows × terms, 800 MB) a polynomial may have."""
+SVM_CLASS_ROWS_MIN = 3
+"""Rows of each class that leave two to train on, which probabilities need."""
 
 
 class Family(NamedTuple):
@@ -41,61 +35,138 @@ class Family(NamedTuple):
     text: str
     tasks: tuple[str, ...]
     parameters: tuple[Parameter, ...]
-    linear: bool = False
-    """Whether numbers are scaled and categories one-hot encoded."""
+    columns: Literal["scaled", "powers", "bins", "ordinal", "native"] = "scaled"
+    """How columns are prepared (``pipeline``)."""
+    library: str | None = None
+    """The library it needs beside scikit-learn."""
     uses_gpu: bool = False
+    note: str = ""
+    """What else to know, one sentence."""
+
+    def json(self) -> dict[str, Any]:
+        """Return the family as lists show it."""
+        return {
+            "name": self.name,
+            "text": self.text,
+            "tasks": list(self.tasks),
+            "library": self.library,
+            "uses_gpu": self.uses_gpu,
+            "note": self.note,
+            "parameters": [p.json() for p in self.parameters],
+        }
 
 
+_BOTH = (CLASSIFICATION, REGRESSION)
 _DEPTH = Parameter("max_depth", "int", None, 1, 200, optional=True)
+_LEAF = Parameter("min_samples_leaf", "int", 1, 1, 100_000)
+_BALANCE = Parameter("class_weight", "choice", None, choices=("balanced",), optional=True, null="classes as they are")
+_INTERCEPT = Parameter("fit_intercept", "bool", default=True)
+_FOUND = Parameter("alpha", "float", None, 1e-9, 1e9, optional=True, null="found by cross-validation")
+_MLP = (
+    Parameter("hidden_layer_sizes", "sizes", "64,32", 1, 4096),
+    Parameter("activation", "choice", "relu", choices=("relu", "tanh", "logistic")),
+    Parameter("alpha", "float", 1e-4, 0.0, 1e3),
+    Parameter("learning_rate_init", "float", 1e-3, 1e-6, 1.0),
+    Parameter("batch_size", "int", None, 1, 100_000, optional=True, null="200, or all rows where there are fewer"),
+    Parameter("max_iter", "int", 200, 1, 10_000),
+)
 
 FAMILIES: dict[str, Family] = {
     f.name: f
     for f in (
-        Family(
-            "linear", "least squares", (REGRESSION,), (Parameter("fit_intercept", "bool", default=True),), linear=True
-        ),
+        Family("linear", "least squares", (REGRESSION,), (_INTERCEPT,)),
         Family(
             "ridge",
             "least squares with shrinkage",
             (REGRESSION,),
-            (Parameter("alpha", "float", 1.0, 1e-9, 1e9), Parameter("fit_intercept", "bool", default=True)),
-            linear=True,
+            (Parameter("alpha", "float", 1.0, 1e-9, 1e9), _INTERCEPT),
+        ),
+        Family("lasso", "least squares that leaves columns out", (REGRESSION,), (_FOUND, _INTERCEPT)),
+        Family(
+            "elasticnet",
+            "between ridge and lasso",
+            (REGRESSION,),
+            (_FOUND, Parameter("l1_ratio", "float", 0.5, 0.01, 1.0), _INTERCEPT),
+        ),
+        Family(
+            "polynomial",
+            "least squares on products of numbers",
+            (REGRESSION,),
+            (Parameter("degree", "int", 2, 2, 4), Parameter("alpha", "float", 1.0, 1e-9, 1e9)),
+            columns="powers",
+            note=f"At most {TERMS_MAX:,} products; categories are added as they are.",
         ),
         Family(
             "logistic",
             "logistic regression",
             (CLASSIFICATION,),
+            (Parameter("C", "float", 1.0, 1e-9, 1e9), Parameter("max_iter", "int", 1000, 1, 100_000), _BALANCE),
+        ),
+        Family(
+            "naive_bayes",
+            "how often each value goes with each class",
+            (CLASSIFICATION,),
+            (Parameter("bins", "int", 10, 2, 100), Parameter("alpha", "float", 1.0, 1e-6, 1e3)),
+            columns="bins",
+        ),
+        Family(
+            "knn",
+            "the most similar training rows",
+            _BOTH,
             (
-                Parameter("C", "float", 1.0, 1e-9, 1e9),
-                Parameter("max_iter", "int", 1000, 1, 100_000),
-                Parameter("class_weight", "choice", None, choices=("balanced",), optional=True),
+                Parameter("n_neighbors", "int", 15, 1, 1000),
+                Parameter("weights", "choice", "distance", choices=("uniform", "distance")),
             ),
-            linear=True,
+            note=f"The model file holds the training rows; at most {KNN_ROWS_MAX:,} of them.",
+        ),
+        Family(
+            "svm",
+            "support vectors",
+            _BOTH,
+            (
+                Parameter("C", "float", 1.0, 1e-9, 1e6),
+                Parameter("kernel", "choice", "rbf", choices=("rbf", "linear")),
+                Parameter("gamma", "float", None, 1e-9, 1e6, optional=True, null="one over columns times variance"),
+            ),
+            note="Past 10,000 training rows the kernel is approximated by 500 points.",
+        ),
+        Family(
+            "decision_tree",
+            "one tree of questions",
+            _BOTH,
+            (_DEPTH, _LEAF._replace(default=5), _BALANCE),
+            columns="ordinal",
         ),
         Family(
             "random_forest",
             "many decision trees, averaged",
-            (CLASSIFICATION, REGRESSION),
+            _BOTH,
             (
                 Parameter("n_estimators", "int", 200, 1, 5000),
                 _DEPTH,
-                Parameter("min_samples_leaf", "int", 1, 1, 100_000),
-                Parameter("max_features", "float", None, 0.01, 1.0, optional=True),
+                _LEAF,
+                Parameter(
+                    "max_features", "float", None, 0.01, 1.0, optional=True, null="√ of them for classes, else all"
+                ),
             ),
+            columns="ordinal",
         ),
         Family(
             "hist_gradient_boosting",
             "boosted decision trees on histograms",
-            (CLASSIFICATION, REGRESSION),
+            _BOTH,
             (
                 Parameter("learning_rate", "float", 0.1, 1e-4, 1.0),
                 Parameter("max_iter", "int", 100, 1, 10_000),
                 Parameter("max_leaf_nodes", "int", 31, 2, 4096, optional=True),
                 _DEPTH,
-                Parameter("min_samples_leaf", "int", 20, 1, 100_000),
+                _LEAF._replace(default=20),
                 Parameter("l2_regularization", "float", 0.0, 0.0, 1e9),
             ),
+            columns="native",
         ),
+        Family("mlp_regression", "neural network of a few layers", (REGRESSION,), _MLP),
+        Family("mlp_classification", "neural network of a few layers", (CLASSIFICATION,), _MLP),
     )
 }
 ALIASES = {"gradient_boosting": "hist_gradient_boosting"}
@@ -139,38 +210,30 @@ def resolve(model: str, task: str, rows: int) -> Family:
 
 def complete_parameters(family: Family, given: Mapping[str, object]) -> dict[str, Value]:
     """Return every parameter of ``family`` with the given or default value; raises E-PARAMETER."""
-    known = {p.name: p for p in family.parameters}
-    for name in given:
-        if name not in known:
-            like = nearest(name, known)
-            fix = f"did you mean {like}?" if like else f"it has {listed(known)}"
-            raise Refused("E-PARAMETER", f"{family.name} has no parameter {quoted(name)}: {fix}")
-    return {p.name: _checked(family, p, given[p.name]) if p.name in given else p.default for p in family.parameters}
+    return complete(family.name, family.parameters, given)
 
 
-def _checked(family: Family, parameter: Parameter, value: object) -> Value:
-    if value is None and parameter.optional:
-        return None
-    if parameter.kind == "bool" and isinstance(value, bool):
-        return value
-    if parameter.kind == "choice" and isinstance(value, str) and value in parameter.choices:
-        return value
-    if parameter.kind in ("int", "float") and isinstance(value, int | float) and not isinstance(value, bool):
-        whole = isinstance(value, int) or value.is_integer()
-        if parameter.low <= value <= parameter.high and (parameter.kind == "float" or whole):
-            return float(value) if parameter.kind == "float" else int(value)
-    raise Refused(
-        "E-PARAMETER",
-        f"{family.name} cannot use {parameter.name} = {quoted(str(value))}: give {_allowed(parameter)}",
-    )
+def check_size(
+    family: Family, parameters: Mapping[str, Value], rows: int, numbers: int, class_rows: int | None
+) -> None:
+    """Refuse data this family cannot learn from (E-MODEL-SIZE).
+
+    ``numbers`` are the numeric features, ``class_rows`` the rows of the smallest class.
+    """
+    if family.name == "knn" and rows > KNN_ROWS_MAX:
+        raise _size(f"knn compares with every training row, at most {KNN_ROWS_MAX:,}; the file has {rows:,}")
+    if family.name == "svm" and class_rows is not None and class_rows < SVM_CLASS_ROWS_MIN:
+        raise _size(f"svm needs at least {SVM_CLASS_ROWS_MIN} rows of each class; the rarest has {class_rows}")
+    if family.name == "polynomial":
+        degree = int(parameters["degree"] or 0)
+        terms = math.comb(numbers + degree, degree)
+        most = min(TERMS_MAX, TERM_CELLS_MAX // max(1, rows))
+        if terms > most:
+            raise _size(
+                f"{numbers} numbers to the degree {degree} make {terms:,} products, at most {most:,} fit with "
+                f"{rows:,} rows"
+            )
 
 
-def _allowed(parameter: Parameter) -> str:
-    if parameter.kind == "bool":
-        text = "true or false"
-    elif parameter.kind == "choice":
-        text = " or ".join(parameter.choices)
-    else:
-        noun = "a whole number" if parameter.kind == "int" else "a number"
-        text = f"{noun} from {parameter.low:g} to {parameter.high:g}"
-    return f"{text}, or null" if parameter.optional else text
+def _size(why: str) -> Refused:
+    return Refused("E-MODEL-SIZE", f"{why}: choose another model, fewer features or a smaller degree")

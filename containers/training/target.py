@@ -16,13 +16,14 @@ from containers.training.families import (
     CLASSIFICATION,
     REGRESSION,
     Family,
-    Value,
     check_model,
+    check_size,
     complete_parameters,
     models_for,
     resolve,
     tasks_of,
 )
+from containers.training.parameters import Value
 from containers.training.profile import Survey, Tally
 from containers.training.refusal import Refused, listed, nearest, quoted
 from containers.training.values import numbers
@@ -40,6 +41,8 @@ MANY_CATEGORIES = 50
 ROWS_PER_TELLING_VALUE = 5
 """Rows per feature value before "each value has one target" means more than chance."""
 WARNINGS_MAX = 20
+CHOICES_SHOWN = 4
+"""Models named where another is to be chosen."""
 
 
 class Question(NamedTuple):
@@ -82,7 +85,8 @@ def check_rows(found: Survey) -> None:
 
 
 def check(found: Survey, question: Question) -> Check:
-    """Decide what to train, or refuse with E-MODEL-UNKNOWN, E-FEATURES, E-CSV-…, E-TASK or E-PARAMETER."""
+    """Decide what to train, or refuse with E-MODEL-UNKNOWN, E-FEATURES, E-CSV-…, E-TASK, E-PARAMETER
+    or E-MODEL-SIZE."""
     check_model(question.model)
     check_rows(found)
     target = find_target(found, question.target)
@@ -92,6 +96,9 @@ def check(found: Survey, question: Question) -> Check:
     classes = _classes(found, target) if task == CLASSIFICATION else None
     family = resolve(question.model, task, target.values)
     parameters = complete_parameters(family, question.parameters)
+    number_count = sum(c.kind == "number" for c in found.columns if c.name in set(features))
+    smallest = min(_labels(found, target).values(), default=None) if task == CLASSIFICATION else None
+    check_size(family, parameters, target.values, number_count, smallest)
     warnings = tuple(_warnings(found, target, features, task))[:WARNINGS_MAX]
     return Check(task, target.values, classes, features, warnings, family, parameters)
 
@@ -183,7 +190,8 @@ def _text_task(target: Tally, question: Question, tasks: Sequence[str]) -> str:
 
 
 def _choices(task: str) -> str:
-    return f"model {AUTO}, {' or '.join(models_for(task))} with task {task}"
+    names = models_for(task)
+    return f"model {AUTO}, {', '.join(names[:CHOICES_SHOWN])} or another of {len(names)} with task {task}"
 
 
 def _natural(found: Survey, target: Tally) -> str:

@@ -16,10 +16,11 @@ import numpy as np
 from containers.prediction.core import answer, one_thread
 from containers.training import bundle, evaluation
 from containers.training.dialect import Dialect
+from containers.training.estimators import Size
 from containers.training.families import CLASSIFICATION
 from containers.training.frame import Frame, is_blank, is_number_column, load
 from containers.training.inspection import read_question
-from containers.training.pipeline import build, settle
+from containers.training.pipeline import build, many_valued, settle
 from containers.training.profile import Survey, survey
 from containers.training.progress import Progress
 from containers.training.refusal import Refused, listed
@@ -148,12 +149,23 @@ def _fit(
         "fit", f"{family.name} on {len(rows):,} rows, {len(numbers)} numeric and {len(categories)} category columns"
     )
     threads = 1 if frame.features.size <= ONE_THREAD_CELLS_MAX else -1
+    seen, target = frame.features.iloc[rows], frame.target[rows]
+    smallest = int(min(n for n in np.bincount(target.astype(np.int64)) if n)) if frame.classes else len(rows)
     pipeline = build(
-        family, checked.task, checked.parameters, numbers, categories, rows=len(rows), seed=order.seed, threads=threads
+        family,
+        checked.task,
+        checked.parameters,
+        numbers,
+        categories,
+        size=Size(len(rows), smallest),
+        many=many_valued(seen, categories, family),
+        classes=len(frame.classes),
+        seed=order.seed,
+        threads=threads,
     )
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always")
-        pipeline.fit(frame.features.iloc[rows], frame.target[rows])
+        pipeline.fit(seen, target)
     told = (w for w in raised if not issubclass(w.category, DEVELOPER_WARNINGS))
     notes = list(dict.fromkeys(map(_sentence, told)))[:FIT_WARNINGS_MAX]
     for note in notes:

@@ -89,7 +89,19 @@ def test_the_same_data_and_seed_give_the_same_metrics_and_predictions(
     assert (first / "metrics.json").read_bytes() != (other / "metrics.json").read_bytes()
 
 
-@pytest.mark.parametrize("model", ["logistic", "random_forest", "hist_gradient_boosting"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        "logistic",
+        "random_forest",
+        "hist_gradient_boosting",
+        "naive_bayes",
+        "knn",
+        "svm",
+        "decision_tree",
+        "mlp_classification",
+    ],
+)
 def test_awkward_columns_are_survived(tmp_path: Path, model: str) -> None:
     """Rare, unseen, all-different and mostly missing texts; huge numbers; quoted names; classes that are formulas."""
     rows = [
@@ -149,6 +161,51 @@ def test_memory_of_a_frame_is_that_of_its_values(tmp_path: Path) -> None:
     path = write(tmp_path, table("n,t,y", [f"{i}.5,text {i % 50},{i}" for i in range(20_000)]))
     frame = load(path, survey(path), ["n", "t"], "y", "regression")
     assert frame.features.memory_usage(deep=False).sum() < 20_000 * (8 + 4) + 5_000
+
+
+@pytest.mark.parametrize(("model", "task"), [("svm", "classification"), ("svm", "regression")])
+def test_many_rows_are_learnt_by_an_approximated_kernel(
+    tmp_path: Path, sources: dict[str, Path], monkeypatch: pytest.MonkeyPatch, model: str, task: str
+) -> None:
+    monkeypatch.setattr("containers.training.estimators.SVM_ROWS_EXACT", 100)
+    monkeypatch.setattr("containers.training.estimators.SVM_POINTS", 60)
+    target = "body_mass_g" if task == "regression" else "sex"
+    metrics = document(train(tmp_path / "job", sources["penguins"], target, model=model) / "metrics.json")
+    assert "better than guessing" in metrics["verdict"]
+
+
+def test_a_straight_svm_is_a_linear_one(tmp_path: Path, sources: dict[str, Path]) -> None:
+    bundle = train(tmp_path / "job", sources["penguins"], "sex", model="svm", parameters={"kernel": "linear"})
+    assert "better than guessing" in document(bundle / "metrics.json")["verdict"]
+
+
+def test_svm_says_when_the_split_leaves_a_class_too_few_rows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"{i},{'rare' if i < 3 else ('yes', 'no')[i % 2]}" for i in range(40)]
+    with pytest.raises(AssertionError, match="E-MODEL-SIZE"):
+        train(tmp_path / "job", write(tmp_path, table("a,y", rows)), "y", model="svm", test_share=0.5)
+
+
+@pytest.mark.parametrize("model", ["lasso", "elasticnet"])
+def test_a_shrinkage_that_is_given_is_taken(tmp_path: Path, sources: dict[str, Path], model: str) -> None:
+    bundle = train(tmp_path / "job", sources["penguins"], "body_mass_g", model=model, parameters={"alpha": 1e9})
+    assert "no better than guessing" in document(bundle / "metrics.json")["verdict"]
+
+
+@pytest.mark.parametrize("model", ["ridge", "random_forest", "hist_gradient_boosting", "knn"])
+def test_texts_of_many_values_are_told_apart_by_what_they_mean_for_the_target(tmp_path: Path, model: str) -> None:
+    """Each of 300 texts stands in five rows and sets the target; ordinals and fifty columns could not say so."""
+    means = [(i * 7919 % 300) for i in range(300)]
+    rows = [f"t{i % 300},{i * 31 % 7},{means[i % 300] + i // 300}" for i in range(1500)]
+    classify = model == "knn"
+    if classify:
+        rows = [f"{text},{n},{'high' if float(y) > 150 else 'low'}" for text, n, y in (r.split(",") for r in rows)]
+    parameters = {"n_estimators": 30} if model == "random_forest" else {}
+    path = write(tmp_path, table("text,noise,y", rows))
+    metrics = document(train(tmp_path / "job", path, "y", model=model, parameters=parameters) / "metrics.json")
+    top = metrics["headline"]
+    assert top["value"] > 0.9 if classify else top["value"] < top["baseline"] / 3
 
 
 @pytest.mark.parametrize("model", ["hist_gradient_boosting", "logistic"])

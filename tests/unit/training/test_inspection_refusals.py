@@ -194,6 +194,17 @@ def test_features_that_cannot_be_used_are_refused(tmp_path: Path, features: list
         ({"model": "logistic", "parameters": {"max_iter": True}}, "E-PARAMETER", "a whole number"),
         ({"model": "logistic", "parameters": {"class_weight": "x"}}, "E-PARAMETER", "balanced, or null"),
         ({"target": "spent", "model": "ridge", "parameters": {"fit_intercept": 1}}, "E-PARAMETER", "true or false"),
+        (
+            {"model": "mlp_classification", "parameters": {"hidden_layer_sizes": "64,x"}},
+            "E-PARAMETER",
+            "commas between",
+        ),
+        (
+            {"model": "mlp_classification", "parameters": {"hidden_layer_sizes": "1,1,1,1,1,1"}},
+            "E-PARAMETER",
+            "up to 5",
+        ),
+        ({"model": "mlp_classification", "parameters": {"hidden_layer_sizes": True}}, "E-PARAMETER", "from 1 to 4096"),
     ],
 )
 def test_models_and_parameters_are_judged_before_anything_is_rented(
@@ -202,6 +213,28 @@ def test_models_and_parameters_are_judged_before_anything_is_rented(
     answer = ask(write(tmp_path, people()), **request_)  # type: ignore[arg-type]
     assert refused(answer) == code
     assert words in answer["detail"]
+
+
+def test_sizes_of_layers_are_understood_as_text_and_as_a_number(tmp_path: Path) -> None:
+    path = write(tmp_path, people())
+    for given in ("64, 032", 64):
+        assert ask(path, model="mlp_classification", parameters={"hidden_layer_sizes": given})["ok"]
+
+
+def test_data_that_a_model_cannot_hold_is_refused_with_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ",".join([*(f"n{i}" for i in range(40)), "y"])
+    wide = write(tmp_path, table(names, [",".join(str((i * k) % 31) for k in range(1, 42)) for i in range(400)]))
+    answer = ask(wide, target="y", model="polynomial", task="regression", parameters={"degree": 4})
+    assert refused(answer) == "E-MODEL-SIZE"
+    assert "135,751 products, at most 5,000" in answer["detail"]
+    assert ask(wide, target="y", model="polynomial", task="regression")["ok"]
+    rare = write(
+        tmp_path, table("a,y", [f"{i},{'rare' if i < 2 else 'often' if i % 2 else 'other'}" for i in range(40)])
+    )
+    assert "the rarest has 2" in ask(rare, target="y", model="svm")["detail"]
+    assert ask(rare, target="y", model="knn")["ok"]
+    monkeypatch.setattr("containers.training.families.KNN_ROWS_MAX", 39)
+    assert "at most 39; the file has 40" in ask(rare, target="y", model="knn")["detail"]
 
 
 def test_too_many_classes_are_refused(tmp_path: Path) -> None:
