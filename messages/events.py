@@ -317,6 +317,9 @@ class MarkerAbsent(Event):
     writer = "EffectRunner"
 
     attempt: int
+    log_files: int | None = None
+    """How many log files lie in the folder, where a log costs something and they could be counted."""
+    log_bytes: int | None = None
     at: Instant
 
 
@@ -393,6 +396,8 @@ class Reserved(Event):
     """As offered, machine alone."""
     disk_usd_per_hour: UsdPerHour = Decimal(0)
     fixed_usd: Usd = Decimal(0)
+    least_s: float = 0
+    """However short it lives, the machine is billed for so many seconds."""
     at: Instant
 
 

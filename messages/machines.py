@@ -132,6 +132,8 @@ class Offer(Record):
     """Disk, and whatever else runs up beside the machine while it lives."""
     fixed_usd: Usd = Decimal(0)
     """Costs that do not depend on time."""
+    least_s: float = Field(default=0, ge=0, le=300)
+    """A machine that lives shorter is billed for so many seconds. Every hold has 300 s past the work's end in it."""
     log: LogPrice | None = None
     """``None``: the log costs nothing of its own."""
     beside: str = ""

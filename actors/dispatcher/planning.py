@@ -106,10 +106,10 @@ def estimate(size_mb: float, terms: Terms, limits: Limits, past: PastRuns) -> Es
     return Estimate(
         runtime_s_low=round(low_s, 1),
         runtime_s_high=round(high_s, 1),
-        cost_usd_low=_at_most(limits.max_cost_usd, accrued(terms.rate_usd_per_hour, low_s) + terms.fixed_usd),
-        cost_usd_high=_at_most(limits.max_cost_usd, accrued(terms.rate_usd_per_hour, high_s) + terms.fixed_usd),
+        cost_usd_low=min(limits.max_cost_usd, _cost(terms, low_s)),
+        cost_usd_high=min(limits.max_cost_usd, _cost(terms, high_s)),
     )
 
 
-def _at_most(cap: Decimal, value: Decimal) -> Decimal:
-    return min(cap, value)
+def _cost(terms: Terms, lived_s: float) -> Decimal:
+    return accrued(terms.rate_usd_per_hour, max(terms.least_s, lived_s)) + terms.fixed_usd

@@ -160,6 +160,7 @@ def reserve(state: LedgerState, budgets: Budgets, asked: ReserveMoney, timings: 
         rate_usd_per_hour=asked.offer.rate_usd_per_hour,
         disk_usd_per_hour=asked.offer.disk_usd_per_hour,
         fixed_usd=asked.offer.fixed_usd,
+        least_s=asked.offer.least_s,
         at=now,
     )
 

@@ -38,13 +38,15 @@ class Terms(NamedTuple):
     expected_start_s: float
     log: LogPrice | None = None
     """Held at its most; what is expected and settled has nothing of it, or what was measured."""
+    least_s: float = 0.0
+    """What lives shorter is billed for so long."""
 
     @classmethod
     def of(cls, offer: Offer, timings: Timings) -> Terms:
         """Return the terms of ``offer`` at a provider with ``timings``."""
         surplus_s = 0.0 if timings.creates_are_idempotent else timings.quiet_s + SURPLUS_FOUND_S
         rate = offer.rate_usd_per_hour + offer.disk_usd_per_hour
-        return cls(rate, offer.fixed_usd, surplus_s, timings.expected_start_s, offer.log)
+        return cls(rate, offer.fixed_usd, surplus_s, timings.expected_start_s, offer.log, offer.least_s)
 
     @property
     def rate_max(self) -> Decimal:

@@ -42,7 +42,8 @@ class Reservation:
             return ZERO
         since = self.changed or self.accrual
         before = self.changed.accrued_usd if self.changed else self.accrual.fixed_usd
-        span = (now - since.at).total_seconds()
+        least_s = 0.0 if self.changed else self.offered.least_s
+        span = max(least_s, (now - since.at).total_seconds())
         return min(self.hold_usd, accrued(since.rate_usd_per_hour, span) + before)
 
 

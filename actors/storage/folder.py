@@ -1,8 +1,8 @@
 """One attempt's job folder, as the daemon reads and writes it (design.md 7).
 
 Nothing in it is trusted: files may be torn, too long, of another attempt, or written by a newer wrapper. Such a
-file reads as absent, with the reason kept; only a store that does not answer raises (``Unavailable``). Nothing is
-ever listed: every name is known, log files by their number.
+file reads as absent, with the reason kept; only a store that does not answer raises (``Unavailable``). Names are
+known, log files by their number; nothing is listed but the log that has to be paid for, once, at its end.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from actors.storage.reading import TooLarge, parse_json, put_bytes, read_small
 from messages.folder import (
     CONTROL,
     HEARTBEAT,
+    LOG_FOLDER,
     PROGRESS,
     RESULT,
     SPEC,
@@ -134,6 +135,11 @@ class JobFolder:
             return [] if name in self.reasons else None
         lines = (_model_of(LogLine, line) for line in data.split(b"\n") if line.strip())
         return [line for line in lines if isinstance(line, LogLine)]
+
+    async def count_log(self) -> tuple[int, int]:
+        """Return how many log files there are, and their bytes. Raises Unavailable."""
+        sizes = [info.size_bytes async for info in self._store.list(f"{self.key}/{LOG_FOLDER}/")]
+        return len(sizes), sum(sizes)
 
     async def _write(self, name: str, body: BaseModel) -> None:
         await put_bytes(self._store, f"{self.key}/{name}", body.model_dump_json(by_alias=True).encode())

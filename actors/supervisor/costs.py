@@ -22,7 +22,7 @@ def attempt_ended(attempt: Attempt) -> ev.AttemptEnded:
     began = attempt.intent.at
     until = max(began, attempt.billed_until)
     fixed_usd = offer.fixed_usd + _log_usd(attempt, offer, (until - began).total_seconds())
-    cost = attempt.accrued_usd(until) + fixed_usd + surplus
+    cost = attempt.billed_usd(until) + fixed_usd + surplus
     return ev.AttemptEnded(
         attempt=attempt.number,
         billed_from=began,
@@ -35,11 +35,14 @@ def attempt_ended(attempt: Attempt) -> ev.AttemptEnded:
 
 
 def _log_usd(attempt: Attempt, offer: Offer, lived_s: float) -> Decimal:
-    """Return what the attempt's log cost: as the wrapper counted it, the most it can be where nobody counted."""
+    """Return what the attempt's log cost: as the wrapper counted it, or else as it lies in the job folder.
+
+    Where nobody counted it is the most it can be.
+    """
     if offer.log is None or attempt.started is None:
         return ZERO
     most = offer.log.usd_max(lived_s)
-    marker = attempt.marker
-    if marker is None or marker.log_files is None or marker.log_bytes is None:
+    counted = attempt.marker or attempt.marker_absent
+    if counted is None or counted.log_files is None or counted.log_bytes is None:
         return most
-    return min(most, offer.log.usd(marker.log_files, marker.log_bytes))
+    return min(most, offer.log.usd(counted.log_files, counted.log_bytes))

@@ -76,7 +76,21 @@ async def seek(tools: Tools, job: Job, effect: Seek) -> None:
         if found[0] is not None:
             await tools.append(job.id, ev.MarkerSeen(attempt=effect.attempt, marker=found[0]))
             return
-    await tools.append(job.id, ev.MarkerAbsent(attempt=effect.attempt, at=clock.now()))
+    files, size = await _counted(tools, job, effect.attempt)
+    absent = ev.MarkerAbsent(attempt=effect.attempt, log_files=files, log_bytes=size, at=clock.now())
+    await tools.append(job.id, absent)
+
+
+async def _counted(tools: Tools, job: Job, attempt: int) -> tuple[int, int] | tuple[None, None]:
+    """Count a log that has to be paid for: the wrapper was ended before it could say how long its log is."""
+    request = job.attempts[attempt - 1].request
+    if request is None or request.offer.log is None:
+        return None, None
+    try:
+        return await tools.folder_of(job, attempt).count_log()
+    except (ProviderError, OSError, TimeoutError) as error:
+        tools.log("log_not_counted", job_id=job.id, error=str(error))
+        return None, None
 
 
 async def until_readable(tools: Tools, job: Job, read: Callable[[], Awaitable[T]]) -> T | None:

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from actors.supervisor.billed import billed_until
 from messages import events as ev
+from messages.base import seconds
 from messages.ids import JobId, UserId
 from messages.jobs import Binding, JobState, Plan, ResultMarker
 from messages.machines import Gone, LaunchRequest, Machine
@@ -47,7 +48,7 @@ class Attempt:
     billed_until: datetime | None = None
     """Until when it is taken to have billed, once it is gone; a call that was ignored does not count."""
     collected: ev.ResultCollected | None = None
-    marker_absent: bool = False
+    marker_absent: ev.MarkerAbsent | None = None
     storage_unreadable: bool = False
     ended: ev.AttemptEnded | None = None
 
@@ -77,6 +78,12 @@ class Attempt:
             total += accrued(rate + disk, (at - began).total_seconds())
             began, rate = at, change.rate_usd_per_hour
         return total + accrued(rate + disk, (until - began).total_seconds())
+
+    def billed_usd(self, until: datetime) -> Decimal:
+        """Return what its provider takes for a life until ``until``: some bill a shortest time."""
+        if self.intent is None or self.request is None:
+            return ZERO
+        return self.accrued_usd(max(until, self.intent.at + seconds(self.request.offer.least_s)))
 
     @property
     def unanswered(self) -> bool:
@@ -252,7 +259,7 @@ def _after_work(a: Attempt, event: ev.Event, job: Job) -> Attempt:
         case ev.ResultCollected():
             return replace(a, collected=a.collected or event)
         case ev.MarkerAbsent():
-            return replace(a, marker_absent=True)
+            return replace(a, marker_absent=a.marker_absent or event)
         case ev.StorageUnreadable():
             return replace(a, storage_unreadable=True)
         case _:  # an event of another stream, or of a writer newer than this

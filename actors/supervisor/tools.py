@@ -62,6 +62,10 @@ class Folder(Protocol):
         """Read ``result.json``; ``None`` when there is none."""
         ...
 
+    async def count_log(self) -> tuple[int, int]:
+        """Return how many log files there are, and their bytes."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Tools:

@@ -14,7 +14,6 @@ from messages.documents import AttemptPart, JobPart, MachinePart, ModelPart, Tra
 from messages.errors import error
 from messages.jobs import Outcome
 from messages.machines import MachineState
-from messages.money import accrued
 
 NOTHING = Live()
 
@@ -99,10 +98,7 @@ def cost_so_far(job: Job, now: datetime) -> Decimal:
     attempt = job.current
     running = attempt.surplus_usd if attempt else Decimal(0)
     if attempt and attempt.machine and attempt.intent:
-        offer = attempt.intent.request.offer
-        rate = (attempt.machine.rate_usd_per_hour or offer.rate_usd_per_hour) + offer.disk_usd_per_hour
-        until = attempt.billed_until or now
-        running += accrued(rate, (until - attempt.intent.at).total_seconds()) + offer.fixed_usd
+        running += attempt.billed_usd(attempt.billed_until or now) + attempt.intent.request.offer.fixed_usd
     return job.spent_usd + running
 
 

@@ -1,7 +1,7 @@
 """What instances cost by EC2's own times: no line of the bill, which AWS writes a day later and asks money to show.
 
 EC2 tells when an instance was launched and when it began to end, for about an hour after its end; the rates are in its
-tags. A running second costs a second, the first minute is always paid ("Amazon EC2 On-Demand Pricing").
+tags.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from messages.machines import MachineState
 from messages.money import HOUR_SECONDS, MICRO
 from providers.aws.client import Call, Client
 from providers.aws.codec import NAME_TAG, Instance, next_token, read_instances
+from providers.aws.prices import LEAST_S
 from providers.interface import BilledLine, Unavailable
 
 PAGES_MAX: Final = 50
-LEAST_S: Final = 60
 _WHAT: Final = "what instances cost"
 
 

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from messages.machines import Offer
 from providers.aws.beside import beside_usd_per_hour, fixed_usd, log_price, words
 from providers.aws.market import Price, SpotPrice
+from providers.aws.prices import LEAST_S
 from providers.aws.settings import AwsSettings
 from providers.aws.types import InstanceType
 
@@ -94,6 +95,7 @@ def _offer(
         rate_usd_per_hour=rate,
         disk_usd_per_hour=beside_usd_per_hour(settings, known.disk_gb),
         fixed_usd=fixed_usd(settings),
+        least_s=LEAST_S,
         log=log_price(settings),
         beside=words(settings, known.disk_gb),
         cpus=kind.vcpus,

@@ -118,6 +118,11 @@ _FEES: Final = {
 _FEES_ELSEWHERE: Final = _fees("0.0405", "0.154", "0.01", "0.0008", "1.00")
 """At most: São Paulo's objects, Cape Town's traffic, twice the calls of the United States."""
 
+LEAST_S: Final = 60
+"""A started Linux instance costs a minute, spot or not, and by the second from then on; its disk too ("Amazon EC2
+On-Demand Pricing", "StartInstances"). One that AWS takes back in its first hour costs nothing ("Billing for interrupted
+Spot Instances"); the books keep what they had."""
+
 COST_EXPLORER_USD: Final = Decimal("0.01")
 """One request to Cost Explorer; each page is one ("AWS Cost Explorer FAQs"; in the price list APIRequest)."""
 

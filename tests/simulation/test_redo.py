@@ -19,12 +19,12 @@ from actors.storage.folder import JobFolder
 from actors.supervisor.tools import Folder
 from messages.admin import RemoveDataset, StopAll
 from messages.errors import Refusal
-from messages.events import AccrualStarted
+from messages.events import AccrualStarted, Settled
 from messages.ids import JobId
 from messages.jobs import JobState, Outcome, ResultMarker, StopReason
-from messages.machines import Listing, Offer
+from messages.machines import Listing, LogPrice, Offer
 from messages.money import accrued
-from providers.fake.scripts import Script
+from providers.fake.scripts import Script, Write, fixed
 from providers.fake.training import FakeTraining
 from providers.interface import CloudStorageProvider, Need, NotFound, ProviderError, Unavailable
 from tests.support.journals import Append, Through
@@ -432,5 +432,41 @@ def test_the_disk_of_a_machine_is_paid_for_while_it_runs_and_in_the_end(monkeypa
         assert ended.cost_usd == accrued(rate, (ended.billed_until - ended.billed_from).total_seconds())
         assert job.closed is not None
         assert job.closed.cost_usd == ended.cost_usd > accrued(rate, 3000)
+
+    virtually(story)
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_log_that_costs_something_is_counted_in_the_folder_where_its_machine_could_not(
+    monkeypatch: pytest.MonkeyPatch, readable: bool
+) -> None:
+    """Whose log cannot be counted pays for the most it can be, and is closed all the same."""
+    sound = FakeTraining._offer
+    price = LogPrice(usd_per_file=Decimal("0.001"), usd_per_gb=Decimal("1"), bytes_max=1 << 20, files_per_hour=3600)
+
+    def offer(self: FakeTraining, place: str) -> Offer:
+        return sound(self, place).model_copy(update={"log": price, "least_s": 300})
+
+    async def blind(_: JobFolder) -> tuple[int, int]:
+        raise Unavailable("503")
+
+    monkeypatch.setattr(FakeTraining, "_offer", offer)
+    if not readable:
+        monkeypatch.setattr(JobFolder, "count_log", blind)
+    wrote = (*SILENT.writes, *(Write(2, f"log/00000{n}.ndjson", fixed(b"x" * 512)) for n in (1, 2)))
+
+    async def story(house: NodeKit) -> None:
+        job_id = await house.running(Script(starts_after_s=1, writes=wrote))
+        await house.clock.sleep(10)
+        await house.halt(job_id)
+        attempt = (await house.closed(job_id)).attempts[0]
+        assert attempt.marker is None
+        assert attempt.ended is not None
+        assert attempt.intent is not None
+        log_usd = price.usd(2, 1024) if readable else attempt.ended.fixed_usd
+        assert attempt.ended.fixed_usd == log_usd
+        assert log_usd > price.bytes_usd_max or readable
+        booked = [r.event for r in await house.journal.read("ledger") if isinstance(r.event, Settled)]
+        assert [event.observed_usd for event in booked] == [accrued(Decimal("0.36"), 300) + log_usd]
 
     virtually(story)

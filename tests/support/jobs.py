@@ -225,8 +225,9 @@ class Story:
         self.observe(ev.ResultCollected(attempt=self.number, model_id=model_id, code=code))
         return self
 
-    def unmarked(self) -> Story:
-        self.observe(ev.MarkerAbsent(attempt=self.number, at=self.now))
+    def unmarked(self, log_files: int | None = None, log_bytes: int | None = None) -> Story:
+        absent = ev.MarkerAbsent(attempt=self.number, log_files=log_files, log_bytes=log_bytes, at=self.now)
+        self.observe(absent)
         return self
 
     def stop(self) -> Story:

@@ -47,6 +47,12 @@ def test_the_cost_is_the_price_of_the_time_and_what_is_fixed() -> None:
     assert found.cost_usd_high == accrued(TERMS.rate_usd_per_hour, 40) + Decimal("0.5")
 
 
+def test_what_is_over_sooner_than_the_least_that_is_billed_is_estimated_at_that() -> None:
+    found = estimate(0.0, TERMS._replace(least_s=30.0), LIMITS, NONE)
+    assert (found.runtime_s_low, found.cost_usd_low) == (12.0, accrued(TERMS.rate_usd_per_hour, 30))
+    assert found.cost_usd_high == accrued(TERMS.rate_usd_per_hour, 40)
+
+
 def test_an_estimate_never_passes_the_limits_of_the_order() -> None:
     tight = Limits(max_runtime_s=60, max_cost_usd=Decimal("0.001"))
     found = estimate(1e6, TERMS, tight, NONE)

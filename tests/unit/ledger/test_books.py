@@ -18,7 +18,7 @@ from messages import events as ev
 from messages.errors import Refusal
 from messages.ids import JobId, ModelId, PredictionId, UserId
 from messages.jobs import Outcome
-from messages.money import ZERO
+from messages.money import ZERO, accrued
 from tests.support.jobs import JOB, START, TIMINGS, USER, Story, machine, offer
 
 FACTS = JobFacts(USER, "fake", closed=False)
@@ -97,6 +97,18 @@ def test_running_cost_grows_with_time_and_never_past_the_hold() -> None:
         state.apply(event)
     assert reservation.accrued_usd(START + timedelta(seconds=600)) == Decimal("0.045")
     assert reservation.accrued_usd(START + timedelta(days=9)) == held.hold_usd
+
+
+def test_a_machine_that_just_began_costs_the_least_that_its_provider_bills() -> None:
+    asks = asked()
+    asks = asks.model_copy(update={"offer": asks.offer.model_copy(update={"least_s": 60})})
+    held = reserve(books(), Budgets(), asks, TIMINGS, START)
+    state = books(held)
+    for event in entries(state, JOB, FACTS, ev.MachineCreated(attempt=1, machine=machine("n"), at=START), START):
+        state.apply(event)
+    minute, hour = (accrued(Decimal("0.27"), span_s) for span_s in (60, 3600))
+    assert state.open[held.reservation].accrued_usd(START + timedelta(seconds=1)) == minute
+    assert state.open[held.reservation].accrued_usd(START + timedelta(hours=1)) == hour
 
 
 def test_a_correction_is_spent_and_a_stray_event_changes_nothing() -> None:

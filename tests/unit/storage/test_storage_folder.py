@@ -132,6 +132,15 @@ async def test_a_torn_or_strange_marker_is_no_marker_and_says_why(store: MemoryS
     assert not folder.reasons
 
 
+async def test_a_log_is_counted_by_what_lies_in_its_folder(store: MemoryStore) -> None:
+    folder = JobFolder(store, KEY)
+    assert await folder.count_log() == (0, 0)
+    await put(store, "log/000001.ndjson", b"x" * 10)
+    await put(store, "log/000002.ndjson", b"x" * 5)
+    await put(store, "heartbeat.json", HEARTBEAT)
+    assert await folder.count_log() == (2, 15)
+
+
 @pytest.mark.parametrize("name", ["started.json", "heartbeat.json", "result.json"])
 async def test_a_file_of_another_attempt_is_ignored(store: MemoryStore, name: str) -> None:
     body = {"started.json": STARTED, "heartbeat.json": HEARTBEAT, "result.json": MARKER}[name]

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from actors.supervisor.inputs import FolderSeen
+from actors.views.building import cost_so_far
 from messages import events as ev
 from messages.machines import LogPrice
 from messages.money import accrued
@@ -54,6 +55,29 @@ def test_a_log_that_nobody_counted_costs_the_most_it_can_have() -> None:
     assert cost(ended(unmarked), unmarked) == LOG.usd_max(600)
 
 
+@pytest.mark.parametrize(
+    ("files", "size_bytes", "costs"),
+    [(3, 1 << 20, Decimal("0.003977")), (3, None, LOG.usd_max(600)), (10**9, 1 << 40, LOG.usd_max(600))],
+)
+def test_a_log_of_a_machine_that_was_ended_before_it_counted_costs_what_lies_in_its_folder(
+    files: int, size_bytes: int | None, costs: Decimal
+) -> None:
+    told = story().started().after(600).stop().accepted().proved().unmarked(files, size_bytes)
+    assert cost(ended(told), told) == costs
+
+
+@pytest.mark.parametrize(("lived_s", "paid_s"), [(0, 60), (59, 60), (61, 61)])
+def test_a_machine_that_lived_shorter_than_its_provider_bills_costs_the_least_it_bills(
+    lived_s: float, paid_s: float
+) -> None:
+    told = Story(plan((PRICED.model_copy(update={"least_s": 60, "log": None}),))).reserved().created(rate="0.36")
+    began = told.attempt.intent.at if told.attempt.intent else told.now
+    told.after(lived_s - (told.now - began).total_seconds()).stop().accepted().proved()
+    assert cost_so_far(told.job, told.now) == accrued(Decimal("0.36"), paid_s) + Decimal("0.002")
+    told.unmarked()
+    assert ended(told).cost_usd == accrued(Decimal("0.36"), paid_s) + Decimal("0.002")
+
+
 def test_a_machine_that_never_began_has_no_log() -> None:
     told = story().after(600).stop()
     assert cost(ended(told), told) == 0
@@ -62,3 +86,4 @@ def test_a_machine_that_never_began_has_no_log() -> None:
 def test_an_attempt_that_was_never_intended_costs_nothing() -> None:
     told = Story(plan((PRICED,))).reserved()
     assert replace(told.attempt, intent=None).accrued_usd(told.now) == 0
+    assert replace(told.attempt, intent=None).billed_usd(told.now) == 0
