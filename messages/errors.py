@@ -128,7 +128,12 @@ _ALL = (
         "Name columns of the file, without the target",
         status=422,
     ),
-    ErrorCode("E-MODEL-UNKNOWN", "There is no such kind of model", "Choose one of the models listed", status=422),
+    ErrorCode(
+        "E-MODEL-UNKNOWN",
+        "There is no such kind of model",
+        "Choose one of those that lastcall models families lists",
+        status=422,
+    ),
     ErrorCode(
         "E-MODEL-SIZE",
         "There are too many or too few rows or columns for this kind of model",

@@ -2,7 +2,7 @@
 
     python -m tools.generate_docs [--check]
 
-Sources: the settings, the error registry, the event and message classes, and the command line's own tree. A test
+Sources: the settings, the error registry, the kinds of model, the event and message classes, and the command line's own tree. A test
 compares what is committed with what this makes.
 """
 
@@ -29,6 +29,7 @@ def pages() -> Mapping[str, str]:
         "docs/reference/errors.md": reference.errors(),
         "docs/reference/events.md": reference.events(),
         "docs/reference/messages.md": reference.messages(),
+        "docs/reference/models.md": reference.models(),
         "docs/reference/cli.md": manual.page(),
     }
     made.update({f"docs/schemas/{name}.json": schemas.schema_text(name) for name in schemas.PUBLISHED})

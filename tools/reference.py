@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pydantic import BaseModel
 
 import messages as messages_package
+from containers.training.families import ALIASES, FAMILIES
+from lastcall.cli.families import range_words, shown
 from lastcall.config.fields import FIELDS
 from lastcall.config.render import default_text, section_words
 from lastcall.config.variables import names_of
@@ -135,6 +137,37 @@ def _error_page(entry: registry.ErrorCode) -> str:
         ["## What to do", "", f"{entry.hint}.{again}"],
         table(("", ""), facts),
     )
+
+
+# ------------------------------------------------------------------------------------------------ models
+
+
+def models() -> str:
+    """Every kind of model with its parameters."""
+    known = FAMILIES.values()
+    rows = [
+        (
+            f"[`{f.name}`](#{f.name})",
+            f.text,
+            ", ".join(f.tasks),
+            f.library or "scikit-learn",
+            "where there is one" if f.uses_gpu else "",
+        )
+        for f in known
+    ]
+    parts: list[list[str]] = [
+        [
+            "`lastcall train FILE --target COLUMN --model NAME --param KEY=VALUE`. `auto` chooses by itself;",
+            *(f"`{alias}` is another name of `{name}`." for alias, name in ALIASES.items()),
+            "`lastcall models families` shows the same.",
+        ],
+        table(("model", "what it is", "tasks", "library", "GPU"), rows),
+    ]
+    for family in known:
+        given = [(f"`{p.name}`", f"`{shown(p)}`", range_words(p)) for p in family.parameters]
+        title = [f"## {family.name}", "", f"{family.text[0].upper()}{family.text[1:]}. {family.note}".strip()]
+        parts += [title, table(("parameter", "default", "what may be given"), given)]
+    return page("Kinds of model", "containers/training/families.py", *parts)
 
 
 # ------------------------------------------------------------------------------------------------ events, messages

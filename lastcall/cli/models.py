@@ -21,6 +21,7 @@ models = LazyGroup(
         "show": Lazy(__name__, "show", "Show one model, its metrics and files."),
         "get": Lazy(__name__, "get", "Download a model's files."),
         "rm": Lazy(__name__, "rm", "Delete models and their files."),
+        "families": Lazy("lastcall.cli.families", "families", "List the kinds of model and their parameters."),
     },
     examples=("lastcall models ls", "lastcall models show @last", "lastcall models get churn-7fa -o churn/"),
     help="Trained models.",
