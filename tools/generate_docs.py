@@ -2,8 +2,8 @@
 
     python -m tools.generate_docs [--check]
 
-Sources: the settings, the error registry, the kinds of model, the event and message classes, and the command line's own tree. A test
-compares what is committed with what this makes.
+Sources: the settings, the error registry, the kinds of model, the event and message classes, and the command line's
+own tree. A test compares what is committed with what this makes.
 """
 
 from __future__ import annotations
