@@ -21,6 +21,9 @@ from tests.support.node import ANA, BEN, NodeKit, good, unhurried, virtually
 HOUR_S = 3_600.0
 CENT = Decimal("0.01")
 
+pytestmark = pytest.mark.no_cover
+"""Days of bills go by in each story; unit and integration tests reach what reads and books them."""
+
 
 class Bill:
     """The provider's bill as tests bend it, between the node and the cloud's own books."""

@@ -14,6 +14,7 @@ from actors.fleet.actor import FleetWatch
 from actors.journal.interface import JournalUnavailable
 from actors.ledger.actor import CostLedger
 from actors.storage.actor import StorageActor
+from actors.supervisor.actor import CLOCK_LOOK_S
 from actors.supervisor.driver import WOKE, JobDriver
 from actors.supervisor.rules import Naming
 from messages.admin import PlanTraining, RemoveDataset, TrainOrder
@@ -22,6 +23,7 @@ from messages.events import AlarmRaised, Settled
 from messages.jobs import JobState, Outcome
 from messages.machines import MachineName
 from providers.fake.scripts import Script
+from providers.fake.training import FakeTraining
 from providers.interface import Ambiguous, Denied, NoCapacity, ProviderError, Refused, Unavailable
 from tests.support.journals import Append, Through
 from tests.support.node import ANA, ASK_S, BEN, KEY, NodeKit, good, virtually
@@ -295,6 +297,26 @@ def test_a_clock_that_is_set_ends_nothing_and_raises_an_alarm(hours: int) -> Non
         assert job.closed.cost_usd < Decimal("0.02")
         alarms = [r.event for r in await house.journal.read("node") if isinstance(r.event, AlarmRaised)]
         assert [alarm.alarm for alarm in alarms] == ["clock_jump"]
+
+    virtually(story)
+
+
+def test_a_passed_deadline_ends_a_machine_of_an_earlier_process_once_the_providers_clock_agrees(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ahead_s = [-86_400.0]
+    monkeypatch.setattr(FakeTraining, "clock_off_s", lambda _: ahead_s[0], raising=False)
+
+    async def story(house: NodeKit) -> None:
+        job_id = await house.running(Script(starts_after_s=1, writes=good().writes[:1]), max_runtime_s=300)
+        await house.restart()
+        await house.clock.sleep(600)
+        assert house.billing() == 1
+        assert (await house.job(job_id)).phase is JobState.RUNNING
+        ahead_s[0] = 0.0
+        await house.clock.sleep(CLOCK_LOOK_S + 10)
+        assert outcome(await house.job(job_id)) is Outcome.TIMED_OUT
+        assert house.billing() == 0
 
     virtually(story)
 

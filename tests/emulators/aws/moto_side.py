@@ -9,6 +9,7 @@ import io
 import json
 import os
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -40,6 +41,23 @@ TRUST = json.dumps(
 HOP_BY_HOP = ("connection", "transfer-encoding", "content-length", "server", "date")
 
 
+_app_of = cache(create_backend_app)
+"""The application of a service: what it knows is in moto's modules, so one serves all."""
+
+
+class _Services(DomainDispatcherApplication):
+    """moto as it is, but for this: it would look through its folders and URLs for the service of every single call."""
+
+    def __init__(self) -> None:
+        super().__init__(_app_of)
+        self._found: dict[str | None, Any] = {}
+
+    def get_backend_for_host(self, host: str | None) -> Any:
+        if host not in self._found:
+            self._found[host] = super().get_backend_for_host(host)
+        return self._found[host]
+
+
 class MotoSide:
     """moto, with the users, roles and profiles of the settings in it."""
 
@@ -48,7 +66,7 @@ class MotoSide:
             raise ValueError(f"with moto, the first account is {DEFAULT_ACCOUNT_ID}")
         os.environ.setdefault("MOTO_S3_CUSTOM_ENDPOINTS", "")
         moto_api_backend.reset()
-        self._app = DomainDispatcherApplication(create_backend_app)
+        self._app = _Services()
         for account, one in settings.accounts.items():
             iam = iam_backends[account][PARTITION]
             for access, key in one.keys.items():

@@ -18,9 +18,6 @@ CHUNKS = 6
 REPEATED = (1, 5)
 CHECKOUT = Path(__file__).parents[3]
 
-pytestmark = pytest.mark.no_cover
-"""What only chance reaches is not tested: coverage is counted without the seeds."""
-
 
 @pytest.fixture
 def together(tmp_path_factory: pytest.TempPathFactory) -> Path:

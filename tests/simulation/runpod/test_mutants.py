@@ -8,8 +8,6 @@ from tests.simulation.clouds.mutation import is_found
 from tests.simulation.runpod.cloud import RUNPOD
 from tests.simulation.runpod.mutants import MUTANTS
 
-pytestmark = pytest.mark.no_cover
-
 
 def test_there_are_twelve() -> None:
     assert len(MUTANTS) == 12

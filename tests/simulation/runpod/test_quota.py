@@ -8,8 +8,6 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from itertools import pairwise
 
-import pytest
-
 from actors.dispatcher.actor import WhyQueued
 from actors.supervisor.rules import SEND_WITHIN_S
 from messages import events as ev
@@ -39,9 +37,6 @@ def rich() -> dict[str, AccountSettings]:
     accounts = Settings().accounts
     account = dataclasses.replace(accounts[ACCOUNT], balance=Decimal(10_000), spend_limit=Decimal(10_000))
     return {**accounts, ACCOUNT: account}
-
-
-pytestmark = pytest.mark.no_cover
 
 
 def emulated(calls_a_minute: int) -> Settings:

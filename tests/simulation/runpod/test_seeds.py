@@ -22,9 +22,6 @@ REGRESSIONS = (201, 618, 846, 988, 1141, 1676, 2098, 3044, 4426)
 REPEATED = (3, 20, 47)
 CHECKOUT = Path(__file__).parents[3]
 
-pytestmark = pytest.mark.no_cover
-"""What only chance reaches is not tested: coverage is counted without the seeds, which then take half the time."""
-
 
 @pytest.fixture
 def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
