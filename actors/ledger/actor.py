@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from datetime import tzinfo
-from decimal import Decimal
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from actors.journal.interface import ANY, START, Journal, JournalUnavailable, Position, Recorded
 from actors.ledger import budgets as rules
-from actors.ledger.billing import REASON, open_bills
+from actors.ledger.billing import open_bills
 from actors.ledger.bookings import Bookings
 from actors.ledger.entries import JobFacts, charge_entry, entries, orphan_entry, prediction_entry, reserve
+from actors.ledger.reports import Reports
 from actors.ledger.requests import (
     BookBills,
     BookMore,
@@ -34,19 +34,16 @@ from actors.ledger.requests import (
     OrphanFact,
     PredictionFact,
     ReserveMoney,
-    Totals,
 )
-from actors.ledger.standing import Space, stored_entries
+from actors.ledger.standing import stored_entries
 from actors.ledger.state import LedgerState, fold, reservation_id
 from actors.runtime.actor import Actor, Deferred
 from actors.runtime.slices import in_slices
 from actors.runtime.world import Clock
 from messages import events as ev
-from messages.documents import BudgetRow, CostDocument, CostRow, StoredRow
 from messages.errors import Refusal
 from messages.ids import JobId, UserId
 from messages.machines import ProviderKind, Timings
-from messages.money import ZERO, from_micro, usd
 
 STREAM = "ledger"
 DISK_RETRY_S = 1.0
@@ -69,16 +66,6 @@ LedgerMessage = (
     | BudgetsLeft
     | MoneyTotals
 )
-
-_KEYS = {
-    "day": "day",
-    "user": "user_id",
-    "model": "coalesce(model_id, (SELECT model_id FROM jobs WHERE jobs.job_id = costs.job_id), '(none)')",
-    "provider": "coalesce(nullif(provider, ''), (SELECT provider FROM jobs WHERE jobs.job_id = costs.job_id), '')",
-    "job": "job_id",
-}
-"""What rows are grouped by; a correction belongs where its job does."""
-_OF_JOBS = "WHERE reason NOT IN ('stored', 'charged')"
 
 
 class CostLedger(Actor[LedgerMessage]):
@@ -103,6 +90,7 @@ class CostLedger(Actor[LedgerMessage]):
         self._timings = timings
         self._provider = provider
         self._state = LedgerState(zone)
+        self._reports = Reports(journal, clock, budgets)
         self._facts: deque[Fact] = deque()
         """What is not booked yet, in order; grows only while the disk takes nothing, and the jobs with it."""
         self._bookings: deque[Bookings] = deque()
@@ -145,11 +133,11 @@ class CostLedger(Actor[LedgerMessage]):
                 await self._append(charged)
                 return bool(charged)
             case CostReport():
-                return await self._report(msg.user_id, msg.by)
+                return await self._reports.costs(self._state, msg.user_id, msg.by, self._missing)
             case BudgetsLeft():
-                return self._budget_rows(msg.user_id)
+                return self._reports.budgets(self._state, msg.user_id)
             case _:
-                return self._totals()
+                return self._reports.totals(self._state)
 
     # ------------------------------------------------------------------------------------------- writing
 
@@ -268,80 +256,6 @@ class CostLedger(Actor[LedgerMessage]):
         async for some in in_slices(self._clock, list(self._state.accounts.items()), SLICE_ACCOUNTS):
             found += open_bills(some, self._clock.now())
         return tuple(found)
-
-    def _totals(self) -> Totals:
-        now = self._clock.now()
-        today = self._state.day(now)
-        return Totals(
-            spent_today_usd=self._state.spent_between(today, today),
-            spent_month_usd=self._state.spent_between(today.replace(day=1), today),
-            reserved_usd=self._state.reserved_usd,
-            running_usd=self._running(None),
-        )
-
-    def _running(self, user: UserId | None) -> Decimal:
-        now = self._clock.now()
-        held = (h for h in self._state.open.values() if user in (None, h.user_id))
-        return sum((h.accrued_usd(now) for h in held), ZERO)
-
-    def _budget_rows(self, user: UserId) -> tuple[BudgetRow, ...]:
-        found = rules.windows(self._state, self._budgets, user, self._clock.now())
-        return tuple(
-            BudgetRow(
-                name=w.name,
-                limit_usd=w.limit_usd,
-                spent_usd=w.spent_usd,
-                reserved_usd=w.reserved_usd,
-                left_usd=w.left_usd,
-                warning=w.warning,
-            )
-            for w in found
-        )
-
-    async def _report(self, user: UserId, by: Literal["day", "user", "model", "provider", "job"]) -> CostDocument:
-        sql = (
-            f"SELECT {_KEYS[by]} AS key, count(DISTINCT job_id) FILTER ({_OF_JOBS}), sum(usd_micro),"  # noqa: S608 (own names)
-            " sum(usd_micro) FILTER (WHERE reason = ?) FROM costs WHERE user_id = ? GROUP BY key ORDER BY key"
-        )
-        found = await self._journal.query(sql, (REASON, user))
-        rows = tuple(
-            CostRow(
-                key=str(key),
-                jobs=jobs,
-                cost_usd=from_micro(micro),
-                difference_usd=None if difference is None else from_micro(difference),
-            )
-            for key, jobs, micro, difference in found
-        )
-        differences = [row.difference_usd for row in rows if row.difference_usd is not None]
-        return CostDocument(
-            by=by,
-            rows=rows,
-            total_usd=sum((row.cost_usd for row in rows), ZERO),
-            difference_usd=sum(differences, ZERO) if differences else None,
-            unbilled_jobs=sum(1 for jobs in self._missing.values() for job_id in jobs if self._is_of(job_id, user)),
-            running_usd=self._running(user),
-            reserved_usd=self._state.reserved_for(user),
-            budgets=self._budget_rows(user),
-            stored=self._stored_rows(user),
-        )
-
-    def _stored_rows(self, user: UserId) -> tuple[StoredRow, ...]:
-        """Return what the user keeps where space costs money, provider by provider."""
-        mine = (event for (who, _), event in sorted(self._state.stored.items()) if who == user and event.size_bytes)
-        return tuple(
-            StoredRow(
-                provider=event.provider,
-                size_bytes=event.size_bytes,
-                usd_per_month=usd(Space(event.size_bytes, event.usd_per_gb_month).usd_per_month),
-                prices_as_of=event.prices_as_of,
-            )
-            for event in mine
-        )
-
-    def _is_of(self, job_id: JobId, user: UserId) -> bool:
-        account = self._state.accounts.get(job_id)
-        return account is not None and account.user_id == user
 
 
 def _fact(recorded: Recorded) -> Fact | None:
