@@ -13,40 +13,37 @@ from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
 from actors.fleet import messages as fm
+from actors.fleet.absences import Absences
 from actors.fleet.adoption import Parked
 from actors.fleet.ailments import Ailments
+from actors.fleet.chores import TASKS_MAX, Chores
 from actors.fleet.confirming import Confirmation
+from actors.fleet.folders import Folders
 from actors.fleet.looks import Looks
 from actors.fleet.orphans import Names, Whose, claim
 from actors.fleet.reaping import reap, settle
-from actors.fleet.sightings import Findings, Shown
+from actors.fleet.sightings import Findings, Shown, sighted
 from actors.fleet.watcher import watched_of
 from actors.journal.interface import Journal, JournalUnavailable
 from actors.runtime.actor import Actor
 from actors.runtime.mailbox import Bounds
 from actors.runtime.slices import in_slices
-from actors.storage.folder import FolderView, JobFolder
 from actors.supervisor.driver import JobDriver
-from actors.supervisor.inputs import FolderSeen, Input, Sighted, Vanished
+from actors.supervisor.inputs import Input
 from actors.supervisor.rules import Naming
 from actors.supervisor.state import Job, fold
-from messages.folder import RESULT, STARTED
 from messages.ids import JobId
 from messages.jobs import JobState
 from messages.machines import Listing, Machine, MachineName
-from providers.interface import ExitEvents, NotFound, Provider, ProviderError
+from providers.interface import ExitEvents, Provider, ProviderError
 
 ROUND_S_MIN = 0.1
 ROUND_S_MAX = 1.0
 """Between two rounds of folder looks."""
-TASKS_MAX = 4_096
-"""Looks, closer looks and reaps under way at once; what does not fit comes with the next round or listing."""
 SLICE_JOBS = 512
 """Jobs or machines judged between two turns of the others: some two milliseconds."""
-TASKS_OWN = 8
-"""Tasks that run as long as the actor does."""
-EMPTY_GAPS = 2
-"""Absence gaps between two empty listings before their emptiness starts a closer look."""
+REAP = "reap "
+"""How the keys of reaps begin."""
 ACCOUNT_ALARM = "account alarm"
 """Key of the task that raises or ends the alarm of an account without a complete list."""
 FAILED_WAIT_S_MAX = 30.0
@@ -114,18 +111,15 @@ class FleetWatch(Actor[FleetMessage]):
         self._log = log
         self._watched = kept.watched
         self._adopted = kept.adopted
-        self._live: dict[JobId, fm.Live] = {}
-        self._heard_s: dict[JobId, float] = {}
-        """When each job's heartbeat was last seen to be a new one."""
+        self._folders = Folders(provider, self._watched, self._tell, clock_sure, log)
+        self._absences = Absences(provider.training)
         self._ailments = Ailments()
         self._looks = Looks(provider.training.timings.marker_interval_s)
         self._parked: dict[JobId, Parked] = {}
-        self._busy: set[str] = set()
+        self._chores = Chores(self._start)
         self._round_s = ROUND_S_MIN
         self._account = ""
         self._last_complete: datetime | None = None
-        self._empty_since: datetime | None = None
-        """When the first of the latest complete listings without any machine began."""
         self._failed: str | None = None
         self._second_writer: str | None = None
         self._confirmation = Confirmation(provider.training.kind, account)
@@ -162,7 +156,7 @@ class FleetWatch(Actor[FleetMessage]):
             case fm.LookRound():
                 self._round()
             case fm.LiveOf():
-                return {job_id: self._live[job_id] for job_id in msg.job_ids if job_id in self._live}
+                return self._folders.live(msg.job_ids)
             case fm.ListNow():
                 return self.ctx.reply_later(self._provider.training.list_machines())
             case fm.FleetState():
@@ -177,8 +171,7 @@ class FleetWatch(Actor[FleetMessage]):
 
     def _unwatch(self, job_id: JobId) -> None:
         self._watched.pop(job_id, None)
-        self._live.pop(job_id, None)
-        self._heard_s.pop(job_id, None)
+        self._folders.drop(job_id)
         self._looks.drop(job_id)
         self._ailments.drop(job_id)
 
@@ -186,7 +179,7 @@ class FleetWatch(Actor[FleetMessage]):
         """Drive a job whose supervisor is parked; what is seen of it goes to its driver from now on."""
         self._adopted.add(msg.job_id)
         parked = self._parked.setdefault(msg.job_id, Parked(self._drive(msg.job_id), self._keep))
-        if not self._once(f"parked {msg.job_id}", self._drive_parked(msg.job_id, parked)):
+        if not self._chores.once(f"parked {msg.job_id}", self._drive_parked(msg.job_id, parked)):
             self.ctx.after(ROUND_S_MAX, msg)
 
     async def _drive_parked(self, job_id: JobId, parked: Parked) -> None:
@@ -208,32 +201,17 @@ class FleetWatch(Actor[FleetMessage]):
         else:
             self._deliver(job_id, heard)
 
+    def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        self.ctx.start(work, name)
+
     def _facts(self) -> fm.FleetFacts:
         return fm.FleetFacts(
             account=self._account,
             last_complete=self._last_complete,
             listing_failed=self._failed,
             second_writer=self._second_writer,
-            reaping=sum(1 for key in self._busy if key.startswith("reap ")),
+            reaping=self._chores.count(REAP),
         )
-
-    def _once(self, key: str, work: Coroutine[Any, Any, None]) -> bool:
-        """Start ``work`` unless it runs already; return False when too much is under way."""
-        if key in self._busy:
-            work.close()
-            return True
-        if len(self._busy) >= TASKS_MAX - TASKS_OWN:
-            work.close()
-            return False
-        self._busy.add(key)
-        self.ctx.start(self._release(key, work), key)
-        return True
-
-    async def _release(self, key: str, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        finally:
-            self._busy.discard(key)
 
     # ------------------------------------------------------------------------------------------- listings
 
@@ -257,8 +235,8 @@ class FleetWatch(Actor[FleetMessage]):
         if listing.complete:
             self._last_complete, self._failed = listing.began, None
         if self._confirmation.listed(listing, self.ctx.clock.monotonic()):
-            self._once(ACCOUNT_ALARM, self._confirmation.confirm(self._journal, self.ctx.clock))
-        counts = listing.complete and self._absence_counts(listing)
+            self._chores.once(ACCOUNT_ALARM, self._confirmation.confirm(self._journal, self.ctx.clock))
+        counts = listing.complete and self._absences.count(listing)
         shown = Shown(listing)
         async for some in in_slices(self.ctx.clock, list(self._watched.values()), SLICE_JOBS):
             found = shown.findings(one for one in some if self._watched.get(one.job_id) is one)
@@ -269,72 +247,37 @@ class FleetWatch(Actor[FleetMessage]):
         """Tell what a listing means for some of the jobs, and look closer where a machine is missing."""
         for watched, machines in found.sighted:
             if watched.ambiguous and listing.complete and not machines:
-                self._once(f"ambiguous {watched.name}", self._look_then_tell(watched, listing, machines))
+                self._chores.once(f"ambiguous {watched.name}", self._look_then_tell(watched, listing, machines))
             else:
-                self._tell(watched.job_id, _sighted(watched, listing, machines, folder_empty=False))
+                self._tell(watched.job_id, sighted(watched, listing, machines, folder_empty=False))
         self._tell_ailments(found.present)
         for watched in found.missing if absence_counts else ():
-            self._once(f"missing {watched.name}", self._look_closer(watched))
+            self._chores.once(f"missing {watched.name}", self._look_closer(watched))
 
     def _tell_ailments(self, present: Sequence[tuple[fm.Watched, Machine]]) -> None:
         timings, now_s = self._provider.training.timings, self.ctx.clock.monotonic()
         look_s, observe = self._looks.interval_s(), self._ailments.observe
         for watched, machine in present:
-            heard_s = self._heard_s.get(watched.job_id)
+            heard_s = self._folders.heard_s(watched.job_id)
             ailing = observe(watched, machine, timings, now_s, heard_s=heard_s, look_interval_s=look_s)
             if ailing is not None:
                 self._tell(watched.job_id, ailing)
 
-    def _absence_counts(self, listing: Listing) -> bool:
-        """Tell whether a complete listing may start a closer look: an empty one only when another came well before.
-
-        An account that lists nothing at all looks the same as one whose listing is broken (fault 7).
-        """
-        if listing.machines:
-            self._empty_since = None
-            return True
-        if self._empty_since is None:
-            self._empty_since = listing.began
-        span_s = (listing.began - self._empty_since).total_seconds()
-        return span_s >= EMPTY_GAPS * self._provider.training.timings.absence_gap_s
-
     async def _look_then_tell(self, watched: fm.Watched, listing: Listing, machines: tuple[Machine, ...]) -> None:
         """An ambiguous create is only called never seen when its folder, read after the listing, is empty too."""
-        view = await self._view(watched)
+        view = await self._folders.view(watched)
         if view is not None and (view.started or view.marker):
-            self._tell_folder(watched, view)
+            self._folders.note(watched, view, self.ctx.clock)
         empty = view is not None and view.started is None and view.marker is None
-        self._tell(watched.job_id, _sighted(watched, listing, machines, folder_empty=empty))
+        self._tell(watched.job_id, sighted(watched, listing, machines, folder_empty=empty))
 
     async def _look_closer(self, watched: fm.Watched) -> None:
         """A machine is missing from a complete listing: read its folder, then look for it by id, twice."""
-        view = await self._view(watched)
+        view = await self._folders.view(watched)
         if view is not None and view.marker:
-            self._tell_folder(watched, view)
-            return
-        training = self._provider.training
-        for look in range(2):
-            if look:
-                await self.ctx.clock.sleep(training.timings.absence_gap_s)
-            if not await self._not_found(str(watched.machine_id)):
-                return
-        try:
-            account = await training.fingerprint()
-        except (ProviderError, OSError, TimeoutError):
-            return
-        if account == watched.account:
-            detail = "The provider no longer knows the machine."
-            heard = Vanished(attempt=watched.attempt, machine_id=str(watched.machine_id), detail=detail)
-            self._tell(watched.job_id, heard)
-
-    async def _not_found(self, machine_id: str) -> bool:
-        try:
-            machine = await self._provider.training.describe(machine_id)
-        except NotFound:
-            return True
-        except (ProviderError, OSError, TimeoutError):
-            return False
-        return machine.state == "gone"
+            self._folders.note(watched, view, self.ctx.clock)
+        elif (vanished := await self._absences.confirmed(watched, self.ctx.clock)) is not None:
+            self._tell(watched.job_id, vanished)
 
     async def _reap_orphans(self, listing: Listing) -> None:
         """End what nobody owns. A name whose hard deadline has passed is evidence by itself, also in a cut listing."""
@@ -361,7 +304,7 @@ class FleetWatch(Actor[FleetMessage]):
             self._second_writer = machine.name
             self._suspect(machine.name)
         elif verdict.whose is Whose.ORPHAN:
-            self._once(f"reap {machine.id}", self._reap(machine, verdict.reason, name.job_id))
+            self._chores.once(f"{REAP}{machine.id}", self._reap(machine, verdict.reason, name.job_id))
 
     async def _reap(self, machine: Machine, reason: str, job_id: JobId) -> None:
         await reap(self._provider, self._journal, self.ctx.clock, machine, reason, self._log, job_id)
@@ -376,17 +319,17 @@ class FleetWatch(Actor[FleetMessage]):
         now_s = self.ctx.clock.monotonic()
         self._confirm_account(now_s)
         for job_id in self._looks.take(self._watched, now_s, self._round_s):
-            self._once(f"look {job_id}", self._look(self._watched[job_id]))
+            self._chores.once(f"look {job_id}", self._folders.look(self._watched[job_id], self.ctx.clock))
         self._next_round()
 
     def _confirm_account(self, now_s: float) -> None:
         """Raise the alarm of an account that has shown no complete list for long."""
-        if ACCOUNT_ALARM in self._busy:  # one after the other, so that what is raised is ended
+        if ACCOUNT_ALARM in self._chores:  # one after the other, so that what is raised is ended
             return
-        open_ = bool(self._watched) or any(key.startswith("reap ") for key in self._busy)
+        open_ = bool(self._watched) or self._chores.count(REAP) > 0
         if self._confirmation.overdue(now_s, self._provider.training.timings.list_interval_s, open_=open_):
             told = self._confirmation.tell(self._watched.values(), self._journal, self.ctx.clock, self._log)
-            self._once(ACCOUNT_ALARM, told)
+            self._chores.once(ACCOUNT_ALARM, told)
 
     async def _exits(self, training: ExitEvents) -> None:
         while True:
@@ -396,50 +339,4 @@ class FleetWatch(Actor[FleetMessage]):
     def _exited(self, machine_id: str) -> None:
         for watched in self._watched.values():
             if watched.machine_id == machine_id and watched.phase in (JobState.STARTING, JobState.RUNNING):
-                self._once(f"exited {watched.job_id}", self._look(watched))
-
-    async def _look(self, watched: fm.Watched) -> None:
-        late = self._start_is_late(watched)
-        view = await self._view(watched, runs=watched.phase is JobState.RUNNING)
-        if view is not None:
-            self._tell_folder(watched, view, late=late)
-
-    def _start_is_late(self, watched: fm.Watched) -> bool:
-        """Tell whether a look that begins now should find a start: missing data is no evidence, an empty folder is."""
-        if watched.phase is not JobState.STARTING or watched.made_at is None or not self._clock_sure():
-            return False
-        waited_s = (self.ctx.clock.now() - watched.made_at).total_seconds()
-        return waited_s >= self._provider.training.timings.start_allowance_s
-
-    async def _view(self, watched: fm.Watched, *, runs: bool = False) -> FolderView | None:
-        try:
-            return await JobFolder(self._provider.storage, watched.folder).look(runs=runs)
-        except (ProviderError, OSError, TimeoutError) as error:
-            self._log("folder_unreadable", job_id=watched.job_id, error=str(error))
-            return None
-
-    def _tell_folder(self, watched: fm.Watched, view: FolderView, *, late: bool = False) -> None:
-        """Keep what the job says of itself, and wake its supervisor only for what decides something."""
-        current = self._watched.get(watched.job_id)
-        if current is None or current.attempt != watched.attempt:
-            return
-        before = self._live.get(watched.job_id)
-        if view.heartbeat is not None and (before is None or before.heartbeat != view.heartbeat):
-            self._heard_s[watched.job_id] = self.ctx.clock.monotonic()
-        self._live[watched.job_id] = fm.Live(heartbeat=view.heartbeat, progress=view.progress)
-        nothing = view.started is None and view.marker is None and not {STARTED, RESULT} & view.reasons.keys()
-        if view.marker or (view.started and watched.phase is not JobState.RUNNING) or (late and nothing):
-            seen = FolderSeen(
-                attempt=watched.attempt, started=view.started, marker=view.marker, no_start=late and nothing
-            )
-            self._tell(watched.job_id, seen)
-
-
-def _sighted(watched: fm.Watched, listing: Listing, machines: tuple[Machine, ...], *, folder_empty: bool) -> Sighted:
-    return Sighted(
-        name=watched.name,
-        account=listing.account,
-        absent_since=listing.absent_since(watched.name),
-        machines=machines,
-        folder_empty=folder_empty,
-    )
+                self._chores.once(f"exited {watched.job_id}", self._folders.look(watched, self.ctx.clock))

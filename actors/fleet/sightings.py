@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from actors.fleet.messages import Watched
+from actors.supervisor.inputs import Sighted
 from messages.jobs import JobState
 from messages.machines import Listing, Machine, MachineState
 
@@ -76,3 +77,14 @@ def _is_news(one: Watched, machines: tuple[Machine, ...], adopted: Machine | Non
 def _repriced(one: Watched, machine: Machine) -> bool:
     known, listed = one.rate_usd_per_hour, machine.rate_usd_per_hour
     return known is not None and listed is not None and listed != known and one.phase in _MAY_VANISH
+
+
+def sighted(watched: Watched, listing: Listing, machines: tuple[Machine, ...], *, folder_empty: bool) -> Sighted:
+    """Return what a supervisor hears of what is listed under its job's name."""
+    return Sighted(
+        name=watched.name,
+        account=listing.account,
+        absent_since=listing.absent_since(watched.name),
+        machines=machines,
+        folder_empty=folder_empty,
+    )

@@ -1,0 +1,63 @@
+"""When a machine that a listing lacks counts as gone from the provider: never by one listing alone."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from actors.fleet.messages import Watched
+from actors.runtime.world import Clock
+from actors.supervisor.inputs import Vanished
+from messages.machines import Listing, MachineState
+from providers.interface import CloudTrainingProvider, NotFound, ProviderError
+
+EMPTY_GAPS = 2
+"""Absence gaps between two empty listings before their emptiness starts a closer look."""
+LOOKS = 2
+"""By id, an absence gap apart, before a machine counts as vanished."""
+
+
+class Absences:
+    """Judges what the listings of one account lack."""
+
+    def __init__(self, training: CloudTrainingProvider) -> None:
+        self._training = training
+        self._empty_since: datetime | None = None
+        """When the first of the latest complete listings without any machine began."""
+
+    def count(self, listing: Listing) -> bool:
+        """Tell whether a complete listing may start a closer look: an empty one only when another came well before.
+
+        An account that lists nothing at all looks the same as one whose listing is broken (fault 7).
+        """
+        if listing.machines:
+            self._empty_since = None
+            return True
+        if self._empty_since is None:
+            self._empty_since = listing.began
+        span_s = (listing.began - self._empty_since).total_seconds()
+        return span_s >= EMPTY_GAPS * self._training.timings.absence_gap_s
+
+    async def confirmed(self, watched: Watched, clock: Clock) -> Vanished | None:
+        """Look for a missing machine by its id, twice, and for whose account answers; ``None``: nothing follows."""
+        for look in range(LOOKS):
+            if look:
+                await clock.sleep(self._training.timings.absence_gap_s)
+            if not await self._not_found(str(watched.machine_id)):
+                return None
+        try:
+            account = await self._training.fingerprint()
+        except (ProviderError, OSError, TimeoutError):
+            return None
+        if account != watched.account:
+            return None
+        detail = "The provider no longer knows the machine."
+        return Vanished(attempt=watched.attempt, machine_id=str(watched.machine_id), detail=detail)
+
+    async def _not_found(self, machine_id: str) -> bool:
+        try:
+            machine = await self._training.describe(machine_id)
+        except NotFound:
+            return True
+        except (ProviderError, OSError, TimeoutError):
+            return False
+        return machine.state is MachineState.GONE
