@@ -99,7 +99,7 @@ def billed_lines(document: dict[str, Any], columns: int | None) -> list[str]:
             lines += table([name, *right], cells, columns, right=right)
     if not document["jobs"]:
         lines.append("The bill names none of your machines: it comes a day late, and only where lastcall:name is an")
-        lines.append("active cost allocation tag (AWS console, Billing, Cost allocation tags).")
+        lines.append("active cost allocation tag: lastcall setup aws activates it, a day after the first machine.")
     if document["nameless"]:
         named = " · ".join(f"{clean(one['service'])} {money(one['billed_usd'])}" for one in document["nameless"])
         lines += wrap(f"Billed to the account without a machine's name: {named}", columns or len(named) + 99)

@@ -390,6 +390,11 @@ class Aws(Section):
         default=Decimal("0.8"),
         description="Share of that amount at which AWS writes first; it writes again at all of it.",
     )
+    bill_split_for: Annotated[str, _aws_name(r"[0-9]{12}", "123456789012")] | None = Field(
+        default=None,
+        description="Account whose bill tells machines apart by their tag, as lastcall setup aws has seen. "
+        "Written by that command.",
+    )
     package_index: Address | None = Field(
         default=None, description="Package index that jobs install their libraries from; pip's own when not set."
     )

@@ -1,4 +1,4 @@
-"""Checks of AWS: whose key, the clock, bucket and storage, roles, security group, log group, alarm, launch, quotas."""
+"""Checks of AWS: whose key, the clock, bucket and storage, roles, groups, alarm, launch, quotas, bill."""
 
 from __future__ import annotations
 
@@ -127,6 +127,17 @@ async def launching(room: Room) -> Sequence[Finding]:
     except ProviderError as error:
         return [Finding("launch", "warn", f"not known: {error}", "try again")]
     return [Finding("launch", "ok", "EC2 would launch an instance; none was")]
+
+
+async def bill(room: Room) -> Sequence[Finding]:
+    """Whether AWS's bill tells machines apart, as setup saw it last: asking AWS may cost a cent each time."""
+    settings, found = settings_of(room), room.notes.get(_FOUND)
+    if settings is None or found is None:
+        return []
+    if settings.aws.bill_split_for == found.account:
+        return [Finding("bill", "ok", "AWS's bill tells machines apart")]
+    later = f"{SETUP}, a day after the first machine, has it tell them apart"
+    return [Finding("bill", "ok", f"AWS's bill does not tell machines apart as far as is known; {later}")]
 
 
 async def quotas(room: Room) -> Sequence[Finding]:

@@ -35,6 +35,7 @@ CHECKS: Final = (
     Check("storage", aws.storage),
     Check("launch", aws.launching),
     Check("quotas", aws.quotas),
+    Check("bill", aws.bill),
     Check("machines", running.machines),
     Check("machines", unwatched.machines),
 )

@@ -1,4 +1,4 @@
-"""``lastcall setup aws``: account, buckets, roles, security group, log group, budget alarm, configuration.
+"""``lastcall setup aws``: account, buckets, roles, security group, log group, budget alarm, bill, configuration.
 
 It looks at everything first, says what it would make or put right, asks once, and looks again until each thing is as
 wanted. A second run changes nothing. A dry run makes no call that could change anything.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from lastcall.setup.aws_bill import SPLIT_KEY, tell_apart
 from lastcall.setup.aws_removal import Removal
 from lastcall.setup.aws_wanted import Found, client_of, find
 from lastcall.setup.config_writer import Changes, apply_to
@@ -19,7 +20,6 @@ from providers.aws.resources.alarm import BudgetAlarm
 from providers.aws.resources.buckets import DataBucket, Elsewhere
 from providers.aws.resources.everything import Everything, everything
 from providers.aws.resources.resource import Look, Resource, see, settle
-from providers.aws.resources.wanted import Wanted
 from providers.interface import NotFound, ProviderError, Refused, Unavailable
 from providers.s3.errors import ClockWrong, Denied, KeyWrong, RegionWrong
 
@@ -97,7 +97,9 @@ class AwsSetup:
         elif self._failed or not self._agreed(tasks, found) or not await self._do(tasks):
             return
         await self._try_storage(client, things.bucket)
-        self._write(things, found.wanted)
+        known, ready = self._settings.aws.bill_split_for, not tasks and not self._failed
+        split = await tell_apart(client, found, self._report, self._person, known, ready=ready)
+        self._write(things, found, split=split)
 
     # ------------------------------------------------------------------------------------------- looking
 
@@ -195,14 +197,17 @@ class AwsSetup:
 
     # ------------------------------------------------------------------------------------------- configuration
 
-    def _write(self, things: Everything, wanted: Wanted) -> None:
+    def _write(self, things: Everything, found: Found, *, split: bool) -> None:
         file = self._ground.config
         if self._wishes.dry_run:
             self._report.tell(Step("configuration", "planned", f"would write region, bucket and group to {file}"))
             return
         if self._failed:
             return
+        wanted = found.wanted
         changes: dict[str, str | None] = {"aws.region": wanted.region, "aws.bucket": wanted.bucket}
+        if split:
+            changes[SPLIT_KEY] = found.account
         if things.security_group.id is not None:
             changes["aws.security_group"] = things.security_group.id
         if self._ground.origins.get("aws.alarm_email", "").startswith("--"):

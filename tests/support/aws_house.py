@@ -25,13 +25,14 @@ STATE_S = 0.1
 
 
 def cloud_settings(own: Mapping[str, str], **more: Any) -> dict[str, Any]:
-    """Return how the emulated AWS is: quick, with one image of containers."""
+    """Return how the emulated AWS is: quick, a fresh account, with one image of containers."""
     return {
         "pending_s": STATE_S,
         "boot_s": STATE_S,
         "shutting_down_s": 0.8,
         "grace_s": 0.6,
         "notice_s": 20.0,
+        "cost_tags": [],
         "containers": {OWN_IMAGE: {"env": dict(own)}},
         **more,
     }

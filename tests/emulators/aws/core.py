@@ -19,6 +19,7 @@ from tests.emulators.aws.auth import Caller, Keys, who_signed
 from tests.emulators.aws.billing import Line
 from tests.emulators.aws.budgets import Budgets
 from tests.emulators.aws.catalogue import TYPES
+from tests.emulators.aws.cost_tags import ACTIONS, CostTags
 from tests.emulators.aws.hosts import Hosts
 from tests.emulators.aws.instances import Instances
 from tests.emulators.aws.launches import TAKES, Launches
@@ -115,6 +116,7 @@ class Ec2Core(Core):
         self.prices = Prices(self.settings, self.faults)
         self.network = Network(self.hosts, random.Random(rng.getrandbits(64)))
         self.budgets = Budgets()
+        self.cost_tags = CostTags(self.settings, self.hosts.book)
         self.bucket: Callable[[str], Bucket | None] = lambda name: None
         """Bucket name → what is known of it; who keeps buckets takes this over."""
         self.metadata = Metadata(self.keys, self.faults, random.Random(rng.getrandbits(64)))
@@ -409,8 +411,12 @@ class Ec2Core(Core):
         if (caller.service, action) == ("pricing", "GetProducts"):
             return _document(listed.products(document, self.prices))
         if (caller.service, action) == ("ce", explorer.ACTION):
-            book = self.hosts.book
-            return _document(explorer.cost_and_usage(document, book, caller.account, self.settings, now))
+            tags = self.cost_tags
+            return _document(
+                explorer.cost_and_usage(document, self.hosts.book, caller.account, self.settings, tags, now)
+            )
+        if caller.service == "ce" and action in ACTIONS:
+            return _document(dict(self.cost_tags.answer(caller.account, action, document, now)))
         if caller.service != "ssm":
             raise Problem("UnknownOperationException", action)
         return _document(self._parameters(caller, action, document, now))

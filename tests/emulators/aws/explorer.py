@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from botocore.loaders import Loader
@@ -20,6 +21,7 @@ from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
 from tests.emulators.aws.billing import Book, Kind, Line
+from tests.emulators.aws.cost_tags import CostTags
 from tests.emulators.aws.problems import Problem
 from tests.emulators.aws.settings import Settings
 
@@ -50,12 +52,14 @@ def _operation() -> Any:
     return ServiceModel(Loader().load_service_model("ce", "service-2"), "ce").operation_model(ACTION)
 
 
-def cost_and_usage(document: Any, book: Book, account: str, settings: Settings, now: float) -> dict[str, Any]:
+def cost_and_usage(
+    document: Any, book: Book, account: str, settings: Settings, tags: CostTags, now: float
+) -> dict[str, Any]:
     """Answer GetCostAndUsage, and bill it. Raises Problem; a request that is refused costs nothing."""
     _held_to(_operation().input_shape, document, "ValidationException")
     asked = _read(document, now)
     start = _place(document)
-    days = list(_days(asked, [one for one in book.lines if one.account == account], settings, now))
+    days = list(_days(asked, [one for one in book.lines if one.account == account], settings, tags, now))
     book.question(account, now)
     shown, rest = _page(days, start, settings.bill_rows)
     answer: dict[str, Any] = {"ResultsByTime": shown, "DimensionValueAttributes": []}
@@ -120,16 +124,17 @@ def _months_before(today: date) -> date:
     return date(months // 12, months % 12 + 1, 1)
 
 
-def _days(asked: _Asked, lines: list[Line], settings: Settings, now: float) -> Iterator[dict[str, Any]]:
+def _days(asked: _Asked, lines: list[Line], settings: Settings, tags: CostTags, now: float) -> Iterator[dict[str, Any]]:
     day = asked.first
     while day < asked.end:
         following = day + timedelta(days=1)
         began, ended = _at(day), min(_at(following), now - settings.bill_lag_s)
         sums: dict[tuple[str, ...], Decimal] = {}
         for line in lines:
-            if amount := line.between(began, ended):
-                keys = tuple(_key(line, kind, key, settings) for kind, key in asked.groups)
-                sums[keys] = sums.get(keys, Decimal(0)) + amount
+            for since, until in _spans(asked, line, tags, began, ended):
+                if amount := line.between(since, until):
+                    keys = tuple(_key(line, kind, key, tags, since) for kind, key in asked.groups)
+                    sums[keys] = sums.get(keys, Decimal(0)) + amount
         found: dict[str, Any] = {
             "TimePeriod": {"Start": day.isoformat(), "End": following.isoformat()},
             "Total": {},
@@ -150,11 +155,18 @@ def _at(day: date) -> float:
     return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
 
 
-def _key(line: Line, kind: str, key: str, settings: Settings) -> str:
+def _spans(asked: _Asked, line: Line, tags: CostTags, began: float, ended: float) -> list[tuple[float, float]]:
+    """Cut a day where one of the tags that are asked for became active: before that a line has no name."""
+    found = [tags.active_since(line.account, key) for kind, key in asked.groups if kind == "TAG"]
+    cuts = [began, *sorted(at for at in found if at is not None and began < at < ended), ended]
+    return list(pairwise(cuts))
+
+
+def _key(line: Line, kind: str, key: str, tags: CostTags, at: float) -> str:
     if kind == "DIMENSION":
         return SERVICES[line.kind]
-    value = line.tags.get(key, "") if key in settings.cost_tags else ""
-    return f"{key}${value}"
+    since = tags.active_since(line.account, key)
+    return f"{key}${line.tags.get(key, '') if since is not None and since <= at else ''}"
 
 
 def _metrics(asked: _Asked, amount: Decimal) -> dict[str, Any]:

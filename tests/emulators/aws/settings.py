@@ -88,7 +88,9 @@ class Settings:
     containers: Mapping[str, ContainerImage] | None = None
     """Image name, or pattern → what it runs; ``None``: instances have no Docker."""
     cost_tags: tuple[str, ...] = ("lastcall:name",)
-    """Keys that are active as cost allocation tags; Cost Explorer knows no other."""
+    """Keys that are active as cost allocation tags from the first day on."""
+    linked_accounts: tuple[str, ...] = ()
+    """Members of an organization: its management account alone has cost allocation tags."""
     bill_lag_s: float = 86_400.0
     """Cost Explorer shows what was used so long ago at the earliest."""
     bill_final_s: float = 5 * 86_400.0
@@ -110,8 +112,9 @@ def from_json(document: Mapping[str, Any]) -> Settings:
     values: dict[str, Any] = dict(document)
     if "accounts" in values:
         values["accounts"] = {name: _account(one) for name, one in values["accounts"].items()}
-    if "cost_tags" in values:
-        values["cost_tags"] = tuple(values["cost_tags"])
+    for name in ("cost_tags", "linked_accounts"):
+        if name in values:
+            values[name] = tuple(values[name])
     if "types" in values:
         values["types"] = {name: Decimal(str(price)) for name, price in values["types"].items()}
     if values.get("containers") is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,12 +43,20 @@ MAKE = AwsWishes()
 class AwsBench:
     """One computer and one account; ``rights`` is what the key may do."""
 
-    def __init__(self, root: Path, rights: Mapping[str, Any] = EVERYTHING, **account: Any) -> None:
+    def __init__(
+        self, root: Path, rights: Mapping[str, Any] = EVERYTHING, linked: Sequence[str] = (), **account: Any
+    ) -> None:
+        """``linked``: accounts that are members of an organization."""
         self.clock = ManualClock()
         self.root = root
         self.file = root / "config" / "config.toml"
         keys = {MAIN_KEY: Key(MAIN_SECRET, policy=rights)}
-        settings = Settings(accounts={ACCOUNT: Account(keys, profiles={}, **account)}, enforce_iam=True)
+        settings = Settings(
+            accounts={ACCOUNT: Account(keys, profiles={}, **account)},
+            enforce_iam=True,
+            cost_tags=(),
+            linked_accounts=tuple(linked),
+        )
         self.core = Ec2Core(settings, now=self.seconds())
         self.moto = MotoSide(settings)
         self.moto.serve(self.core)
@@ -85,6 +93,12 @@ class AwsBench:
             loaded.settings, loaded.origins, self.file, self.root / "s", self.transport, self.clock, SystemEntropy()
         )
         return await self.clock.drive(AwsSetup(ground, wishes, person or Someone()).run())
+
+    async def rented(self, name: str = "lc1-one") -> None:
+        """Let a machine have been there for two days."""
+        self.core.intrude(ACCOUNT, REGION, [name], self.seconds())
+        await self.clock.advance(2 * 86_400)
+        self.core.tick(self.seconds())
 
     def changes(self) -> dict[str, int]:
         """Return the calls so far that could have changed something: call → how often it was answered well."""

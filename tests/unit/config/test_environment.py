@@ -91,6 +91,7 @@ def test_every_setting_has_a_generic_variable(loaded: Loader, key: str) -> None:
         "runpod.container_disk_gb": "30",
         "aws.region": "eu-west-1",
         "aws.kms_key": "alias/lastcall",
+        "aws.bill_split_for": "123456789012",
         "aws.instance_type": "m5.large",
         "aws.disk_gb": "50",
         "aws.ami": "ami-0123456789abcdef0",

@@ -175,3 +175,69 @@ def test_it_takes_a_right_of_its_own() -> None:
     with pytest.raises(Refused, match=r"AccessDenied.*ce:GetCostAndUsage"):
         ask(aws, question())
     assert spent(aws, Kind.QUESTION) == 0
+
+
+def tags(aws: Client, action: str, **document: Any) -> Any:
+    answer = aws.json_call("ce", f"AWSInsightsIndexService.{action}", document)
+    said = json.loads(answer.body)
+    if answer.status != 200:
+        raise Refused(said["__type"], answer.status, said["message"])
+    return said
+
+
+def activate(aws: Client, key: str = "lastcall:name", status: str = "Active") -> list[str]:
+    said = tags(aws, "UpdateCostAllocationTagsStatus", CostAllocationTagsStatus=[{"TagKey": key, "Status": status}])
+    return [error["Code"] for error in said["Errors"]]
+
+
+def test_a_tag_is_known_a_day_after_something_that_bills_had_it() -> None:
+    aws = Client(Settings(cost_tags=()))
+    aws.running("lc1")
+    assert tags(aws, "ListCostAllocationTags")["CostAllocationTags"] == []
+    assert activate(aws) == ["TagKeysNotFoundException"]
+    aws.wait(DAY_S)
+    [row] = tags(aws, "ListCostAllocationTags", TagKeys=["lastcall:name", "other"])["CostAllocationTags"]
+    assert (row["TagKey"], row["Status"]) == ("lastcall:name", "Inactive")
+    assert activate(aws) == activate(aws) == []
+    assert tags(aws, "ListCostAllocationTags", Status="Inactive")["CostAllocationTags"] == []
+    assert activate(aws, status="Inactive") == []
+    assert [row["Status"] for row in tags(aws, "ListCostAllocationTags")["CostAllocationTags"]] == ["Inactive"]
+    assert spent(aws, Kind.QUESTION) == Decimal("0.08")
+
+
+def test_nothing_is_told_apart_in_hindsight() -> None:
+    aws = Client(Settings(cost_tags=()))
+    aws.running("lc1")
+    aws.wait(1.5 * DAY_S)
+    activate(aws)
+    since = aws.now
+    aws.wait(3 * DAY_S)
+    shown = groups_of_all_days(ask(aws, question(TimePeriod={"Start": day(0), "End": day(5)}, GroupBy=[NAME])))
+    ours = [line for line in aws.core.bills() if line.tags]
+    named = sum(line.between(since, aws.now - DAY_S) for line in ours)
+    assert named > 0
+    assert shown["lastcall:name$lc1"] == pytest.approx(named, rel=Decimal("1e-6"))
+    assert shown["lastcall:name$"] > sum(line.between(0, since) for line in ours) > 0
+
+
+def groups_of_all_days(said: Any) -> dict[str, Decimal]:
+    found: dict[str, Decimal] = {}
+    for one in said["ResultsByTime"]:
+        for group in one["Groups"]:
+            amount = Decimal(group["Metrics"]["UnblendedCost"]["Amount"])
+            found[group["Keys"][0]] = found.get(group["Keys"][0], Decimal(0)) + amount
+    return found
+
+
+def test_a_question_for_tags_is_held_to_the_model() -> None:
+    with pytest.raises(Refused, match="ValidationException"):
+        tags(Client(), "ListCostAllocationTags", TagKeys="x")
+
+
+def test_members_of_an_organization_have_no_tags() -> None:
+    aws = Client(Settings(linked_accounts=(ACCOUNT,)))
+    with pytest.raises(Refused, match=r"AccessDeniedException.*Linked account"):
+        tags(aws, "ListCostAllocationTags")
+    with pytest.raises(Refused, match="Failed to update"):
+        activate(aws)
+    assert spent(aws, Kind.QUESTION) == 0
