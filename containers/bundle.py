@@ -1,7 +1,8 @@
 """The job bundle: all a stock machine needs to train, as a few files under one digest.
 
 ``wrapper.pyz`` (the first process), ``code.zip`` (the training program), ``requirements.txt`` (its libraries, locked
-with hashes), ``prepare.py`` (the preparing step) and ``manifest.json`` (what the others are). The same sources give the
+with hashes), ``requirements-LIBRARY.txt`` (those and one more, for the models that need it), ``prepare.py`` (the
+preparing step) and ``manifest.json`` (what the others are). The same sources give the
 same bytes, and the digest names all of them: it goes into storage once, under ``bundles/<32 hex>/``.
 """
 
@@ -26,13 +27,15 @@ REQUIREMENTS = "requirements.txt"
 PREPARE = "prepare.py"
 MANIFEST = "manifest.json"
 
+LIBRARIES = ("catboost", "lightgbm", "xgboost")
+"""What some models need beside the libraries of all. A machine gets at most one of them."""
 IMPORTS = ("numpy", "pandas", "pyarrow", "sklearn", "skops.io", "threadpoolctl")
 """Imported once by the preparing step, so that what is missing shows there and not in the middle of a training."""
 
 _PACKAGE = Path(__file__).parent
 _CODE_FOLDERS = ("prediction", "training")
 """A training tries its model the way a prediction will, so it needs both."""
-_LOCKED = (_PACKAGE / "requirements" / "job.txt", _PACKAGE.parent / "requirements" / "job.txt")
+_LOCKED = (_PACKAGE / "requirements", _PACKAGE.parent / "requirements")
 """In an installed wheel, and in a checkout."""
 
 
@@ -56,16 +59,22 @@ class Bundle:
 
 
 def build() -> Bundle:
-    """Return the bundle of these sources, about 0.3 MB. Raises OSError where this installation lacks a part of it."""
-    return assemble(_requirements())
+    """Return the bundle of these sources, about 0.5 MB. Raises OSError where this installation lacks a part of it."""
+    return assemble(_locked("job.txt"), {library: _locked(f"job-{library}.txt") for library in LIBRARIES})
 
 
-def assemble(requirements: bytes) -> Bundle:
-    """Return the bundle with a requirements file of its own. Raises OSError."""
+def requirements_name(library: str) -> str:
+    """Return the name of the requirements file that has ``library`` too."""
+    return f"requirements-{library}.txt"
+
+
+def assemble(requirements: bytes, more: Mapping[str, bytes] | None = None) -> Bundle:
+    """Return the bundle with requirements files of its own; ``more`` are those by library. Raises OSError."""
     files = {
         WRAPPER: wrapper_bytes(),
         CODE: archive_bytes(code_sources()),
         REQUIREMENTS: requirements,
+        **{requirements_name(library): data for library, data in (more or {}).items()},
         PREPARE: (_PACKAGE / "job" / "prepare.py").read_bytes(),
     }
     entries = [
@@ -85,8 +94,8 @@ def code_sources() -> dict[str, bytes]:
     return dict(sorted(files.items()))
 
 
-def _requirements() -> bytes:
-    for path in _LOCKED:
-        if path.is_file():
-            return path.read_bytes()
-    raise FileNotFoundError(f"{_LOCKED[0].name}: the requirements of the training program are not installed")
+def _locked(name: str) -> bytes:
+    for folder in _LOCKED:
+        if (folder / name).is_file():
+            return (folder / name).read_bytes()
+    raise FileNotFoundError(f"{name}: the requirements of the training program are not installed")

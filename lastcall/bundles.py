@@ -98,18 +98,20 @@ async def _chunks(data: bytes) -> AsyncIterator[bytes]:
         yield data[start : start + CHUNK_BYTES]
 
 
-def bundle_program(prefix: str, storage_root: str, wrapper_sha256: str) -> BundleProgram:
+def bundle_program(prefix: str, storage_root: str, wrapper_sha256: str, library: str | None = None) -> BundleProgram:
     """Return how a machine that sees storage at ``storage_root`` (an absolute path) prepares and runs the training.
 
-    ``prefix`` is what ``BundleStore.ensure`` returned.
+    ``prefix`` is what ``BundleStore.ensure`` returned; ``library`` is what the model needs beside scikit-learn.
     """
     root = storage_root.rstrip("/")
     folder = f"{root}/{prefix}"
     prepare = f"{folder}/{bundles.PREPARE}"
+    wanted = ("--requirements", bundles.requirements_name(library)) if library else ()
+    imports = (*bundles.IMPORTS, library) if library else bundles.IMPORTS
     return BundleProgram(
         argv=("./env/bin/python", "-m", "containers.training", "work.json", "out"),
         environment={"PYTHONPATH": f"{folder}/{bundles.CODE}"},
-        prepare_argv=("sh", "-c", _PREPARE_LINE, prepare, f"{root}/{ENVIRONMENTS}", *bundles.IMPORTS),
+        prepare_argv=("sh", "-c", _PREPARE_LINE, prepare, *wanted, f"{root}/{ENVIRONMENTS}", *imports),
         prepare_limit_s=PREPARE_LIMIT_S,
         wrapper_sha256=wrapper_sha256,
     )

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 
 from actors.supervisor.work import Program
+from containers.training.families import library_of
 from lastcall.bundles import BundleStore, bundle_program
 from messages.folder import Work
 from messages.machines import ProviderKind
@@ -26,14 +27,14 @@ class ProgramSource:
         self._here = here
         self._bundles: BundleStore | None = None
 
-    async def __call__(self, kind: ProviderKind) -> Program:
-        """Return the program, with everything it needs in storage. Raises Unavailable or Refused."""
+    async def __call__(self, kind: ProviderKind, model: str) -> Program:
+        """Return the program that trains ``model``, with all it needs in storage. Raises Unavailable or Refused."""
         provider = self._providers[kind]
         if provider.copies is None:
             return self._here
         bundles, storage = self._built(), provider.storage
         prefix = await bundles.ensure(storage)
-        made = bundle_program(prefix, storage.machine_path(""), bundles.bundle.wrapper_sha256)
+        made = bundle_program(prefix, storage.machine_path(""), bundles.bundle.wrapper_sha256, library_of(model))
         return Program(
             argv=made.argv,
             environment=made.environment,

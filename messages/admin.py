@@ -197,6 +197,8 @@ class CheckedTraining(Record):
     classes: int | None = None
     features: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    library_missing: str | None = None
+    """A library the model needs that is not on this computer."""
     copied_from: ProviderKind | None = None
     """Whose store the data set lies in, where it must be copied from before it is used."""
 

@@ -135,6 +135,12 @@ _ALL = (
         status=422,
     ),
     ErrorCode(
+        "E-LIBRARY",
+        "The model needs a library that is not installed on this computer",
+        "Install it: pip install 'lastcall[boosters]'",
+        status=422,
+    ),
+    ErrorCode(
         "E-MODEL-SIZE",
         "There are too many or too few rows or columns for this kind of model",
         "Choose another model or other columns",

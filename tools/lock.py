@@ -4,7 +4,8 @@
 
 The largest profile is solved first and binds the others, so that they always agree. Versions that are locked already
 stay unless ``--upgrade`` is given. ``job.txt`` is what a rented machine installs: the libraries of the training
-program with all they need, and nothing of the application's own.
+program with all they need, and nothing of the application's own; ``job-LIBRARY.txt`` has one more for the models that
+need it.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRAS = {"dev": "dev", "demo": "demo", "train": "train", "aws": "aws", "core": None}
+EXTRAS = {"dev": "dev", "boosters": "boosters", "demo": "demo", "train": "train", "aws": "aws", "core": None}
 """Profile → extra in pyproject.toml, largest first."""
 
 JOB_EXTRA = "train"
 """The extra whose libraries the training program needs; compiled alone, it brings no dependency of the application."""
+
+BOOSTERS = {"catboost": "catboost", "lightgbm": "lightgbm", "xgboost": "xgboost-cpu"}
+"""Library → its package. A machine installs one of them, and only for a model that needs it."""
 
 OPTIONS = (
     "--universal",
@@ -61,7 +65,11 @@ def main(arguments: Sequence[str]) -> int:
         bound = [] if profile == "dev" else ["--constraints", "requirements/dev.txt"]
         compile_file("pyproject.toml", ROOT / "requirements" / f"{profile}.txt", *extras, *bound, *more)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    compile_alone("job", project["optional-dependencies"][JOB_EXTRA], "--constraints", "requirements/dev.txt", *more)
+    bound = ["--constraints", "requirements/dev.txt"]
+    wanted = project["optional-dependencies"][JOB_EXTRA]
+    compile_alone("job", wanted, *bound, *more)
+    for library, package in BOOSTERS.items():
+        compile_alone(f"job-{library}", [*wanted, package], *bound, *more)
     compile_alone("uv", ["uv"], *more)
     return 0
 

@@ -1,4 +1,4 @@
-"""Fill ``.dev/wheels`` with the wheels of ``requirements/job.txt``, for tests that prepare a machine with them.
+"""Fill ``.dev/wheels`` with the wheels that a training machine installs, for tests that prepare one with them.
 
     python -m tools.wheels
 
@@ -18,6 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path(".dev") / "wheels"
 LIMIT_S = 1800
+REQUIREMENTS = "job-lightgbm.txt"
+"""What every machine installs, and the smallest of the libraries that only some models need."""
 
 
 def fingerprint(requirements: Path) -> str:
@@ -28,7 +30,7 @@ def fingerprint(requirements: Path) -> str:
 
 def ensure(root: Path, python: str | Path = sys.executable) -> str | None:
     """Make sure of the wheels for ``python``; return ``None``, or one line on why they are not there."""
-    requirements = root / "requirements" / "job.txt"
+    requirements = root / "requirements" / REQUIREMENTS
     folder, stamp = root / FOLDER, root / FOLDER / "stamp"
     wanted = fingerprint(requirements)
     if stamp.is_file() and stamp.read_text() == wanted:

@@ -177,7 +177,15 @@ class Dispatcher(Actor[DispatcherMessage]):
         past = await self._past(order.model)
         training = self._provider.training
         plan = planning.plan(
-            order, checked, offers, training.timings, self._defaults, past, self._kind, training.self_ending
+            order,
+            checked,
+            offers,
+            training.timings,
+            self._defaults,
+            past,
+            self._kind,
+            training.self_ending,
+            here=self._provider.copies is None,
         )
         return plan, checked
 

@@ -27,6 +27,11 @@ PAST_RUNS_MIN = 3
 """Past runs of the same kind from which on they are believed."""
 
 
+_NO_LIBRARY = (
+    "Predictions are made on this computer, where {} is not installed: pip install 'lastcall[boosters]' before them."
+)
+
+
 class Defaults(NamedTuple):
     """Limits of an order that names none."""
 
@@ -52,8 +57,16 @@ def plan(
     past: PastRuns,
     provider: ProviderKind,
     self_ending: SelfEnding,
+    *,
+    here: bool,
 ) -> Plan:
-    """Return the priced plan of ``order``. Raises ``Refusal`` E-NOCAP, E-CAPTOOSMALL."""
+    """Return the priced plan of ``order``; ``here`` says whether its machine is this computer.
+
+    Raises ``Refusal`` E-NOCAP, E-CAPTOOSMALL, E-LIBRARY.
+    """
+    lacking = checked.library_missing
+    if here and lacking:
+        raise Refusal("E-LIBRARY", f"{order.model} needs {lacking}, which is not installed on this computer")
     if not offers:
         wanted = f" of the kind {order.machine!r}" if order.machine else ""
         raise Refusal("E-NOCAP", f"The provider offers no machine{wanted}.")
@@ -73,7 +86,7 @@ def plan(
         estimate=estimate(size_mb, terms, limits, past),
         hold_usd=hold_usd,
         self_termination="proven" if self_ending == "proven" else "unproven",
-        warnings=checked.warnings,
+        warnings=(*checked.warnings, *((_NO_LIBRARY.format(lacking),) if lacking else ())),
         copied_from=checked.copied_from,
     )
 

@@ -30,6 +30,7 @@ class Check(BaseModel):
     classes: int | None = None
     features: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    library_missing: str | None = None
 
 
 class Report(BaseModel):

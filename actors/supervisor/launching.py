@@ -54,7 +54,7 @@ async def reserve(tools: Tools, job: Job, effect: Reserve) -> None:
         await tools.append(job.id, refused)
         return
     try:
-        program = await tools.program(job.binding.provider)
+        program = await tools.program(job.binding.provider, job.plan.spec.model)
         await tools.folder_of(job, effect.attempt).write_spec(work.spec_for(job, effect.attempt, program))
     except Refused as no:  # asking again does not help, and no machine could leave its result there
         code = "E-STORAGEFULL" if isinstance(no, StorageFull) else "E-STORAGE"
@@ -109,7 +109,7 @@ async def create(tools: Tools, job: Job, intent: ev.LaunchIntended) -> ev.Event:
     clock = tools.world.clock
     number = intent.attempt
     try:
-        program = await tools.program(job.binding.provider)
+        program = await tools.program(job.binding.provider, job.plan.spec.model)
     except (ProviderError, OSError) as error:
         detail = f"The create was not sent: {plain(error)}"
         return ev.LaunchRefused(attempt=number, reason="not_sent", detail=detail, at=clock.now())

@@ -28,14 +28,15 @@ class Program(Record):
     """Variables for the machine's first process, beside those every machine gets."""
 
 
-Programs = Callable[[ProviderKind], Awaitable[Program]]
-"""Returns the program once everything it needs lies in the provider's storage. Raises Unavailable or Refused."""
+Programs = Callable[[ProviderKind, str], Awaitable[Program]]
+"""Returns the program that trains a kind of model (its name, as it was asked for), once everything it needs lies in the
+provider's storage. Raises Unavailable or Refused."""
 
 
 def always(program: Program) -> Programs:
-    """Return a source of the same program for every provider."""
+    """Return a source of the same program for every provider and model."""
 
-    async def given(_: ProviderKind) -> Program:
+    async def given(_: ProviderKind, __: str) -> Program:
         return program
 
     return given

@@ -1,6 +1,6 @@
 """The preparing step: a Python for the work, with exactly the libraries that were locked.
 
-    python -I prepare.py ENVIRONMENTS IMPORT …
+    python -I prepare.py [--requirements NAME] ENVIRONMENTS IMPORT …
 
 Run by the wrapper in the scratch directory, from the job bundle's folder. Leaves ``env/bin/python`` in the scratch
 directory: the image's own Python where that has everything already, else an environment below ``ENVIRONMENTS`` on the
@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 EXIT_KNOWN = 3
+REQUIREMENTS = "requirements.txt"
 NEEDED = (3, 11)
 NAMES = ("python3", "python3.11", "python3.12", "python3.13", "python3.14", "python")
 PROBE_LIMIT_S = 60.0
@@ -354,11 +355,14 @@ def check_bundle(folder: Path) -> None:
             raise Fault("E-PREPARE", f"{entry['name']} of the job bundle is damaged")
 
 
-def prepare(bundle: Path, environments: Path, imports: Sequence[str]) -> None:
-    """Leave ``env/bin/python`` in the working directory. Raises Fault, OSError."""
+def prepare(bundle: Path, environments: Path, imports: Sequence[str], name: str = REQUIREMENTS) -> None:
+    """Leave ``env/bin/python`` in the working directory, with what the bundle's file ``name`` lists.
+
+    Raises Fault, OSError.
+    """
     check_bundle(bundle)
     touch_used(bundle)
-    requirements = bundle / "requirements.txt"
+    requirements = bundle / name
     python, complete = choose(read_requirements(requirements.read_text("utf-8")), imports)
     env = Path("env")
     if not complete:
@@ -374,8 +378,10 @@ def prepare(bundle: Path, environments: Path, imports: Sequence[str]) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Prepare; return the exit status."""
+    named = arguments[0] == "--requirements"
+    name, words = (arguments[1], arguments[2:]) if named else (REQUIREMENTS, arguments)
     try:
-        prepare(Path(__file__).resolve().parent, Path(arguments[0]), arguments[1:])
+        prepare(Path(__file__).resolve().parent, Path(words[0]), words[1:], name)
     except Fault as fault:
         return _known(fault.code, str(fault))
     except (OSError, ValueError) as error:

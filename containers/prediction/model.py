@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from containers.training.families import library_of
+from containers.training.libraries import need
 from containers.training.refusal import Refused, quoted
 
 MODEL_FILE = "model.skops"
@@ -44,6 +46,14 @@ TRUSTED: dict[str, tuple[str, ...]] = {
     "svm": (*_PLAIN, "sklearn.calibration._CalibratedClassifier", "sklearn.calibration._SigmoidCalibration"),
     "decision_tree": _TREES,
     "random_forest": _TREES,
+    "xgboost": ("xgboost.core.Booster", "xgboost.sklearn.XGBClassifier", "xgboost.sklearn.XGBRegressor"),
+    "lightgbm": (
+        "collections.OrderedDict",
+        "lightgbm.basic.Booster",
+        "lightgbm.sklearn.LGBMClassifier",
+        "lightgbm.sklearn.LGBMRegressor",
+    ),
+    "catboost": ("catboost.core.CatBoostClassifier", "catboost.core.CatBoostRegressor"),
     "mlp_regression": _PLAIN,
     "mlp_classification": _PLAIN,
     "hist_gradient_boosting": (
@@ -116,6 +126,9 @@ def load_pipeline(path: Path, family: str) -> Any:
     if trusted is None:
         raise damaged(f"There is no model type {quoted(family)}")
     _check_size(path)
+    library = library_of(family)
+    if library:
+        need(library)
     import skops.io
     from sklearn.pipeline import Pipeline
     from skops.io.exceptions import UntrustedTypesFoundException

@@ -24,6 +24,9 @@ from sklearn import __version__ as sklearn_version
 from containers.prediction.core import added_names, answer, answer_cells
 from containers.prediction.model import METADATA_FILE, MODEL_FILE, SCHEMA_FILE, load_pipeline
 from containers.prediction.output import number_text, safe_text
+from containers.training import libraries
+from containers.training.boosters import save_native
+from containers.training.families import library_of
 from containers.training.frame import Frame, Integers, is_number_column
 from containers.training.refusal import Refused
 
@@ -47,9 +50,11 @@ class Fitted(NamedTuple):
     """How the training file wrote numbers, where its columns told."""
 
 
-def versions() -> dict[str, str]:
-    """Return the versions that decide what a model file means."""
+def versions(library: str | None = None) -> dict[str, str]:
+    """Return the versions that decide what a model file means; ``library`` is what it needs beside scikit-learn."""
+    more = {library: libraries.version(library)} if library else {}
     return {
+        **more,
         "python": platform.python_version(),
         "numpy": np.__version__,
         "scipy": scipy.__version__,
@@ -66,6 +71,9 @@ def save(out: Path, fitted: Fitted) -> None:
     _write_json(out / METADATA_FILE, fitted.metadata)
     _write_json(out / SCHEMA_FILE, schema(fitted.frame.features, str(fitted.metadata["target_column"]), fitted.decimal))
     _write_holdout(out / HOLDOUT_FILE, fitted)
+    library = library_of(str(fitted.metadata["model_type"]))
+    if library:
+        save_native(library, fitted.pipeline.named_steps["model"], out)
     path = out / MODEL_FILE
     skops.io.dump(fitted.pipeline, path, compression=zipfile.ZIP_DEFLATED, compresslevel=6)
     again = load_pipeline(path, str(fitted.metadata["model_type"]))

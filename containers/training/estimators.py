@@ -24,6 +24,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from containers.training.boosters import booster
 from containers.training.families import CLASSIFICATION
 from containers.training.parameters import Value, sizes
 from containers.training.refusal import Refused
@@ -73,6 +74,8 @@ def estimator(name: str, task: str, parameters: Mapping[str, Value], size: Size,
             return _svm(classify, given, size, seed)
         case "mlp_regression" | "mlp_classification":
             return _mlp(classify, given, size, seed)
+        case "xgboost" | "lightgbm" | "catboost":
+            return booster(name, classify, given, seed)
         case _:
             return _trees(name, classify, given, seed)
 

@@ -35,7 +35,7 @@ class Family(NamedTuple):
     text: str
     tasks: tuple[str, ...]
     parameters: tuple[Parameter, ...]
-    columns: Literal["scaled", "powers", "bins", "ordinal", "native"] = "scaled"
+    columns: Literal["scaled", "powers", "bins", "ordinal", "gaps", "native"] = "scaled"
     """How columns are prepared (``pipeline``)."""
     library: str | None = None
     """The library it needs beside scikit-learn."""
@@ -62,6 +62,8 @@ _LEAF = Parameter("min_samples_leaf", "int", 1, 1, 100_000)
 _BALANCE = Parameter("class_weight", "choice", None, choices=("balanced",), optional=True, null="classes as they are")
 _INTERCEPT = Parameter("fit_intercept", "bool", default=True)
 _FOUND = Parameter("alpha", "float", None, 1e-9, 1e9, optional=True, null="found by cross-validation")
+_ROUNDS = Parameter("n_estimators", "int", 200, 1, 10_000)
+_SHARES = (Parameter("subsample", "float", 1.0, 0.01, 1.0), Parameter("colsample_bytree", "float", 1.0, 0.01, 1.0))
 _MLP = (
     Parameter("hidden_layer_sizes", "sizes", "64,32", 1, 4096),
     Parameter("activation", "choice", "relu", choices=("relu", "tanh", "logistic")),
@@ -165,6 +167,50 @@ FAMILIES: dict[str, Family] = {
             ),
             columns="native",
         ),
+        Family(
+            "xgboost",
+            "boosted decision trees of XGBoost",
+            _BOTH,
+            (
+                _ROUNDS,
+                Parameter("learning_rate", "float", 0.1, 1e-4, 1.0),
+                _DEPTH._replace(default=6, high=32, optional=False),
+                Parameter("min_child_weight", "float", 1.0, 0.0, 1e6),
+                *_SHARES,
+                Parameter("reg_lambda", "float", 1.0, 0.0, 1e9),
+            ),
+            columns="gaps",
+            library="xgboost",
+        ),
+        Family(
+            "lightgbm",
+            "boosted decision trees of LightGBM",
+            _BOTH,
+            (
+                _ROUNDS,
+                Parameter("learning_rate", "float", 0.1, 1e-4, 1.0),
+                Parameter("num_leaves", "int", 31, 2, 4096),
+                _DEPTH,
+                Parameter("min_child_samples", "int", 20, 1, 100_000),
+                *_SHARES,
+                Parameter("reg_lambda", "float", 0.0, 0.0, 1e9),
+            ),
+            columns="gaps",
+            library="lightgbm",
+        ),
+        Family(
+            "catboost",
+            "boosted symmetric trees of CatBoost",
+            _BOTH,
+            (
+                Parameter("iterations", "int", 300, 1, 10_000),
+                Parameter("learning_rate", "float", None, 1e-4, 1.0, optional=True, null="by rows and iterations"),
+                Parameter("depth", "int", 6, 1, 12),
+                Parameter("l2_leaf_reg", "float", 3.0, 0.0, 1e9),
+            ),
+            columns="gaps",
+            library="catboost",
+        ),
         Family("mlp_regression", "neural network of a few layers", (REGRESSION,), _MLP),
         Family("mlp_classification", "neural network of a few layers", (CLASSIFICATION,), _MLP),
     )
@@ -192,6 +238,12 @@ def tasks_of(model: str) -> tuple[str, ...]:
     if model == AUTO:
         return (CLASSIFICATION, REGRESSION)
     return FAMILIES[ALIASES.get(model, model)].tasks
+
+
+def library_of(model: str) -> str | None:
+    """Return the library a model name needs beside scikit-learn; ``None`` also for names that are not known."""
+    family = FAMILIES.get(ALIASES.get(model, model))
+    return family.library if family else None
 
 
 def models_for(task: str) -> tuple[str, ...]:

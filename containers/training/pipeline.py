@@ -7,6 +7,7 @@ How a family wants its columns:
 * ``powers``: the same, with products of the numbers.
 * ``bins``: numbers become one column per range of equally many rows.
 * ``ordinal``: numbers filled, categories as ordinals.
+* ``gaps``: numbers with their gaps, which the model can read, categories as ordinals.
 * ``native``: numbers with their gaps, categories as ordinals that the model knows to be categories.
 
 A category column with many values is also, or only, given as the mean target of each value, computed for each training
@@ -33,6 +34,7 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 
+from containers.training.boosters import set_threads
 from containers.training.estimators import FOLDS, Size, estimator, forget_training
 from containers.training.families import CLASSIFICATION, Family
 from containers.training.parameters import Value
@@ -71,6 +73,8 @@ def build(
     model = estimator(family.name, task, parameters, size, seed)
     if family.name == "random_forest":
         model.set_params(n_jobs=threads)
+    if family.library:
+        set_threads(family.library, model, threads)
     means = list(many) if classes <= MEAN_CLASSES_MAX else []
     steps = _steps(family, parameters, list(numbers), list(categories))
     if means and family.columns != "bins":
@@ -123,16 +127,14 @@ def _steps(family: Family, parameters: Mapping[str, Value], numbers: list[str], 
                 ("numbers", fill, numbers), ("missing", missing, numbers), ("categories", one_hot, categories)
             )
         case _:
-            native = family.columns == "native"
+            gaps = family.columns in ("gaps", "native")
             ordinal = OrdinalEncoder(
                 handle_unknown="use_encoded_value",
-                unknown_value=np.nan if native else -1,
+                unknown_value=np.nan if gaps else -1,
                 min_frequency=RARE_ROWS,
                 max_categories=ORDINALS_MAX,
             )
-            return _given(
-                ("numbers", "passthrough" if native else median, numbers), ("categories", ordinal, categories)
-            )
+            return _given(("numbers", "passthrough" if gaps else median, numbers), ("categories", ordinal, categories))
 
 
 def _mean_encoder(task: str, classes: int, size: Size, seed: int) -> TargetEncoder:

@@ -23,6 +23,7 @@ from containers.training.families import (
     resolve,
     tasks_of,
 )
+from containers.training.libraries import is_missing
 from containers.training.parameters import Value
 from containers.training.profile import Survey, Tally
 from containers.training.refusal import Refused, listed, nearest, quoted
@@ -63,6 +64,8 @@ class Check(NamedTuple):
     classes: int | None
     features: tuple[str, ...]
     warnings: tuple[str, ...]
+    library_missing: str | None
+    """A library the model needs that is not on this computer."""
     family: Family
     parameters: dict[str, Value]
 
@@ -74,6 +77,7 @@ class Check(NamedTuple):
             "classes": self.classes,
             "features": list(self.features),
             "warnings": list(self.warnings),
+            "library_missing": self.library_missing,
         }
 
 
@@ -100,7 +104,8 @@ def check(found: Survey, question: Question) -> Check:
     smallest = min(_labels(found, target).values(), default=None) if task == CLASSIFICATION else None
     check_size(family, parameters, target.values, number_count, smallest)
     warnings = tuple(_warnings(found, target, features, task))[:WARNINGS_MAX]
-    return Check(task, target.values, classes, features, warnings, family, parameters)
+    lacking = family.library if is_missing(family.library) else None
+    return Check(task, target.values, classes, features, warnings, lacking, family, parameters)
 
 
 def find_target(found: Survey, name: str) -> Tally:

@@ -234,5 +234,5 @@ def _metadata(
         "dataset_sha256": found.sha256,
         "delimiter": found.dialect.delimiter,
         "encoding": found.dialect.encoding,
-        "versions": bundle.versions(),
+        "versions": bundle.versions(checked.family.library),
     }

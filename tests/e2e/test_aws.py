@@ -73,15 +73,17 @@ def test_a_daemon_killed_before_the_create_is_answered_and_again_at_work_starts_
 
 
 def test_without_an_image_of_ours_the_libraries_come_from_the_package_index(tmp_path: Path) -> None:
-    """No Docker: the instance's own Python, the bundle from the bucket, an environment that is made there."""
+    """No Docker, and a model with a library of its own: the instance's Python, the bundle from the bucket."""
     with Index(tmp_path / "index", wheels=WHEELS) as index, an_aws(tmp_path) as aws:
         house = AwsHouse(tmp_path, aws)
         house.more = {"LASTCALL_AWS_IMAGE": "", "LASTCALL_AWS_PACKAGE_INDEX": index.urls["index"].rstrip("/")}
         house.start()
         try:
-            done = house.closed(train(house), TRAINED_S)
+            done = house.closed(train(house, model="lightgbm"), TRAINED_S)
             assert done["job"]["outcome"] == "succeeded", (done["job"]["code"], done["job"]["detail"])
-            assert index.control()["index"]["index.project scikit-learn"] == 1
+            asked = index.control()["index"]
+            assert asked["index.project scikit-learn"] == asked["index.project lightgbm"] == 1
+            assert not {"index.project xgboost-cpu", "index.project catboost"} & set(asked)
             house.until_nothing_bills()
         finally:
             house.stop()

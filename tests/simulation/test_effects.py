@@ -162,7 +162,7 @@ def test_a_store_that_is_full_or_refuses_ends_the_job_before_any_machine_is_rent
     """Fault 38: no machine could leave its result there."""
 
     async def story(house: NodeKit) -> None:
-        async def full(_: ProviderKind) -> Program:
+        async def full(_: ProviderKind, __: str) -> Program:
             raise error
 
         house.program = full
@@ -178,12 +178,12 @@ def test_a_bundle_that_cannot_be_had_any_more_sends_no_create_and_is_tried_again
     async def story(house: NodeKit) -> None:
         sound, asked = house.program, 0
 
-        async def program(kind: ProviderKind) -> Program:
+        async def program(kind: ProviderKind, model: str) -> Program:
             nonlocal asked
             asked += 1
             if asked == 2:  # between the money and the create
                 raise Unavailable("the store went away")
-            return await sound(kind)
+            return await sound(kind, model)
 
         house.program = program
         job = await house.closed(await house.train())

@@ -181,7 +181,7 @@ class NodeKit:
             providers=self.rented(),
             kind=self.provider.training.kind,
             naming=Naming("instal", self.generation, KEY),
-            program=lambda kind: self.program(kind),
+            program=lambda kind, model: self.program(kind, model),
             version="test",
             safe_mode=self.safe_mode,
             degraded=lambda: self.degraded or journal.degraded,

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from containers import bundle
 from tests.tidy.sources import ROOMS, ROOT, text_files
 from tools.environment import PROFILES
 
 REQUIREMENTS = ROOT / "requirements"
+JOBS = ["job", *(f"job-{library}" for library in bundle.LIBRARIES)]
 REGISTRIES = ["py" + "pi.org", "python" + "hosted.org", "npm" + "js.org", "deb" + "ian.org/debian", "proxy.go" + "lang"]
 HERE_ONLY = ["/wo" + "rk/main", "/wo" + "rk/shared", "/wo" + "rk/.lib", "/ro" + "ot/.py"]
 
@@ -34,7 +36,7 @@ def test_no_file_names_what_is_only_here(words: list[str]) -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("profile", [*PROFILES, "job", "aws", "uv"])
+@pytest.mark.parametrize("profile", [*PROFILES, "boosters", *JOBS, "aws", "uv"])
 def test_every_requirement_is_pinned_and_hashed_and_no_index_is_named(profile: str) -> None:
     text = (REQUIREMENTS / f"{profile}.txt").read_text()
     assert not re.search(r"(?m)^\s*-", text.replace("    --hash=", "")), "only hashes are options"
@@ -53,6 +55,11 @@ def test_a_rented_machine_installs_the_training_libraries_and_nothing_of_the_app
     ours = {line.split(">=")[0] for line in project["dependencies"]}
     job = names("job")
     assert job < names("train")
+    for library in bundle.LIBRARIES:
+        one = names(f"job-{library}")
+        assert job < one < names("boosters")
+        assert not ours & {name.split("==")[0] for name in one}
+        assert len({name.split("==")[0] for name in one} & {"catboost", "lightgbm", "xgboost-cpu"}) == 1
     assert not ours & {name.split("==")[0] for name in job}
     assert {line.split(">=")[0] for line in project["optional-dependencies"]["train"]} <= {
         name.split("==")[0] for name in job
@@ -98,7 +105,8 @@ def test_the_wheel_holds_the_five_packages_and_the_command(tmp_path: Path) -> No
     assert not [name for name in content if name.endswith((".pyc", ".sqlite"))]
     assert "lastcall/docs/errors/E-OOM.md" in content
     with zipfile.ZipFile(wheel) as archive:
-        assert archive.read("containers/requirements/job.txt") == (REQUIREMENTS / "job.txt").read_bytes()
+        for job in JOBS:
+            assert archive.read(f"containers/requirements/{job}.txt") == (REQUIREMENTS / f"{job}.txt").read_bytes()
     (entry,) = (tmp_path / "installed").glob("*.dist-info/entry_points.txt")
     assert "lastcall = lastcall.cli.main:main" in entry.read_text()
     code = "import sys; sys.argv = ['lastcall', 'version']; from lastcall.cli.main import main; sys.exit(main())"

@@ -15,7 +15,7 @@ from tools import wheels
 def checkout(tmp_path: Path) -> Path:
     (tmp_path / "requirements").mkdir()
     (tmp_path / ".dev").mkdir()
-    shutil.copy(ROOT / "requirements" / "job.txt", tmp_path / "requirements")
+    shutil.copy(ROOT / "requirements" / wheels.REQUIREMENTS, tmp_path / "requirements")
     return tmp_path
 
 
@@ -35,7 +35,7 @@ def test_wheels_are_fetched_once_with_their_hashes(checkout: Path) -> None:
     assert call.startswith("-m pip download")
     assert "--require-hashes" in call
     assert "--only-binary :all:" in call
-    with (checkout / "requirements" / "job.txt").open("a") as file:
+    with (checkout / "requirements" / wheels.REQUIREMENTS).open("a") as file:
         file.write("# changed\n")
     assert wheels.ensure(checkout, python) is None
     assert len((checkout / "calls").read_text().splitlines()) == 2

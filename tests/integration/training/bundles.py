@@ -9,6 +9,7 @@ from typing import Any
 
 from containers.prediction.model import digest
 from containers.training.__main__ import run
+from containers.training.boosters import NATIVE_FILES
 
 FILES = {"model.skops", "metadata.json", "metrics.json", "schema.json", "predictions_holdout.csv"}
 
@@ -21,7 +22,9 @@ def train(folder: Path, source: Path, target: str, **more: Any) -> Path:
     code = run(folder / "work.json", folder / "out")
     error = folder / "out" / "error.json"
     assert code == 0, error.read_text()
-    assert {p.name for p in (folder / "out").iterdir()} == FILES
+    family = document(folder / "out" / "metadata.json")["model_type"]
+    native = {NATIVE_FILES[family]} if family in NATIVE_FILES else set()
+    assert {p.name for p in (folder / "out").iterdir()} == FILES | native
     return folder / "out"
 
 

@@ -36,6 +36,12 @@ CASES = {
     "tree_regression": ("penguins", "body_mass_g", "decision_tree"),
     "mlp_regression": ("penguins", "body_mass_g", "mlp_regression"),
     "mlp_classification": ("penguins", "sex", "mlp_classification"),
+    "xgboost": ("penguins", "species", "xgboost"),
+    "xgboost_regression": ("penguins", "body_mass_g", "xgboost"),
+    "lightgbm": ("penguins", "sex", "lightgbm"),
+    "lightgbm_regression": ("penguins", "body_mass_g", "lightgbm"),
+    "catboost": ("penguins", "species", "catboost"),
+    "catboost_regression": ("penguins", "body_mass_g", "catboost"),
     "auto": ("wine", "target", "auto"),
 }
 """Name → (data, target, model)."""
@@ -59,7 +65,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def bundles(tmp_path_factory: pytest.TempPathFactory, sources: dict[str, Path]) -> dict[str, Path]:
     """Return one trained bundle per case."""
     folder = tmp_path_factory.mktemp("bundles")
-    parameters = {"random_forest": {"n_estimators": 60}}
+    parameters = {"random_forest": {"n_estimators": 60}, "catboost": {"iterations": 60}}
     return {
         name: train(folder / name, sources[data], target, model=model, parameters=parameters.get(model, {}))
         for name, (data, target, model) in CASES.items()

@@ -303,3 +303,20 @@ def test_numbers_in_doubt_are_read_as_the_file_that_was_learnt_from_wrote_them(t
     assert answer(request(bundle, source, tmp_path / "predicted.csv"))["ok"]
     predicted = [float(row["prediction"].replace(",", ".")) for row in read(tmp_path / "predicted.csv", ";")]
     assert predicted == pytest.approx([3400, 5100])
+
+
+def test_a_model_whose_library_is_missing_here_is_refused_with_the_command_that_brings_it(
+    bundles: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("containers.training.libraries.is_missing", lambda library: library is not None)
+    found = answer(request(bundles["xgboost"], penguins(), tmp_path / "predicted.csv"))
+    assert refused(found, tmp_path) == "E-LIBRARY"
+    assert "pip install 'lastcall[boosters]'" in found["detail"]
+
+
+def test_a_booster_lies_beside_its_model_in_its_own_librarys_file(bundles: dict[str, Path]) -> None:
+    import xgboost
+
+    native = xgboost.Booster(model_file=bundles["xgboost"] / "model.ubj")
+    kept = models.load_pipeline(bundles["xgboost"] / "model.skops", "xgboost").named_steps["model"]
+    assert native.num_boosted_rounds() == kept.get_booster().num_boosted_rounds() == 200

@@ -150,7 +150,7 @@ class CloudHouse(NodeKit):
         prediction = FakePrediction(FakeCloud(FakeSettings(), self.clock))
         return Provider(training, storage, prediction, NearCopies(storage, self._disk, self.clock))
 
-    async def _program(self, kind: ProviderKind) -> Program:
+    async def _program(self, kind: ProviderKind, model: str) -> Program:
         """Put a bundle into storage as the daemon does, and start from it."""
         await ensure(self.provider.storage)
         return Program(argv=("./env/bin/python",), bundle=BUNDLE)

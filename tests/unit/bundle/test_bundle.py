@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from containers import bundle as bundles
-from containers.bundle import assemble, build, code_sources
+from containers.bundle import LIBRARIES, assemble, build, code_sources
 from containers.job import build as building
 from lastcall.bundles import CHUNK_BYTES, BundleStore, bundle_program
 from messages.storage import ObjectInfo
@@ -69,7 +69,7 @@ def test_the_requirements_are_the_locked_ones_also_where_they_are_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert build().files["requirements.txt"] == (ROOT / "requirements" / "job.txt").read_bytes()
-    monkeypatch.setattr(bundles, "_LOCKED", (tmp_path / "job.txt",))
+    monkeypatch.setattr(bundles, "_LOCKED", (tmp_path,))
     with pytest.raises(FileNotFoundError, match=r"job\.txt"):
         build()
 
@@ -223,11 +223,22 @@ async def test_large_files_go_in_pieces_a_store_takes() -> None:
 # ------------------------------------------------------------------------------------------- the program
 
 
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_model_that_needs_a_library_gets_it_and_no_other(library: str) -> None:
+    words = bundle_program("bundles/abc", "/mnt/volume/", "f" * 64, library).prepare_argv
+    assert words[4:6] == ("--requirements", f"requirements-{library}.txt")
+    assert words[-1] == library
+    files = build().files
+    assert files[f"requirements-{library}.txt"] == (ROOT / "requirements" / f"job-{library}.txt").read_bytes()
+    assert not {other for other in LIBRARIES if other != library} & set(words)
+
+
 def test_the_program_is_the_same_on_every_machine() -> None:
     program = bundle_program("bundles/abc", "/mnt/volume/", "f" * 64)
     assert program.argv == ("./env/bin/python", "-m", "containers.training", "work.json", "out")
     assert program.environment == {"PYTHONPATH": "/mnt/volume/bundles/abc/code.zip"}
     assert program.prepare_argv[:2] == ("sh", "-c")
     assert program.prepare_argv[3:5] == ("/mnt/volume/bundles/abc/prepare.py", "/mnt/volume/environments")
+    assert "--requirements" not in program.prepare_argv
     assert program.wrapper_sha256 == "f" * 64
     assert program.prepare_limit_s > 0
