@@ -433,6 +433,10 @@ class Near(Protocol):
         """
         ...
 
+    async def has(self, key: str, size_bytes: int) -> bool:
+        """Say whether a copy of that length is here, so that ``fetch`` brings nothing. Raises Unavailable."""
+        ...
+
     async def keep(self, source: str, key: str) -> None:
         """Take a file of this computer's disk as a copy of the object ``key``, which spares bringing it here.
 
@@ -460,6 +464,10 @@ class InPlace:
         """Return the object's own path. Raises NotFound."""
         await self._disk.stat(key)
         return self._disk.machine_path(key)
+
+    async def has(self, key: str, size_bytes: int) -> bool:  # noqa: ARG002
+        """Say yes: nothing is ever brought."""
+        return True
 
     async def keep(self, source: str, key: str) -> None:  # noqa: ARG002
         """Do nothing: the object itself is here."""

@@ -66,6 +66,10 @@ class NearCopies:
         self._used[key] = self._clock.monotonic()
         return self._disk.machine_path(key)
 
+    async def has(self, key: str, size_bytes: int) -> bool:
+        """Say whether a copy of that length is here."""
+        return await self._size_here(key) == size_bytes
+
     async def keep(self, source: str, key: str) -> None:
         """Keep a file of this disk as the copy of ``key`` too, within the bound. Raises NotFound or Unavailable."""
         found = await self._disk.stat(source)

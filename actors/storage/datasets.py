@@ -251,6 +251,8 @@ class DatasetService:
         return await self._asked(info, found, question)
 
     async def _asked(self, info: DatasetInfo, found: Located, question: str) -> Check:
+        sizes = {info.key: found.stored.size_bytes}
+        await elsewhere.pay_near(self._parts, found.parts, sizes, info.user_id, info.name, f"{info.id}:{question}")
         path = await found.parts.near.fetch(info.key)
         report = await self._inspector.look(path, found.stored.size_bytes, self._parts.incoming.machine_path(question))
         if report.profile is None or report.check is None or report.profile.sha256 != info.sha256:

@@ -6,7 +6,7 @@ is here already does nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from decimal import Decimal
 from typing import Final, NamedTuple, Protocol, runtime_checkable
@@ -96,6 +96,16 @@ async def pay(parts: StorageParts, source: StorageParts, size_bytes: int, user: 
         source=f"copy:{cause}",
     )
     await parts.charge(charge)
+
+
+async def pay_near(
+    parts: StorageParts, source: StorageParts, files: Mapping[str, int], user: UserId, what: str, cause: str
+) -> None:
+    """The same for files (key → size) that a program on this computer reads: those that have no copy here yet."""
+    if not price(source.store, 1):
+        return
+    lacking = [size for key, size in files.items() if not await source.near.has(key, size)]
+    await pay(parts, source, sum(lacking), user, what, f"near:{cause}")
 
 
 def price(store: CloudStorageProvider, size_bytes: int) -> Decimal:

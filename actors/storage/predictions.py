@@ -119,6 +119,9 @@ class PredictionService:
             await self._models.bring(msg.requester, model, prediction)
             if self._sends_rows:
                 await bring(parts.incoming, request.input_key, parts.store, request.input_key)
+            elif parts.prediction.reads_near:
+                files = {f"{model.key}/{artifact.name}": artifact.size_bytes for artifact in model.artifacts}
+                await elsewhere.pay_near(parts, parts, files, user, model.name, f"{model.id}:{prediction}")
             await parts.prediction.ensure_endpoint()
             reply = await parts.prediction.invoke(request)
         if not reply.ok:

@@ -99,6 +99,13 @@ async def test_copies_that_come_at_a_time_share_the_room(near: Near) -> None:
     assert sorted(near.disk.objects) == ["a", "b"]
 
 
+async def test_only_a_copy_of_the_right_length_is_here(near: Near) -> None:
+    assert not await near.copies.has("a", 5)
+    await near.fetched("a", 5)
+    assert await near.copies.has("a", 5)
+    assert not await near.copies.has("a", 6)
+
+
 async def test_a_copy_that_is_forgotten_is_brought_anew(near: Near) -> None:
     """Fault 40: of the right size, with other bytes."""
     await near.fetched("a", 5)
@@ -115,6 +122,7 @@ async def test_where_the_store_is_here_nothing_is_copied_or_forgotten(near: Near
     here = InPlace(near.disk)
     await here.keep("a", "b")
     await here.forget("a")
+    assert await here.has("b", 1)
     assert list(near.disk.objects) == ["a"]
     assert await here.fetch("a") == "mem:a"
     with pytest.raises(NotFound):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
+from actors.ledger.requests import Charge
 from actors.storage.services import StorageServices
 from messages.admin import (
     BeginPrediction,
@@ -34,9 +36,30 @@ class Rented:
     def __init__(self, house: House) -> None:
         self.house = house
         self.disk = MemoryStore(house.clock)
+        self.charges: list[Charge] = []
+        self.broke = False
         copies = NearCopies(house.store, self.disk, house.clock)
-        house.services = StorageServices(replace(house.services.parts, copies=copies), no_jobs)
+        house.services = StorageServices(replace(house.services.parts, copies=copies, charge=self.charge), no_jobs)
         house.inspection.store = self.disk
+
+    async def charge(self, asked: Charge) -> None:
+        if self.broke:
+            raise Refusal("E-BUDGET")
+        self.charges.append(asked)
+
+    def sell(self) -> None:
+        """Have the store ask a dollar for each byte that is read."""
+        self.house.store.read_usd_per_gb = Decimal(1 << 30)  # type: ignore[attr-defined]
+
+    def paid(self) -> list[tuple[str, Decimal]]:
+        return [(one.what, one.amount_usd) for one in self.charges]
+
+    async def predict(self) -> None:
+        command = self.house.command()
+        begin = BeginPrediction(command_id=command, requester=ANN, model="@last", name="rows.csv")
+        grant = await self.house.ask(begin)
+        await self.disk.write(grant.key, CSV)
+        await self.house.ask(MakePrediction(command_id=command, requester=ANN, model="@last", grant=grant))
 
     async def add(self) -> DatasetInfo:
         """Upload a data set as the gateway does: to this computer's disk."""
@@ -133,3 +156,45 @@ async def test_rows_are_sent_to_the_store_only_for_a_prediction_that_is_made_the
     await house.ask(MakePrediction(command_id=command, requester=ANN, model="@last", grant=grant))
     assert (("put", grant.key) in house.store.calls) is not reads_near
     assert grant.key not in {*rented.disk.objects, *house.store.objects}
+
+
+async def test_a_copy_that_a_plan_brings_out_of_a_store_that_charges_is_paid_first_and_once(rented: Rented) -> None:
+    info = await rented.add()
+    rented.sell()
+    await rented.check(info)
+    assert rented.paid() == []
+    await rented.disk.delete(info.key)
+    await rented.check(info)
+    await rented.check(info)
+    assert rented.paid() == [("copying churn.csv out of fake", Decimal(len(CSV)))]
+    assert {(one.user_id, one.provider) for one in rented.charges} == {(ANN.user_id, "fake")}
+    await rented.disk.delete(info.key)
+    await rented.check(info)
+    assert len({one.source for one in rented.charges}) == 2
+
+
+async def test_a_copy_that_no_budget_pays_for_is_not_brought(rented: Rented) -> None:
+    info = await rented.add()
+    await rented.disk.delete(info.key)
+    rented.sell()
+    rented.broke = True
+    with pytest.raises(Refusal, match="E-BUDGET"):
+        await rented.check(info)
+    assert rented.brought() == 0
+
+
+async def test_a_model_that_a_prediction_here_reads_is_paid_by_who_predicts_for_what_is_not_here(
+    rented: Rented,
+) -> None:
+    house = rented.house
+    house.predictor.reads_near = True  # type: ignore[misc]
+    model = await house.model()
+    first, *others = model.artifacts
+    await house.services.parts.near.fetch(f"{model.key}/{first.name}")
+    rented.sell()
+    await rented.predict()
+    assert rented.paid() == [(f"copying {model.name} out of fake", Decimal(sum(one.size_bytes for one in others)))]
+    for one in others:
+        await house.services.parts.near.fetch(f"{model.key}/{one.name}")
+    await rented.predict()
+    assert len(rented.charges) == 1
