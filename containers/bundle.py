@@ -29,7 +29,7 @@ MANIFEST = "manifest.json"
 
 LIBRARIES = ("catboost", "lightgbm", "xgboost")
 """What some models need beside the libraries of all. A machine gets at most one of them."""
-IMPORTS = ("numpy", "pandas", "pyarrow", "sklearn", "skops.io", "threadpoolctl")
+IMPORTS = ("matplotlib", "numpy", "pandas", "pyarrow", "sklearn", "skops.io", "threadpoolctl")
 """Imported once by the preparing step, so that what is missing shows there and not in the middle of a training."""
 
 _PACKAGE = Path(__file__).parent
@@ -89,8 +89,8 @@ def code_sources() -> dict[str, bytes]:
     """Return the programs' modules by their names in the archive, sorted. They import nothing else of ours."""
     files = {"containers/__init__.py": b""}
     for folder in _CODE_FOLDERS:
-        for path in (_PACKAGE / folder).glob("*.py"):
-            files[f"containers/{folder}/{path.name}"] = path.read_bytes()
+        for path in (_PACKAGE / folder).rglob("*.py"):
+            files[f"containers/{path.relative_to(_PACKAGE).as_posix()}"] = path.read_bytes()
     return dict(sorted(files.items()))
 
 

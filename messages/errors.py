@@ -153,6 +153,12 @@ _ALL = (
         status=422,
     ),
     ErrorCode("E-TASK", "The model and the target do not fit", "Choose a model for this task", status=422),
+    ErrorCode(
+        "E-SPLIT",
+        "The rows cannot be split by this column",
+        "Choose another column, or leave --group and --time out",
+        status=422,
+    ),
     # --- money
     ErrorCode(
         "E-CAPTOOSMALL",

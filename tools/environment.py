@@ -28,7 +28,7 @@ PROFILES = ("core", "train", "demo", "dev")
 
 IMPORTS = {
     "core": ("aiohttp", "apsw", "click", "prometheus_client", "pydantic", "rich", "structlog"),
-    "train": ("numpy", "pandas", "pyarrow", "sklearn", "skops.io"),
+    "train": ("matplotlib", "numpy", "pandas", "pyarrow", "sklearn", "skops.io"),
     "demo": ("palmerpenguins",),
     "dev": ("coverage", "hypothesis", "mypy", "pytest"),
 }

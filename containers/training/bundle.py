@@ -1,14 +1,14 @@
-"""The files a training leaves: model, metadata, metrics, schema, and its predictions on held-out rows.
+"""The files a training leaves: model, metrics, schema, predictions on held-out rows, plots, report and model card.
 
-The model is loaded back from its own file, through the same allow-list that predictions use, and must give the
-same answers bit for bit before anything counts as saved.
+``metadata.json`` comes last and is the manifest: it has the digest of every other file. The model is loaded back from
+its own file, through the same allow-list that predictions use, and must give the same answers bit for bit before
+anything counts as saved.
 """
 
 from __future__ import annotations
 
 import csv
 import json
-import platform
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,22 +16,28 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import scipy
-import skops
 import skops.io
-from sklearn import __version__ as sklearn_version
 
 from containers.prediction.core import added_names, answer, answer_cells
 from containers.prediction.model import METADATA_FILE, MODEL_FILE, SCHEMA_FILE, load_pipeline
 from containers.prediction.output import number_text, safe_text
-from containers.training import libraries
+from containers.training import manifest
 from containers.training.boosters import save_native
 from containers.training.families import library_of
-from containers.training.frame import Frame, Integers, is_number_column
+from containers.training.frame import Frame, is_number_column
+from containers.training.judgement import Judged
 from containers.training.refusal import Refused
+from containers.training.report.album import album
+from containers.training.report.card import card
+from containers.training.report.page import page
+from containers.training.report.story import Story
+from containers.training.splits import Indexes, Split
 
 METRICS_FILE = "metrics.json"
 HOLDOUT_FILE = "predictions_holdout.csv"
+REPORT_FILE = "report.html"
+CARD_FILE = "model_card.md"
+PLOTS_FOLDER = "plots"
 CATEGORIES_SHOWN_MAX = 100
 """Categories listed per column in the schema."""
 
@@ -43,43 +49,46 @@ class Fitted(NamedTuple):
     metadata: dict[str, Any]
     metrics: dict[str, Any]
     frame: Frame
-    test: Integers
-    answers: Any
-    """On the test rows."""
+    split: Split
+    judged: Judged
     decimal: str | None = None
     """How the training file wrote numbers, where its columns told."""
 
 
-def versions(library: str | None = None) -> dict[str, str]:
-    """Return the versions that decide what a model file means; ``library`` is what it needs beside scikit-learn."""
-    more = {library: libraries.version(library)} if library else {}
-    return {
-        **more,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "scipy": scipy.__version__,
-        "pandas": pd.__version__,
-        "scikit-learn": sklearn_version,
-        "skops": skops.__version__,
-    }
-
-
 def save(out: Path, fitted: Fitted) -> None:
-    """Write the bundle into ``out``, the model last. Raises E-ARTIFACT when it does not read back the same."""
+    """Write the bundle into ``out``, the manifest last. Raises E-ARTIFACT when the model reads back as another one."""
     out.mkdir(parents=True, exist_ok=True)
+    metadata = fitted.metadata
     _write_json(out / METRICS_FILE, fitted.metrics)
-    _write_json(out / METADATA_FILE, fitted.metadata)
-    _write_json(out / SCHEMA_FILE, schema(fitted.frame.features, str(fitted.metadata["target_column"]), fitted.decimal))
+    _write_json(out / SCHEMA_FILE, schema(fitted.frame.features, str(metadata["target_column"]), fitted.decimal))
     _write_holdout(out / HOLDOUT_FILE, fitted)
-    library = library_of(str(fitted.metadata["model_type"]))
+    library = library_of(str(metadata["model_type"]))
     if library:
         save_native(library, fitted.pipeline.named_steps["model"], out)
-    path = out / MODEL_FILE
+    _write_model(out / MODEL_FILE, fitted)
+    (out / manifest.REQUIREMENTS_FILE).write_text(manifest.requirements(), encoding="utf-8")
+    _write_report(out, fitted)
+    _write_json(out / METADATA_FILE, {**metadata, "files": manifest.files(out)})
+
+
+def _write_model(path: Path, fitted: Fitted) -> None:
     skops.io.dump(fitted.pipeline, path, compression=zipfile.ZIP_DEFLATED, compresslevel=6)
     again = load_pipeline(path, str(fitted.metadata["model_type"]))
-    if not np.array_equal(answer(again, fitted.metadata, fitted.frame.features.iloc[fitted.test]), fitted.answers):
+    features = fitted.frame.features.iloc[fitted.split.test]
+    if not np.array_equal(answer(again, fitted.metadata, features), fitted.judged.answers):
         path.unlink()
         raise Refused("E-ARTIFACT", "The saved model does not answer as the trained one did: run the job again")
+
+
+def _write_report(out: Path, fitted: Fitted) -> None:
+    """Write plots, report and model card."""
+    story = Story(fitted.metadata, fitted.metrics)
+    plots = album(fitted.judged.exhibit, story.footer)
+    (out / PLOTS_FOLDER).mkdir(exist_ok=True)
+    for plot in plots:
+        (out / PLOTS_FOLDER / f"{plot.name}.png").write_bytes(plot.data)
+    (out / REPORT_FILE).write_text(page(story, plots), encoding="utf-8")
+    (out / CARD_FILE).write_text(card(story), encoding="utf-8")
 
 
 def _write_json(path: Path, document: dict[str, Any]) -> None:
@@ -120,16 +129,16 @@ def _write_holdout(path: Path, fitted: Fitted) -> None:
     """Write row number, actual value, prediction and probabilities of the held-out rows."""
     frame = fitted.frame
     added = [safe_text(name) for name in added_names(fitted.metadata, "prediction")]
-    cells = answer_cells(fitted.metadata, fitted.answers)
-    actual = _actual(frame, fitted.test)
+    cells = answer_cells(fitted.metadata, fitted.judged.answers)
+    actual = _actual(frame, fitted.split.test)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["row", "actual", *added])
-        rows = frame.row_numbers[fitted.test].tolist()
+        rows = frame.row_numbers[fitted.split.test].tolist()
         writer.writerows([row, truth, *new] for row, truth, new in zip(rows, actual, cells, strict=True))
 
 
-def _actual(frame: Frame, test: Integers) -> Sequence[str]:
+def _actual(frame: Frame, test: Indexes) -> Sequence[str]:
     values = frame.target[test].tolist()
     if frame.classes:
         return [safe_text(frame.classes[int(v)]) for v in values]

@@ -1,7 +1,6 @@
-"""How good a model is: a seeded split, metrics beside those of guessing, an interval, and a verdict in words.
+"""How good a model is: metrics beside those of guessing, an interval, and a verdict in words.
 
-Headline: RMSE for regression; ROC AUC for two classes, average precision where the rarer one has under 20 % of the
-rows; macro F1 for more classes. *Guessing* is a model that always predicts the training mean or class shares.
+*Guessing* is a model that always predicts the training mean or class shares.
 *Times better* compares errors: RMSE itself, or one minus the score. On few held-out rows the interval alone is too
 narrow (two rows put in the right order are a perfect score), so there a model must also beat its own answers dealt out
 to the rows at random.
@@ -11,20 +10,26 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import rankdata
-from sklearn import metrics as sk
 
-from containers.training.families import CLASSIFICATION
 from containers.training.frame import Floats, Integers
 from containers.training.refusal import Refused
+from containers.training.scoring import (
+    ERRORS,
+    LABELS,
+    Truth,
+    confusion_counts,
+    guess,
+    headline_score,
+    macro_f1,
+    per_class,
+    scores,
+)
 
-TEST_ROWS_MIN = 2
-RARE_POSITIVES = 0.2
-"""Share of the rarer class under which average precision says more than ROC AUC."""
 POSITIVE_NAMES = frozenset({"1", "yes", "y", "true", "t", "positive", "pos", "sim", "s"})
 """Names of the class that is looked for, whichever is rarer."""
 RESAMPLES = 200
@@ -50,52 +55,6 @@ GAP_SCORE = 0.1
 GAP_ERROR = 1.5
 """The same for errors, as a ratio."""
 
-LABELS = {
-    "rmse": "RMSE",
-    "mae": "MAE",
-    "r2": "R²",
-    "roc_auc": "ROC AUC",
-    "average_precision": "average precision",
-    "balanced_accuracy": "balanced accuracy",
-    "f1": "F1",
-    "f1_macro": "macro F1",
-    "log_loss": "log loss",
-}
-ERRORS = frozenset({"rmse", "mae", "log_loss"})
-"""Metrics that are better when smaller."""
-
-Scores = dict[str, float]
-Indexes = np.ndarray[Any, np.dtype[np.int64]]
-
-
-class Truth(NamedTuple):
-    """What predictions are compared with."""
-
-    values: Floats | Integers
-    classes: int
-    """Number of classes; 0 for regression."""
-    positive: int = 1
-    """Index of the class that is looked for, of two."""
-
-
-def split(target: Floats | Integers, task: str, test_share: float, seed: int) -> tuple[Indexes, Indexes]:
-    """Return (training rows, test rows), seeded.
-
-    Classes keep their shares; each class of two rows or more stands on both sides, a single row is for training.
-    """
-    draw = np.random.default_rng(seed)
-    if task != CLASSIFICATION:
-        order = draw.permutation(len(target))
-        count = min(max(TEST_ROWS_MIN, round(test_share * len(target))), len(target) - 1)
-        return np.sort(order[count:]), np.sort(order[:count])
-    test: list[Indexes] = []
-    for label in np.unique(target):
-        rows = draw.permutation(np.flatnonzero(target == label))
-        count = min(max(1, round(test_share * len(rows))), len(rows) - 1)
-        test.append(rows[:count])
-    chosen = np.sort(np.concatenate(test))
-    return np.setdiff1d(np.arange(len(target)), chosen), chosen
-
 
 def positive_class(classes: tuple[str, ...], target: Integers) -> int:
     """Return the index of the class that is looked for, of two: by its name, else the rarer, else the second."""
@@ -103,69 +62,6 @@ def positive_class(classes: tuple[str, ...], target: Integers) -> int:
     if len(named) == 1:
         return named[0]
     return 0 if np.count_nonzero(target == 0) < np.count_nonzero(target == 1) else 1
-
-
-def headline_metric(truth: Truth) -> str:
-    """Return the metric that speaks first, from all rows of the target."""
-    if not truth.classes:
-        return "rmse"
-    if truth.classes > 2:
-        return "f1_macro"
-    share = float(np.mean(truth.values == truth.positive))
-    return "average_precision" if min(share, 1 - share) < RARE_POSITIVES else "roc_auc"
-
-
-def scores(truth: Truth, answers: Floats) -> Scores:
-    """Return every metric of the task. ``answers`` are values, or one probability per class."""
-    y = truth.values
-    if not truth.classes:
-        error = answers - y
-        with np.errstate(over="ignore", invalid="ignore"):
-            rmse = float(np.sqrt(np.mean(error**2)))
-            spread = float(np.sum((y - np.mean(y)) ** 2))
-            r2 = 1 - float(np.sum(error**2)) / spread if spread else (1.0 if not np.any(error) else 0.0)
-        return {"rmse": rmse, "mae": float(np.mean(np.abs(error))), "r2": r2}
-    guess = np.argmax(answers, axis=1)
-    loss = float(sk.log_loss(y, answers, labels=list(range(truth.classes))))
-    balanced = float(sk.recall_score(y, guess, labels=np.unique(y), average="macro", zero_division=0))
-    if truth.classes > 2:
-        macro = float(sk.f1_score(y, guess, average="macro", zero_division=0))
-        return {"f1_macro": macro, "balanced_accuracy": balanced, "log_loss": loss}
-    hit, chance = y == truth.positive, answers[:, truth.positive]
-    return {
-        "roc_auc": _ranked(sk.roc_auc_score, hit, chance),
-        "average_precision": _ranked(sk.average_precision_score, hit, chance),
-        "balanced_accuracy": balanced,
-        "f1": float(sk.f1_score(hit, guess == truth.positive, zero_division=0)),
-        "log_loss": loss,
-    }
-
-
-def _ranked(metric: Callable[..., float], hit: Any, chance: Floats) -> float:
-    """Return a ranking metric, NaN where only one class is there to be ranked."""
-    if hit.all() or not hit.any():
-        return math.nan
-    return float(metric(hit, chance))
-
-
-def headline_score(name: str, truth: Truth, answers: Floats) -> float:
-    """Return one headline metric, without the cost of the others."""
-    match name:
-        case "rmse":
-            return float(np.sqrt(np.mean((answers - truth.values) ** 2)))
-        case "roc_auc":
-            return _ranked(sk.roc_auc_score, truth.values == truth.positive, answers[:, truth.positive])
-        case "average_precision":
-            return _ranked(sk.average_precision_score, truth.values == truth.positive, answers[:, truth.positive])
-        case _:
-            return _macro_f1(truth.values, np.argmax(answers, axis=1), truth.classes)
-
-
-def _macro_f1(y: Any, guess: Any, classes: int) -> float:
-    """Return the mean F1 of the classes that are there or were guessed, from one table of counts."""
-    table = np.bincount(y * classes + guess, minlength=classes * classes).reshape(classes, classes)
-    right, both = np.diag(table), table.sum(axis=0) + table.sum(axis=1)
-    return float(np.mean(2 * right[both > 0] / both[both > 0]))
 
 
 def interval(name: str, truth: Truth, answers: Floats, seed: int) -> tuple[float, float]:
@@ -196,17 +92,9 @@ def luck(truth: Truth, answers: Floats, seed: int) -> float:
         found = np.sum(rankdata(answers[:, truth.positive])[hands[:, y == truth.positive]], axis=1)
     else:
         guesses = np.argmax(answers, axis=1)
-        found = np.array([_macro_f1(y, guesses[hand], truth.classes) for hand in hands])
+        found = np.array([macro_f1(y, guesses[hand], truth.classes) for hand in hands])
     margin = TIE * max(1.0, float(np.max(np.abs(found))))
     return float(np.mean(found >= found[0] - margin))
-
-
-def guess(train: Truth, rows: int) -> Floats:
-    """Return what guessing answers for ``rows`` rows: the training mean, or the training class shares."""
-    if not train.classes:
-        return np.full(rows, float(np.mean(train.values)))
-    shares = np.bincount(train.values.astype(np.int64), minlength=train.classes) / len(train.values)
-    return np.tile(shares, (rows, 1))
 
 
 def times_better(name: str, value: float, baseline: float) -> float:
@@ -248,17 +136,27 @@ class Measured(NamedTuple):
 
 
 def measure(
-    train: Truth, train_answers: Floats, test: Truth, test_answers: Floats, *, name: str, seed: int
+    train: Truth,
+    train_answers: Floats,
+    test: Truth,
+    test_answers: Floats,
+    *,
+    name: str,
+    seed: int,
+    classes: tuple[str, ...] = (),
+    last_value: float | None = None,
 ) -> Measured:
     """Compare a model's answers on training and held-out rows with guessing.
 
-    ``train_answers`` may cover only the first training rows. Raises E-METRICS where a metric is no finite number.
+    ``train_answers`` may cover only the first training rows. Of rows in order of time, ``last_value`` is the target of
+    the last training row: where repeating it errs less than the mean, that is what guessing is. Raises E-METRICS where
+    a metric is no finite number.
     """
     seen = train._replace(values=train.values[: len(train_answers)])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # sklearn's notes on empty classes in a resample; NaN is judged below
         held_out = scores(test, test_answers)
-        baseline = scores(test, guess(train, len(test.values)))
+        baseline, guessing = _guessing(train, test, name, last_value)
         trained = headline_score(name, seen, train_answers)
         low, high = interval(name, test, test_answers, seed)
         chance = luck(test, test_answers, seed) if len(test.values) <= DEAL_ROWS_MAX else 0.0
@@ -280,7 +178,46 @@ def measure(
         },
         "verdict": verdict(name, value, baseline[name], low, high, chance),
         "gap": gap(name, trained, value),
+        "guessing": guessing,
         "held_out": held_out,
         "baseline": {k: v for k, v in baseline.items() if math.isfinite(v)},
+        **_counted(test, test_answers, classes),
     }
     return Measured(name, value, document)
+
+
+def _guessing(train: Truth, test: Truth, name: str, last_value: float | None) -> tuple[dict[str, float], str]:
+    """Return the metrics of guessing, and what guessing is, in words."""
+    found = scores(test, guess(train, len(test.values)))
+    if train.classes:
+        return found, "the shares of the classes in the training rows"
+    if last_value is not None:
+        repeated = scores(test, np.full(len(test.values), last_value))
+        if repeated[name] < found[name]:
+            return repeated, "the last value of the training rows"
+    return found, "the mean of the training rows"
+
+
+def _counted(test: Truth, answers: Floats, classes: tuple[str, ...]) -> dict[str, Any]:
+    """Return the tables that only classes have."""
+    if not classes:
+        return {}
+    found: dict[str, Any] = {"per_class": per_class(test, answers, classes)}
+    if len(classes) == 2:
+        found["positive"] = classes[test.positive]
+        found["confusion"] = confusion_counts(test, answers)
+    return found
+
+
+def compare_with_last(headline: Mapping[str, Any], last: Mapping[str, Any]) -> str:
+    """Return a sentence on how a model compares with the one before it, or nothing where they cannot be compared.
+
+    Both are headlines as ``metrics.json`` holds them. Where the intervals overlap nothing is clear.
+    """
+    if last.get("name") != headline["name"]:
+        return ""
+    value, before = f"{headline['value']:.4g}", f"{last['value']:.4g}"
+    if headline["low"] <= last["high"] and last["low"] <= headline["high"]:
+        return f"no clear difference from your last run: {value} after {before}, and the intervals overlap"
+    better = (headline["value"] > last["value"]) == headline["higher_is_better"]
+    return f"clearly {'better' if better else 'worse'} than your last run: {value} after {before}"

@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from containers.prediction.core import answer, one_thread
-from containers.training import bundle, evaluation
+from containers.prediction.core import one_thread
+from containers.training import bundle, evaluation, manifest, splits
 from containers.training.dialect import Dialect
 from containers.training.estimators import Size
 from containers.training.families import CLASSIFICATION
 from containers.training.frame import Frame, is_blank, is_number_column, load
 from containers.training.inspection import read_question
+from containers.training.judgement import Asked, judge
 from containers.training.pipeline import build, many_valued, settle
 from containers.training.profile import Survey, survey
 from containers.training.progress import Progress
@@ -47,6 +48,11 @@ class Order(NamedTuple):
     sha256: str | None
     job_id: str
     name: str
+    ordered_at: str = ""
+    """When the job was ordered, as plots and report say it."""
+    machine: Mapping[str, Any] = {}
+    """What whoever rented the machine tells of it."""
+    started_at: str = ""
 
 
 def read_order(work: Mapping[str, Any]) -> Order:
@@ -60,6 +66,9 @@ def read_order(work: Mapping[str, Any]) -> Order:
         sha256=work.get("dataset_sha256"),
         job_id=str(work.get("job_id", "")),
         name=str(work.get("name", "")),
+        ordered_at=str(work.get("ordered_at") or ""),
+        machine=dict(work.get("machine") or {}),
+        started_at=manifest.now(),
     )
 
 
@@ -73,10 +82,10 @@ def train(order: Order, out: Path, progress: Progress) -> dict[str, Any]:
     progress.stage("prepare", f"{found.rows:,} rows, {len(found.columns)} columns; task {checked.task}")
     for note in notes:
         progress.say(f"note: {note}")
-    train_rows, test_rows = evaluation.split(frame.target, checked.task, order.test_share, order.seed)
-    frame = _without_blank_columns(frame, train_rows, notes)
+    split = splits.at_random(frame.target, checked.task, order.test_share, order.seed)
+    frame = _without_blank_columns(frame, split.train, notes)
     with one_thread() if frame.features.size <= ONE_THREAD_CELLS_MAX else nullcontext():
-        return _learn(order, out, progress, found, checked, frame, train_rows, test_rows, notes)
+        return _learn(order, out, progress, found, checked, frame, split, notes)
 
 
 def _learn(
@@ -86,26 +95,27 @@ def _learn(
     found: Survey,
     checked: Check,
     frame: Frame,
-    train_rows: evaluation.Indexes,
-    test_rows: evaluation.Indexes,
+    split: splits.Split,
     notes: list[str],
 ) -> dict[str, Any]:
-    pipeline, fit_notes = _fit(frame, checked, order, train_rows, progress)
-    progress.stage("evaluate", f"{len(test_rows):,} held-out rows")
-    metadata = _metadata(order, found, checked, frame, len(train_rows), len(test_rows))
-    answers, measured = _evaluate(pipeline, metadata, frame, train_rows, test_rows, order.seed)
+    pipeline, fit_notes = _fit(frame, checked, order, split.train, progress)
+    progress.stage("evaluate", f"{len(split.test):,} held-out rows")
+    metadata = _metadata(order, found, checked, frame, split)
+    judged = judge(pipeline, metadata, frame, split, Asked(order.seed))
+    measured = judged.measured
     _report(measured, progress)
     metrics = {
         **measured.document,
         "task": checked.task,
         "model_type": checked.family.name,
-        "rows": {"train": len(train_rows), "test": len(test_rows), "dropped": frame.dropped},
+        "rows": {"train": len(split.train), "test": len(split.test), "dropped": frame.dropped},
         "warnings": [*notes, *fit_notes],
     }
     metadata["score"] = measured.value
     metadata["score_metric"] = measured.headline
+    metadata["times"] = manifest.times(order.started_at)
     progress.stage("save", "writing the model", {measured.headline: measured.value})
-    bundle.save(out, bundle.Fitted(pipeline, metadata, metrics, frame, test_rows, answers, found.decimal))
+    bundle.save(out, bundle.Fitted(pipeline, metadata, metrics, frame, split, judged, found.decimal))
     progress.stage("done", "trained")
     return metrics
 
@@ -125,7 +135,7 @@ def _survey(order: Order) -> Survey:
     return found
 
 
-def _without_blank_columns(frame: Frame, train_rows: evaluation.Indexes, notes: list[str]) -> Frame:
+def _without_blank_columns(frame: Frame, train_rows: splits.Indexes, notes: list[str]) -> Frame:
     """Leave out features that hold nothing in the training rows, and say so."""
     seen = frame.features.iloc[train_rows]
     blank = [str(name) for name in frame.features.columns if is_blank(seen, str(name))]
@@ -137,9 +147,7 @@ def _without_blank_columns(frame: Frame, train_rows: evaluation.Indexes, notes: 
     return frame._replace(features=frame.features.drop(columns=blank))
 
 
-def _fit(
-    frame: Frame, checked: Check, order: Order, rows: evaluation.Indexes, progress: Progress
-) -> tuple[Any, list[str]]:
+def _fit(frame: Frame, checked: Check, order: Order, rows: splits.Indexes, progress: Progress) -> tuple[Any, list[str]]:
     """Return the fitted pipeline and what the library had to say, as sentences."""
     names = [str(n) for n in frame.features.columns]
     numbers = [n for n in names if is_number_column(frame.features, n)]
@@ -180,29 +188,6 @@ def _sentence(warning: warnings.WarningMessage) -> str:
     return f"The fit reported: {lines[0][:200]}"
 
 
-def _evaluate(
-    pipeline: Any,
-    metadata: Mapping[str, Any],
-    frame: Frame,
-    train_rows: evaluation.Indexes,
-    test_rows: evaluation.Indexes,
-    seed: int,
-) -> tuple[Any, evaluation.Measured]:
-    classes = len(frame.classes)
-    positive = evaluation.positive_class(frame.classes, frame.target.astype(np.int64)) if classes == 2 else 1
-    everything = evaluation.Truth(frame.target, classes, positive)
-    name = evaluation.headline_metric(everything)
-    answers = answer(pipeline, metadata, frame.features.iloc[test_rows])
-    scored = train_rows[: evaluation.TRAIN_ROWS_SCORED_MAX]
-    known = answer(pipeline, metadata, frame.features.iloc[scored])
-    learnt = everything._replace(values=frame.target[train_rows])
-    held_out = everything._replace(values=frame.target[test_rows])
-    measured = evaluation.measure(learnt, known, held_out, answers, name=name, seed=seed)
-    if classes == 2:
-        measured.document["positive"] = frame.classes[positive]
-    return answers, measured
-
-
 def _report(measured: evaluation.Measured, progress: Progress) -> None:
     top = measured.document["headline"]
     progress.say(
@@ -213,9 +198,7 @@ def _report(measured: evaluation.Measured, progress: Progress) -> None:
         progress.say(measured.document["gap"])
 
 
-def _metadata(
-    order: Order, found: Survey, checked: Check, frame: Frame, train_rows: int, test_rows: int
-) -> dict[str, Any]:
+def _metadata(order: Order, found: Survey, checked: Check, frame: Frame, split: splits.Split) -> dict[str, Any]:
     return {
         "schema": "model/v1",
         "name": order.name,
@@ -227,12 +210,17 @@ def _metadata(
         "feature_columns": [str(n) for n in frame.features.columns],
         "classes": list(frame.classes) if checked.task == CLASSIFICATION else None,
         "hyperparameters": checked.parameters,
-        "training_samples": train_rows,
-        "test_samples": test_rows,
+        "training_samples": len(split.train),
+        "test_samples": len(split.test),
         "test_share": order.test_share,
+        "split": {"method": "random", "share": order.test_share, "sha256": splits.digest(split, frame.row_numbers)},
         "seed": order.seed,
         "dataset_sha256": found.sha256,
         "delimiter": found.dialect.delimiter,
         "encoding": found.dialect.encoding,
-        "versions": bundle.versions(checked.family.library),
+        "versions": manifest.versions(checked.family.library),
+        "code_sha256": manifest.code_digest(),
+        "machine": manifest.machine(order.machine),
+        "ordered_at": order.ordered_at,
+        "times": {"started_at": order.started_at},
     }

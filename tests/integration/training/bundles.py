@@ -11,7 +11,17 @@ from containers.prediction.model import digest
 from containers.training.__main__ import run
 from containers.training.boosters import NATIVE_FILES
 
-FILES = {"model.skops", "metadata.json", "metrics.json", "schema.json", "predictions_holdout.csv"}
+FILES = {
+    "metadata.json",
+    "metrics.json",
+    "model.skops",
+    "model_card.md",
+    "plots",
+    "predictions_holdout.csv",
+    "report.html",
+    "requirements.lock",
+    "schema.json",
+}
 
 
 def train(folder: Path, source: Path, target: str, **more: Any) -> Path:
@@ -30,7 +40,7 @@ def train(folder: Path, source: Path, target: str, **more: Any) -> Path:
 
 def digests(bundle: Path) -> dict[str, str]:
     """Return the digests of a bundle's files, as its marker has them."""
-    return {p.name: digest(p) for p in bundle.iterdir()}
+    return {p.relative_to(bundle).as_posix(): digest(p) for p in bundle.rglob("*") if p.is_file()}
 
 
 def request(bundle: Path, source: Path, output: Path, **more: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import shutil
 import pickle
 import zipfile
 from collections.abc import Callable
@@ -135,10 +136,7 @@ def test_labels_and_names_that_are_formulas_are_written_as_text(tmp_path: Path) 
 
 
 def copied(bundle: Path, folder: Path) -> Path:
-    folder.mkdir()
-    for path in bundle.iterdir():
-        (folder / path.name).write_bytes(path.read_bytes())
-    return folder
+    return shutil.copytree(bundle, folder)
 
 
 def spring(mark: str) -> None:

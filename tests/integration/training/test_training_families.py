@@ -83,8 +83,13 @@ def test_the_same_data_and_seed_give_the_same_metrics_and_predictions(
     more = {"model": model, "parameters": {"n_estimators": 30} if model == "random_forest" else {}}
     first = train(tmp_path / "first", sources["penguins"], "body_mass_g", **more)
     again = train(tmp_path / "again", sources["penguins"], "body_mass_g", **more)
-    for name in ("metrics.json", "predictions_holdout.csv", "metadata.json", "schema.json"):
+    plots = [f"plots/{path.name}" for path in (first / "plots").iterdir()]
+    for name in ("metrics.json", "predictions_holdout.csv", "schema.json", *plots):
         assert (first / name).read_bytes() == (again / name).read_bytes()
+    documents = [document(bundle / "metadata.json") for bundle in (first, again)]
+    for found in documents:
+        del found["times"], found["files"]
+    assert documents[0] == documents[1]
     other = train(tmp_path / "other", sources["penguins"], "body_mass_g", seed=7, **more)
     assert (first / "metrics.json").read_bytes() != (other / "metrics.json").read_bytes()
 

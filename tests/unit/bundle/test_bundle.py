@@ -80,8 +80,8 @@ def test_the_code_needs_nothing_of_ours_that_is_not_in_it(tmp_path: Path) -> Non
     code = (
         "import sys; sys.path.insert(0, 'code.zip'); import pkgutil, importlib;"
         "import containers.training as t, containers.prediction as p;"
-        "[importlib.import_module(f'{where.__name__}.{m.name}') for where in (t, p)"
-        " for m in pkgutil.iter_modules(where.__path__) if m.name != '__main__'];"
+        "[importlib.import_module(m.name) for where in (t, p)"
+        " for m in pkgutil.walk_packages(where.__path__, where.__name__ + '.') if not m.name.endswith('__main__')];"
         "found = {m.split('.')[0] for m in sys.modules};"
         "print(sorted(found & {'messages', 'providers', 'actors', 'lastcall', 'pydantic'}), t.__file__)"
     )
@@ -90,7 +90,7 @@ def test_the_code_needs_nothing_of_ours_that_is_not_in_it(tmp_path: Path) -> Non
     with zipfile.ZipFile(io.BytesIO(build().files["code.zip"])) as archive:
         assert archive.namelist() == sorted(archive.namelist())
         names = set(archive.namelist()) - {"containers/__init__.py"}
-    there = [path for room in ("training", "prediction") for path in (ROOT / "containers" / room).glob("*.py")]
+    there = [path for room in ("training", "prediction") for path in (ROOT / "containers" / room).rglob("*.py")]
     assert names == {path.relative_to(ROOT).as_posix() for path in there}
 
 

@@ -1,0 +1,84 @@
+"""The whole judgement of a fitted model: its answers on held-out rows, and everything that is to be said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from containers.prediction.core import answer
+from containers.training import evaluation
+from containers.training.duplicates import shared_rows
+from containers.training.frame import Frame
+from containers.training.importance import importance
+from containers.training.report.exhibit import Exhibit
+from containers.training.scoring import Truth, headline_metric
+from containers.training.splits import Split
+from containers.training.threshold import thresholds
+
+
+class Asked(NamedTuple):
+    """How a model is to be judged."""
+
+    seed: int
+    last_value: float | None = None
+    """Target of the last training row, where the rows are in order of time and the target is a number."""
+    last_run: Mapping[str, Any] | None = None
+    """Headline of the model before this one, on the same data and target."""
+
+
+class Judged(NamedTuple):
+    """What was found."""
+
+    answers: Any
+    """On the held-out rows."""
+    measured: evaluation.Measured
+    exhibit: Exhibit
+
+
+def judge(
+    pipeline: Any,
+    metadata: Mapping[str, Any],
+    frame: Frame,
+    split: Split,
+    asked: Asked,
+    losses: Sequence[tuple[float, float | None]] = (),
+) -> Judged:
+    """Judge a fitted pipeline on the held-out rows. Raises ``Refused`` E-METRICS."""
+    classes = len(frame.classes)
+    positive = evaluation.positive_class(frame.classes, frame.target.astype(np.int64)) if classes == 2 else 1
+    everything = Truth(frame.target, classes, positive)
+    name = headline_metric(everything)
+    held_out = frame.features.iloc[split.test]
+    answers = answer(pipeline, metadata, held_out)
+    scored = split.train[: evaluation.TRAIN_ROWS_SCORED_MAX]
+    known = answer(pipeline, metadata, frame.features.iloc[scored])
+    learnt = everything._replace(values=frame.target[split.train])
+    tested = everything._replace(values=frame.target[split.test])
+    measured = evaluation.measure(
+        learnt,
+        known,
+        tested,
+        answers,
+        name=name,
+        seed=asked.seed,
+        classes=frame.classes,
+        last_value=asked.last_value,
+    )
+    found = measured.document
+    if classes == 2:
+        found["threshold"] = thresholds(pipeline, frame.features.iloc[split.train], learnt, tested, answers, asked.seed)
+    found["importance"] = importance(
+        name, tested, held_out, answers, lambda rows: answer(pipeline, metadata, rows), asked.seed
+    )
+    found["rows_shared"] = shared_rows(frame, split)
+    if asked.last_run:
+        found["last_run"] = {
+            **asked.last_run,
+            "verdict": evaluation.compare_with_last(found["headline"], asked.last_run),
+        }
+    exhibit = Exhibit(
+        tested.values, answers, frame.classes, positive, str(metadata["target_column"]), found, tuple(losses)
+    )
+    return Judged(answers, measured, exhibit)

@@ -1,0 +1,168 @@
+"""Paper and pens for the plots: one look, names that can be drawn, and the same bytes for the same input.
+
+matplotlib's ``Figure`` alone, never pyplot: no global state, no window, nothing left behind. Only the font that
+matplotlib itself brings is used, so that a picture does not hang on what a machine has installed; its list of fonts is
+kept in a folder that goes when the drawing is done, not in anybody's home.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+SIZE_IN = (6.4, 4.8)
+DPI = 200
+"""1280 by 960 pixels: what a chat shows without scaling it."""
+BLUE, ORANGE, GREEN, RED, GREY, INK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#8A8A8A", "#1F2328"
+"""Okabe and Ito's colours, which people who see few colours can tell apart (jfly.uni-koeln.de/color)."""
+COLOURS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", RED, "#8C8C00", INK)
+SEQUENTIAL = "Blues"
+NAME_CHARS_MAX = 26
+"""Longest name on a plot; the middle of longer ones is left out."""
+TITLE_POINTS = 12.0
+TITLE_CHARS = 58
+"""What fits across the plot at full size; longer titles are set smaller."""
+TICKS_MAX = 6
+"""Numbers along an axis: more of them run into each other once they have six digits."""
+FONT = "DejaVuSans.ttf"
+CONFIG_VARIABLE = "MPLCONFIGDIR"
+
+_STYLE: Any = {
+    "text.parse_math": False,  # a dollar in a name is a dollar
+    "font.family": "DejaVu Sans",
+    "font.size": 11,
+    "axes.unicode_minus": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.formatter.useoffset": False,
+    "grid.color": "#E3E6EA",
+    "grid.linewidth": 0.8,
+    "lines.linewidth": 2,
+    "legend.frameon": True,
+    "legend.framealpha": 0.85,
+    "legend.edgecolor": "none",
+    "legend.fontsize": 10,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "text.color": INK,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+}
+
+
+class Sheet(NamedTuple):
+    """An empty plot."""
+
+    figure: Any
+    axes: Any
+
+
+@contextmanager
+def workshop() -> Iterator[None]:
+    """Set the look for as long as plots are made."""
+    with tempfile.TemporaryDirectory(prefix="plots-") as folder, _fonts_kept_in(folder):
+        import matplotlib
+
+        with matplotlib.rc_context(_STYLE):
+            yield
+
+
+@contextmanager
+def _fonts_kept_in(folder: str) -> Iterator[None]:
+    before = os.environ.get(CONFIG_VARIABLE)
+    os.environ[CONFIG_VARIABLE] = before or folder
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[CONFIG_VARIABLE]
+
+
+def sheet(title: str, across: str = "", up: str = "") -> Sheet:
+    """Return an empty plot with its title and the names of its axes."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=SIZE_IN, dpi=DPI, layout="constrained")
+    axes = figure.add_subplot()
+    size = min(TITLE_POINTS, TITLE_POINTS * TITLE_CHARS / len(title))
+    figure.suptitle(title, x=0.012, ha="left", fontsize=size, fontweight="bold")  # over the names, not over the axes
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
+    return Sheet(figure, axes)
+
+
+def number(value: float) -> str:
+    """Return a number with three significant digits, without a needless exponent, and with a minus that is one."""
+    text = f"{value:,.3g}"
+    plain = text if "e+" not in text or abs(value) >= 1e9 else f"{value:,.0f}"
+    return plain.replace("-", "\N{MINUS SIGN}")
+
+
+def spaced(axis: Any) -> None:
+    """Set an axis' numbers apart, and write large ones in thousands."""
+    axis.set_major_locator(_locator())
+    low, high = axis.get_view_interval()
+    if 1e4 <= max(abs(low), abs(high)) < 1e9:
+        axis.set_major_formatter(lambda value, _: f"{value:,.0f}".replace("-", "\N{MINUS SIGN}"))
+
+
+def _locator() -> Any:
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(TICKS_MAX, steps=[1, 2, 2.5, 5, 10])
+
+
+def png(figure: Any, footer: str) -> bytes:
+    """Return the plot with its small footer as PNG; the same plot gives the same bytes."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    FigureCanvasAgg(figure)
+    figure.text(0.995, 0.004, footer, ha="right", va="bottom", fontsize=7, color=GREY)
+    figure.get_layout_engine().set(rect=(0, 0.025, 1, 0.975))
+    out = io.BytesIO()
+    figure.savefig(out, format="png", metadata={"Software": None}, pil_kwargs={"optimize": False, "compress_level": 9})
+    return out.getvalue()
+
+
+@cache
+def _font() -> Any:
+    import matplotlib
+    from matplotlib.ft2font import FT2Font
+
+    return FT2Font(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / FONT))
+
+
+def drawable(text: str) -> bool:
+    """Return whether the font has every character of ``text``."""
+    return all(_font().get_char_index(ord(c)) for c in text)
+
+
+def shown(name: str, number: int, kind: str = "column", chars: int = NAME_CHARS_MAX) -> str:
+    """Return a name as it can be drawn: one line, cut in its middle.
+
+    A name in a script that the font lacks becomes ``column 17``: a row of empty boxes says less. The report has every
+    name as it is.
+    """
+    line = " ".join("".join(c if c.isprintable() else " " for c in name).split())
+    if not line or not drawable(line):
+        return f"{kind} {number}"
+    if len(line) <= chars:
+        return line
+    tail = chars // 3
+    return f"{line[: chars - tail - 1]}…{line[-tail:]}"
+
+
+def shown_all(names: Sequence[str], kind: str = "class", chars: int = NAME_CHARS_MAX) -> list[str]:
+    """Return names as they can be drawn, numbered from 1; those that look alike once cut get their number."""
+    cut = [shown(name, number, kind, chars) for number, name in enumerate(names, 1)]
+    return [f"{text} ({number})" if cut.count(text) > 1 else text for number, text in enumerate(cut, 1)]

@@ -1,0 +1,132 @@
+"""Plots of a model that tells two classes apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import precision_recall_curve, roc_curve
+
+from containers.training.report.drawing import BLUE, GREY, INK, ORANGE, number, sheet, shown
+from containers.training.report.exhibit import Drawn, Exhibit, few
+
+BINS = 10
+BIN_ROWS_MIN = 10
+"""Held-out rows per bin of the calibration plot, at least; few rows get fewer bins."""
+
+
+def _sides(exhibit: Exhibit) -> tuple[Any, Any]:
+    return exhibit.actual == exhibit.positive, exhibit.answers[:, exhibit.positive]
+
+
+def _name(exhibit: Exhibit) -> str:
+    return shown(exhibit.classes[exhibit.positive], exhibit.positive + 1, "class", 18)
+
+
+def _thin(*curves: Any) -> list[Any]:
+    kept = few(len(curves[0]))
+    return [curve[kept] for curve in curves]
+
+
+def _thresholds(exhibit: Exhibit) -> list[tuple[str, float]]:
+    """Return the thresholds that are marked on curves."""
+    marked = [("threshold 0.5", 0.5)]
+    best = (exhibit.metrics.get("threshold") or {}).get("best_f1")
+    if best:
+        marked.append((f"best F1: {number(best['threshold'])}", float(best["threshold"])))
+    return marked
+
+
+def roc(exhibit: Exhibit) -> Drawn:
+    """Return the ROC curve."""
+    hit, chance = _sides(exhibit)
+    false, true, _ = roc_curve(hit, chance)
+    title = f"ROC curve: AUC {number(exhibit.held_out('roc_auc'))}, {exhibit.counted}"
+    figure, axes = sheet(title, "false positive rate", "true positive rate")
+    axes.plot(*_thin(false, true), color=BLUE, label=f"finds “{_name(exhibit)}”")
+    axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1.5, label="guessing")
+    for (label, threshold), marker in zip(_thresholds(exhibit), "os", strict=False):
+        above = chance >= threshold
+        at = (float(np.mean(above[~hit])), float(np.mean(above[hit])))
+        axes.plot(*at, marker, color=ORANGE, markeredgecolor=INK, markersize=8, label=label, clip_on=False, zorder=5)
+    _unit_square(axes)
+    axes.legend(loc="lower right")
+    caption = (
+        "Each point is a threshold: how many of the wanted class are found against how many of the others are taken "
+        "for it. The further above the dashed line, the better."
+    )
+    return Drawn("roc", title, caption, figure)
+
+
+def precision_recall(exhibit: Exhibit) -> Drawn:
+    """Return the precision-recall curve with the share of the wanted class, which guessing reaches."""
+    hit, chance = _sides(exhibit)
+    precision, recall, _ = precision_recall_curve(hit, chance)
+    base = float(np.mean(hit))
+    score = number(exhibit.held_out("average_precision"))
+    title = f"Precision and recall: average {score}, {exhibit.counted}"
+    figure, axes = sheet(title, "recall", "precision")
+    axes.step(*_thin(recall, precision), where="post", color=BLUE, label=f"finds “{_name(exhibit)}”")
+    axes.axhline(base, color=GREY, linestyle="--", linewidth=1.5, label=f"guessing: {base:.1%} of the rows")
+    for (label, threshold), marker in zip(_thresholds(exhibit), "os", strict=False):
+        above = chance >= threshold
+        if above.any():
+            at = (float(np.mean(above[hit])), float(np.mean(hit[above])))
+            axes.plot(
+                *at, marker, color=ORANGE, markeredgecolor=INK, markersize=8, label=label, clip_on=False, zorder=5
+            )
+    _unit_square(axes)
+    axes.legend(loc="lower left" if exhibit.held_out("average_precision") > (1 + base) / 2 else "upper right")
+    caption = (
+        "Of the rows called the wanted class, how many are (precision), against how many of all are found (recall). "
+        "The dashed line is what guessing reaches."
+    )
+    return Drawn("precision_recall", title, caption, figure)
+
+
+def calibration(exhibit: Exhibit) -> Drawn:
+    """Return how often what was called likely came true, with 95 % intervals and how many rows say so."""
+    hit, chance = _sides(exhibit)
+    bins = int(np.clip(exhibit.rows // BIN_ROWS_MIN, 2, BINS))
+    order = np.argsort(chance, kind="stable")
+    parts = [part for part in np.array_split(order, bins) if len(part)]
+    said = np.array([chance[part].mean() for part in parts])
+    came = np.array([hit[part].mean() for part in parts])
+    low, high = wilson(came, np.array([len(part) for part in parts]))
+    title = f"Calibration: Brier score {number(exhibit.held_out('brier'))}, {exhibit.counted}"
+    figure, axes = sheet(title, "predicted probability", "share that came true")
+    axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1.5, label="perfectly calibrated")
+    away = np.vstack((np.maximum(0, came - low), np.maximum(0, high - came)))
+    axes.errorbar(
+        said, came, yerr=away, color=BLUE, marker="o", capsize=3, elinewidth=1, label="model, 95 % interval", zorder=3
+    )
+    shares, edges = np.histogram(chance, bins=20, range=(0, 1))
+    axes.bar(
+        edges[:-1],
+        0.15 * shares / max(1, shares.max()),
+        width=0.05,
+        align="edge",
+        color=GREY,
+        alpha=0.35,
+        label="rows with this probability",
+    )
+    _unit_square(axes)
+    axes.legend(loc="upper left")
+    caption = (
+        "Of the rows given a probability of 30 %, about 30 % should be of the wanted class. Points below the dashed "
+        "line are overconfident, above it too careful. The grey bars show where the rows lie."
+    )
+    return Drawn("calibration", title, caption, figure)
+
+
+def wilson(share: Any, rows: Any) -> tuple[Any, Any]:
+    """Return Wilson's 95 % interval of shares (E. B. Wilson, 1927)."""
+    z = 1.96
+    middle = (share + z * z / (2 * rows)) / (1 + z * z / rows)
+    half = z * np.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows)) / (1 + z * z / rows)
+    return middle - half, middle + half
+
+
+def _unit_square(axes: Any) -> None:
+    axes.set_xlim(-0.01, 1.01)
+    axes.set_ylim(-0.01, 1.02)

@@ -1,0 +1,92 @@
+"""The album of each task: which plots, how large, whatever the names; looked at by eye, and held here."""
+
+from __future__ import annotations
+
+import os
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from containers.training.report import drawing, two_classes
+from containers.training.report.album import BYTES_MAX, PLOTS_MAX, album
+from tests.unit.training.exhibits import HOSTILE, exhibit
+
+FOOTER = "lastcall · churn-7fa · job_abcdefghij · 2026-11-26"
+
+
+@pytest.mark.parametrize(
+    ("classes", "rows", "names"),
+    [
+        (2, 120, ["roc", "precision_recall", "confusion_matrix", "calibration", "importance"]),
+        (5, 120, ["confusion_matrix", "per_class", "roc", "importance"]),
+        (30, 300, ["confusion_matrix", "per_class", "roc", "importance"]),
+        (0, 2000, ["predicted_actual", "residuals", "errors", "importance"]),
+    ],
+)
+def test_each_task_has_its_album_in_bounded_pictures(classes: int, rows: int, names: list[str]) -> None:
+    """With names no font has, markup and formulas in names: a warning of matplotlib would fail this."""
+    found = album(exhibit(classes, rows), FOOTER)
+    assert [plot.name for plot in found] == names
+    for plot in found:
+        assert struct.unpack(">II", plot.data[16:24]) == (1280, 960)
+        assert len(plot.data) < BYTES_MAX
+        assert f"{rows:,}" in plot.title, "every title says how many rows it is of"
+        assert any(c.isdigit() for c in plot.title.replace(f"{rows:,}", "")) or plot.name == "importance"
+        assert plot.caption.endswith((".", "!"))
+
+
+def test_the_same_input_gives_the_same_bytes_and_the_footer_is_part_of_it() -> None:
+    shown = exhibit(2)
+    first, again, other = album(shown, FOOTER), album(shown, FOOTER), album(shown, "lastcall · another job")
+    assert [p.data for p in first] == [p.data for p in again]
+    assert all(a.data != b.data for a, b in zip(first, other, strict=True))
+
+
+@pytest.mark.parametrize("classes", [0, 2, 3])
+def test_a_few_rows_are_enough_for_an_album(classes: int) -> None:
+    assert album(exhibit(classes, rows=6), FOOTER)
+
+
+def test_a_networks_losses_are_the_last_of_at_most_six() -> None:
+    losses = [(1 / n, 1.1 / n) for n in range(1, 20)]
+    found = album(exhibit(2)._replace(losses=losses), FOOTER)
+    assert [plot.name for plot in found][-1] == "loss"
+    assert len(found) == PLOTS_MAX
+    assert album(exhibit(0, 30)._replace(losses=[(2.0, None), (1.0, None)]), FOOTER)[-1].name == "loss"
+
+
+def test_names_are_cut_told_apart_and_numbered_where_no_font_has_them() -> None:
+    shown = drawing.shown_all([*HOSTILE, "a long name that ends in one", "a long name that ends in one"], "column")
+    assert shown[2] == "column 3"
+    assert len(set(shown)) == len(shown)
+    assert max(map(len, shown)) <= drawing.NAME_CHARS_MAX + 4
+    assert drawing.shown("two\nlines", 1) == "two lines"
+    assert drawing.shown(" ", 7) == "column 7"
+
+
+def test_numbers_are_written_without_needless_exponents() -> None:
+    written = [drawing.number(v) for v in (0.12345, 12345.6, -3.5, 1e-9, 2.5e12)]
+    assert written == ["0.123", "12,346", "−3.5", "1e−09", "2.5e+12"]
+
+
+def test_intervals_of_shares_stay_between_0_and_1_and_narrow_with_rows() -> None:
+    import numpy as np
+
+    low, high = two_classes.wilson(np.array([0.0, 0.5, 0.5, 1.0]), np.array([10, 10, 1000, 10]))
+    assert (low >= -1e-9).all()
+    assert (high <= 1 + 1e-9).all()
+    assert high[1] - low[1] > high[2] - low[2]
+
+
+def test_drawing_leaves_nothing_in_the_home_folder(tmp_path: Path) -> None:
+    code = (
+        "from tests.unit.training.exhibits import exhibit\n"
+        "from containers.training.report.album import album\n"
+        "import sys; album(exhibit(0, 20), 'x'); sys.exit('matplotlib.pyplot' in sys.modules)"
+    )
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("MPL", "XDG"))}
+    subprocess.run([sys.executable, "-c", code], check=True, env={**clean, "HOME": str(tmp_path)})
+    assert list(tmp_path.rglob("*")) == []

@@ -1,0 +1,127 @@
+"""The report page and the model card: whole, self-contained, and deaf to what stands in names."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from containers.training.report.album import album
+from containers.training.report.card import card, md
+from containers.training.report.exhibit import Plot
+from containers.training.report.page import esc, page
+from containers.training.report.story import figure
+from tests.unit.training.exhibits import HOSTILE, exhibit, story
+
+VOID = {"meta", "img", "br"}
+
+
+class Reader(HTMLParser):
+    """Reads a page, and fails where tags do not close."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.mark.parametrize("classes", [0, 2, 4])
+def test_the_report_is_whole_and_needs_nothing_from_outside(classes: int) -> None:
+    shown = exhibit(classes, target=HOSTILE[0])
+    found = Reader(page(story(shown), album(shown, "footer")))
+    assert not {"script", "link", "iframe", "object", "form", "a"} & set(found.tags)
+    outside = [v for name, v in found.attributes if name in ("src", "href", "srcset")]
+    assert all(v and v.startswith("data:image/png;base64,") for v in outside)
+    assert found.tags.count("img") == (5 if classes == 2 else 4)
+    assert not [name for name, _ in found.attributes if name.startswith("on")]
+    assert all(v for name, v in found.attributes if name == "alt"), "pictures can be read aloud"
+    for said in ("Plots", "Metrics", "What matters", "Data", "Parameters", "How it was made", HOSTILE[0], HOSTILE[2]):
+        assert said in found.text
+    assert ("Threshold" in found.text) == (classes == 2)
+    assert ("By class" in found.text) == (classes > 0)
+
+
+def test_a_page_has_its_own_policy_prints_and_knows_the_dark() -> None:
+    text = page(story(exhibit(2)), [])
+    assert "default-src 'none'" in text.replace("&#x27;", "'")
+    assert "@media print" in text
+    assert "prefers-color-scheme: dark" in text
+    assert not re.search(r"https?://|url\(|@import", text.replace("http://e.example", ""))
+
+
+def test_a_plots_words_are_escaped_like_all_others() -> None:
+    text = page(story(exhibit(2)), [Plot("x", '"><b onload=x>', "<i>", b"png")])
+    assert "<b" not in text.split("<body>")[1].replace("<body", "")
+    assert esc("a\u202eb\x00\n'\"") == "a b  &#x27;&quot;"
+
+
+@pytest.mark.parametrize("classes", [0, 2, 4])
+def test_the_card_has_its_sections_and_no_name_becomes_markup(classes: int) -> None:
+    text = card(story(exhibit(classes, target=HOSTILE[0])))
+    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert headings[:6] == ["Intended use", "Data", "Metrics", "Limits", "Ethical notes", "How to load"]
+    assert "<" not in text
+    assert not re.search(r"(?<!\\)\]\(|\w://", text)
+    for line in text.splitlines():
+        if line.startswith("|"):
+            assert len(re.findall(r"(?<!\\)\|", line)) in (4, 5, 6, 7), line
+
+
+def test_markdown_of_a_name_is_one_line_of_plain_text() -> None:
+    assert md("a|b\n# c") == "a\\|b \\# c"
+    assert md("http://x.example") == "http&#58;//x.example"
+    assert md("<img>&`") == "&lt;img&gt;&amp;\\`"
+
+
+def test_what_is_not_known_is_not_claimed() -> None:
+    shown = exhibit(2)
+    told = story(shown, machine={}, times={}, job_id="", name="")
+    told.metrics["threshold"]["best_f1"] = None  # type: ignore[index]
+    told.metrics["rows_shared"] = None  # type: ignore[index]
+    found = Reader(page(told, []))
+    assert "Machine" not in found.text
+    assert "Took" not in found.text
+    assert "not counted" in found.text
+    assert "too few rows" in found.text
+    assert found.text.count("best F1") == 0
+    assert "lastcall predict MODEL FILE" in found.text
+    assert "lastcall predict MODEL FILE" in card(told)
+
+
+@pytest.mark.parametrize(
+    ("split", "words"),
+    [
+        ({"method": "group", "share": 0.2, "column": "patient"}, "in whole groups of “patient”"),
+        ({"method": "time", "share": 0.25, "column": "day"}, "the last 25% by “day”"),
+        ({"method": "random", "share": 0.2}, "20% at random, classes by their shares"),
+    ],
+)
+def test_it_is_said_how_rows_were_held_out(split: dict[str, object], words: str) -> None:
+    assert words in Reader(page(story(exhibit(2), split=split), [])).text
+
+
+def test_the_comparison_with_the_last_run_is_part_of_the_judgement() -> None:
+    told = story(exhibit(2))
+    told.metrics["last_run"] = {"verdict": "no clear difference from your last run: 0.8 after 0.8"}  # type: ignore[index]
+    assert "No clear difference from your last run" in page(told, [])
+
+
+def test_figures_are_short() -> None:
+    assert [figure(v) for v in (None, 0.123456, 22316.4, 1e-7)] == ["–", "0.1235", "22,316", "1e-07"]
