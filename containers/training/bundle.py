@@ -53,6 +53,8 @@ class Fitted(NamedTuple):
     judged: Judged
     decimal: str | None = None
     """How the training file wrote numbers, where its columns told."""
+    plots: bool = True
+    """Whether they are drawn."""
 
 
 def save(out: Path, fitted: Fitted) -> None:
@@ -83,8 +85,9 @@ def _write_model(path: Path, fitted: Fitted) -> None:
 def _write_report(out: Path, fitted: Fitted) -> None:
     """Write plots, report and model card."""
     story = Story(fitted.metadata, fitted.metrics)
-    plots = album(fitted.judged.exhibit, story.footer)
-    (out / PLOTS_FOLDER).mkdir(exist_ok=True)
+    plots = album(fitted.judged.exhibit, story.footer) if fitted.plots else []
+    if plots:
+        (out / PLOTS_FOLDER).mkdir(exist_ok=True)
     for plot in plots:
         (out / PLOTS_FOLDER / f"{plot.name}.png").write_bytes(plot.data)
     (out / REPORT_FILE).write_text(page(story, plots), encoding="utf-8")

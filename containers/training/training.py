@@ -53,6 +53,8 @@ class Order(NamedTuple):
     machine: Mapping[str, Any] = {}
     """What whoever rented the machine tells of it."""
     started_at: str = ""
+    plots: bool = True
+    """Whether plots are drawn, which takes a second."""
 
 
 def read_order(work: Mapping[str, Any]) -> Order:
@@ -69,6 +71,7 @@ def read_order(work: Mapping[str, Any]) -> Order:
         ordered_at=str(work.get("ordered_at") or ""),
         machine=dict(work.get("machine") or {}),
         started_at=manifest.now(),
+        plots=bool(work.get("plots", True)),
     )
 
 
@@ -115,7 +118,7 @@ def _learn(
     metadata["score_metric"] = measured.headline
     metadata["times"] = manifest.times(order.started_at)
     progress.stage("save", "writing the model", {measured.headline: measured.value})
-    bundle.save(out, bundle.Fitted(pipeline, metadata, metrics, frame, split, judged, found.decimal))
+    bundle.save(out, bundle.Fitted(pipeline, metadata, metrics, frame, split, judged, found.decimal, order.plots))
     progress.stage("done", "trained")
     return metrics
 

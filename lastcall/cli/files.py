@@ -22,6 +22,11 @@ def safe_name(name: str) -> str:
     return plain.lstrip(".")[:_NAME_CHARS] or "file"
 
 
+def safe_path(name: str) -> Path:
+    """Return the name of a model's file as a path below its folder, each part a plain name."""
+    return Path(*(safe_name(part) for part in name.replace("\\", "/").split("/") if part))
+
+
 def check_target(target: Path, *, force: bool, again: str) -> None:
     """Refuse to write over a file; ``again`` is the line that would."""
     if target.exists() and not force:

@@ -11,7 +11,7 @@ from lastcall.cli import cards
 from lastcall.cli.app import App, Lazy, LazyGroup, leaf, pass_app
 from lastcall.cli.client import segment
 from lastcall.cli.failures import Failure
-from lastcall.cli.files import check_digest, check_target, safe_name, save
+from lastcall.cli.files import check_digest, check_target, safe_name, safe_path, save
 from lastcall.cli.text import clean, day_clock, number, plural, quoted, size, table, with_places, wrap
 
 models = LazyGroup(
@@ -106,7 +106,7 @@ def get(app: App, model: str, files: tuple[str, ...], output: str | None, force:
             raise Failure("E-NOTFOUND", f"{name} is not among its files: {', '.join(known)}", money="")
     folder = Path(output) if output else Path(safe_name(found.document["model"]["name"]))
     chosen = [known[name] for name in files or known]
-    targets = [(file, folder / safe_name(file["name"])) for file in chosen]
+    targets = [(file, folder / safe_path(file["name"])) for file in chosen]
     words = [model, *files, *(("-o", output) if output else ()), "--force"]
     for _, target in targets:
         check_target(target, force=force, again=f"lastcall models get {' '.join(map(quoted, words))}")

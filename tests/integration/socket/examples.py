@@ -86,8 +86,9 @@ def model() -> ModelInfo:
         artifacts=(
             Artifact(name="model.skops", size_bytes=11, sha256="cd" * 32),
             Artifact(name="metrics.json", size_bytes=11, sha256="cd" * 32),
+            Artifact(name="plots/roc.png", size_bytes=11, sha256="cd" * 32),
         ),
-        size_bytes=22,
+        size_bytes=33,
         created=at(590),
     )
 

@@ -447,7 +447,8 @@ def test_predictions_go_to_a_file_beside_the_input_or_to_standard_output(
 
 def test_a_models_files_are_checked_against_their_digests(live: LiveGateway, capsys: Capture) -> None:
     assert run(capsys, "models", "get", "@last", "-o", "out")[0] == 0
-    assert sorted(p.name for p in Path("out").iterdir()) == ["metrics.json", "model.skops"]
+    files = sorted(p.as_posix() for p in Path("out").rglob("*") if p.is_file())
+    assert files == ["out/metrics.json", "out/model.skops", "out/plots/roc.png"]
     live.node.store.objects["model"] = b"changed byt"
     code, _, err = run(capsys, "models", "get", "@last", "model.skops", "-o", "other")
     assert code == ERRORS["E-MODEL-DAMAGED"].exit

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import os
-import shutil
 import pickle
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path

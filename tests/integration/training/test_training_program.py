@@ -25,7 +25,7 @@ from tests.unit.training.files import people, table, write
 
 def work(folder: Path, text: str | bytes, **more: Any) -> Path:
     write(folder, text)
-    asked = {"input": str(folder / "data.csv"), "target": "bought", "parameters": {}, **more}
+    asked = {"input": str(folder / "data.csv"), "target": "bought", "parameters": {}, "plots": False, **more}
     return write(folder, json.dumps(asked), "work.json")
 
 
@@ -39,7 +39,7 @@ def failed(folder: Path, work_file: Path) -> str:
 
 
 def test_the_program_reports_progress_and_leaves_exactly_the_bundle(tmp_path: Path) -> None:
-    file = work(tmp_path, people(), job_id="job_abc", name="bought-abc")
+    file = work(tmp_path, people(), job_id="job_abc", name="bought-abc", plots=True)
     environment = {**os.environ, "LASTCALL_PROGRESS_FILE": str(tmp_path / "progress.json")}
     command = [sys.executable, "-W", "error", "-m", "containers.training", str(file), str(tmp_path / "out")]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
