@@ -250,6 +250,7 @@ class FleetWatch(Actor[FleetMessage]):
                 self._chores.once(f"ambiguous {watched.name}", self._look_then_tell(watched, listing, machines))
             else:
                 self._tell(watched.job_id, sighted(watched, listing, machines, folder_empty=False))
+        self._absences.listed(watched.job_id for watched, _ in found.present)
         self._tell_ailments(found.present)
         for watched in found.missing if absence_counts else ():
             self._chores.once(f"missing {watched.name}", self._look_closer(watched))
@@ -272,11 +273,18 @@ class FleetWatch(Actor[FleetMessage]):
         self._tell(watched.job_id, sighted(watched, listing, machines, folder_empty=empty))
 
     async def _look_closer(self, watched: fm.Watched) -> None:
-        """A machine is missing from a complete listing: read its folder, then look for it by id, twice."""
+        """A machine is missing from a complete listing: read its folder, then look for it by id, twice.
+
+        Whose heartbeat is new since then has not vanished, whatever the provider says.
+        """
         view = await self._folders.view(watched)
         if view is not None and view.marker:
             self._folders.note(watched, view, self.ctx.clock)
-        elif (vanished := await self._absences.confirmed(watched, self.ctx.clock)) is not None:
+            return
+        began_s = self.ctx.clock.monotonic()
+        vanished = await self._absences.confirmed(watched, self.ctx.clock)
+        heard_s = self._folders.heard_s(watched.job_id)
+        if vanished is not None and (heard_s is None or heard_s <= began_s):
             self._tell(watched.job_id, vanished)
 
     async def _reap_orphans(self, listing: Listing) -> None:

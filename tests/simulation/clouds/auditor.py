@@ -223,18 +223,19 @@ class Auditor:
             one = self.known.get(life.name)
             if one is None or one.intended_at > life.asked_at + 0.001:
                 raise Violation(f"I7: machine {life.name} has no durable intent older than its create")
-            if life.asked_at - one.intended_at > SEND_WITHIN_S + self.house.slowest_s + self.house.REPEATED_S:
-                raise Violation(f"I7: the create of {life.name} went out {life.asked_at - one.intended_at:.1f} s late")
             if life.exists_from is not None and life.ended_at is None:
                 self._bounded(life, one, now)
         self._once(lives)
 
     def _once(self, lives: Sequence[Lived]) -> None:
-        """One intent, one create, and where creates are idempotent one machine."""
+        """One intent, one create, sent soon, and where creates are idempotent one machine."""
         first: dict[str, Lived] = {}
         for life in lives:
             self._in_its_time(life)
-            if life.foreign or (before := first.setdefault(life.name, life)) is life:
+            if life.foreign:
+                continue
+            if (before := first.setdefault(life.name, life)) is life:
+                self._sent_soon(life)
                 continue
             twins = self.house.TWINS
             if twins is None:
@@ -242,6 +243,12 @@ class Auditor:
                     raise Violation(f"I2: two creates were sent for {life.name}")
             elif not any(self.house.faults.hits[name] for name in twins):
                 raise Violation(f"I2: {life.name} is the name of {before.id} and of {life.id}")
+
+    def _sent_soon(self, life: Lived) -> None:
+        """A create leaves soon after its intent: what is older was decided in another world."""
+        late_s = life.asked_at - self.known[life.name].intended_at
+        if late_s > SEND_WITHIN_S + self.house.slowest_s + self.house.REPEATED_S:
+            raise Violation(f"I7: the create of {life.name} went out {late_s:.1f} s late")
 
     def _in_its_time(self, life: Lived) -> None:
         """Where creates are idempotent none is made once its attempt is over: nobody would look for it."""
