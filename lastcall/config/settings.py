@@ -351,7 +351,8 @@ class Aws(Section):
     )
     image: Annotated[str, AfterValidator(_image)] | None = Field(
         default=None,
-        description="Docker image that jobs run in, such as our training image; without it jobs bring their libraries.",
+        description="Docker image that jobs run in, such as our training image, from a registry without login; "
+        "without it jobs bring their libraries.",
     )
     instance_profile: Annotated[str, _aws_name(r"[\w+=,.@-]{1,128}|arn:aws\S{1,250}", "lastcall-machine")] = Field(
         default="lastcall-machine",

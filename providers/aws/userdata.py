@@ -24,7 +24,8 @@ BOOT_BYTES_MAX: Final = 9 << 10
 """The most it may have, held by a test: user-data takes 16,384 bytes in all."""
 VARIABLES_MAX: Final = 50
 APT_S: Final = 180
-"""For each call of the package manager: Ubuntu's images have a Python without pip and what makes environments."""
+"""For each call of the package manager, which waits so long for another one: a first boot updates by itself. Ubuntu's
+images have a Python without pip and what makes environments, and no Docker."""
 
 _SCRIPT: Final = r"""#!/bin/sh
 umask 077
@@ -62,13 +63,14 @@ LASTCALL-ENV
 set -a
 . @ROOT@/environment
 set +a
-@RUN@
-"""
-_PLAIN: Final = r"""python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || {
+bring() {
   export DEBIAN_FRONTEND=noninteractive
   timeout @APT_S@ apt-get -q -o DPkg::Lock::Timeout=@APT_S@ update
-  timeout @APT_S@ apt-get -q -y -o DPkg::Lock::Timeout=@APT_S@ install python3-venv
+  timeout @APT_S@ apt-get -q -y -o DPkg::Lock::Timeout=@APT_S@ install "$1"
 }
+@RUN@
+"""
+_PLAIN: Final = r"""python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || bring python3-venv
 for p in python3 python3.12 python3.13 python3.14 python3.11 python3.10 python3.9; do
   if "$p" -I -c 'import sys; sys.exit(sys.version_info < (3, 9))' >/dev/null 2>&1; then
     "$p" -I @ROOT@/boot.py
@@ -76,10 +78,7 @@ for p in python3 python3.12 python3.13 python3.14 python3.11 python3.10 python3.
   fi
 done
 echo 'lastcall boot: no Python 3.9 or newer in the image' >&2"""
-_DOCKER: Final = r"""command -v docker >/dev/null || {
-  apt-get update -q
-  apt-get install -q -y docker.io || dnf install -q -y docker
-}
+_DOCKER: Final = r"""command -v docker >/dev/null || bring docker.io || timeout @APT_S@ dnf install -q -y docker
 systemctl start docker
 docker run --rm --network host @GPUS@ -v @ROOT@:@ROOT@ @ENVS@ \
   --log-driver awslogs --log-opt awslogs-region=@REGION@ --log-opt awslogs-group=@GROUP@ \

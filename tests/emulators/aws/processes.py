@@ -209,7 +209,7 @@ class ProcessRunner:
         for source in sorted(MACHINE.glob("*.py")):
             shutil.copyfile(source, (lib if source.name == "alias.py" else package) / source.name)
         for names, module in ((POWER, "power"), (UNITS, "units"), (PACKAGES, "packages"), (("docker",), "docker")):
-            for name in names if module != "docker" or self._containers is not None else ():
+            for name in names:
                 self._command(commands / name, module)
         if self._containers is not None:
             images = {

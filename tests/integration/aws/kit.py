@@ -47,7 +47,8 @@ NAME_KEY = b"aws integration"
 class House:
     """The provider, its bucket, and the bundle in it."""
 
-    def __init__(self, emulator: Emulator, transport: AiohttpTransport, root: Path) -> None:
+    def __init__(self, emulator: Emulator, transport: AiohttpTransport, root: Path, **more: Any) -> None:
+        """``more``: settings of the provider."""
         self.emulator = emulator
         self.transport = transport
         self.clock = RealClock()
@@ -58,6 +59,7 @@ class House:
             endpoints={"*": emulator.urls["aws"]},
             instance_profile="lastcall-instance",
             near=root,
+            **more,
         )
         outside = Outside(self.clock, os_entropy, no_programs, transport)
         self.provider = build_aws(self.settings, outside)

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from providers.http import AiohttpTransport
 from providers.interface import NotFound
-from tests.integration.aws.kit import House
+from tests.emulators.aws.launch import Emulator
+from tests.integration.aws.kit import FAST, House
 from tests.support.providers.subjects import chunks
 
+IMAGE = "me/training:1"
 FOREVER = "echo working; sleep 600"
 
 
@@ -120,3 +127,63 @@ async def test_an_input_that_is_not_there_is_said(house: House) -> None:
     result = await house.result(request)
     assert (result["code"], "datasets/missing" in result["detail"]) == ("E-FOLDER", True), json.dumps(result)
     await house.ended_by_itself(machine)
+
+
+def image(folder: Path) -> dict[str, object]:
+    """Make an image with a program of its own; return how the emulated AWS knows it."""
+    folder.mkdir()
+    (folder / "brought").write_text("#!/bin/sh\necho by the image\n")
+    (folder / "brought").chmod(0o755)
+    return {"env": {"PATH": f"{folder}:{os.environ['PATH']}"}}
+
+
+@asynccontextmanager
+async def docked(root: Path, containers: dict[str, object] | None) -> AsyncIterator[House]:
+    """A house whose jobs run in an image; ``None``: its instances have no Docker."""
+    with Emulator(root / "aws", settings={**FAST, "containers": containers}) as emulator:
+        async with AiohttpTransport("Lastcall tests") as transport:
+            made = House(emulator, transport, root / "near", image=IMAGE)
+            await made.open()
+            try:
+                yield made
+            finally:
+                await made.close()
+
+
+async def test_a_job_runs_in_the_configured_image_and_the_instance_ends_itself(tmp_path: Path) -> None:
+    async with docked(tmp_path, {IMAGE: image(tmp_path / "image")}) as house:
+        request = await house.order("brought")
+        machine = await house.training.launch(request)
+        result = await house.result(request)
+        assert result["outcome"] == "succeeded", json.dumps(result)
+        await house.ended_by_itself(machine)
+        await house.gone(machine)
+        said = [line.text async for line in house.training.kept_lines(request.name)]
+        assert [text for text in said if "by the image" in text] == ["stdout: by the image"]
+
+
+async def test_what_a_container_itself_says_is_in_cloudwatch_beside_the_works_own_lines(tmp_path: Path) -> None:
+    async with docked(tmp_path, {IMAGE: image(tmp_path / "image")}) as house:
+        request = await house.order("brought")
+        wrong = {**request.environment, "LASTCALL_MAX_RUNTIME_S": "never"}
+        machine = await house.training.launch(request.model_copy(update={"environment": wrong}))
+        await house.ended_by_itself(machine)
+        said = [line.text async for line in house.training.kept_lines(f"{request.name}/docker")]
+        assert any("LASTCALL_MAX_RUNTIME_S" in text for text in said), said
+
+
+@pytest.mark.parametrize(
+    ("containers", "words"),
+    [({"another:1": {}}, f"manifest for ['{IMAGE}'] not found"), (None, "docker: not found")],
+)
+async def test_an_instance_that_cannot_run_the_image_ends_itself_and_its_console_says_why(
+    tmp_path: Path, containers: dict[str, object] | None, words: str
+) -> None:
+    async with docked(tmp_path, containers) as house:
+        request = await house.order(FOREVER)
+        machine = await house.training.launch(request)
+        await house.ended_by_itself(machine)
+        console = "".join([chunk.text async for chunk in house.training.logs(machine.id)])
+        assert words in console
+        with pytest.raises(NotFound):
+            await house.read(f"{request.folder}/started.json")

@@ -283,7 +283,10 @@ def put(log: dict[str, str], line: str) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Act as docker."""
+    """Act as docker; where instances have none, as a shell does that finds none: never as the computer's own."""
+    if not IMAGES.exists():
+        print("docker: not found", file=sys.stderr)
+        return 127
     verb, rest = (arguments[0], arguments[1:]) if arguments else ("version", ())
     if verb == ALONE:
         plan = json.loads(Path(rest[0]).read_text("utf-8"))

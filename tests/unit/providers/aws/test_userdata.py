@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -66,13 +67,43 @@ async def test_a_python_that_makes_no_environments_gets_what_is_missing_before_t
         (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
         (tmp_path / name).chmod(0o755)
     lines = (await script()).splitlines()
-    start = next(number for number, line in enumerate(lines) if "ensurepip" in line)
+    start = lines.index("bring() {")
     subprocess.run(
         ["sh", "-c", "\n".join(lines[start:])], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=True, timeout=10
     )
     said = told.read_text().splitlines()
     assert said[-1] == "boot"
     assert [line.split()[-1] for line in said[:-1]] == ([] if has_venv else ["update", "python3-venv"])
+
+
+@pytest.mark.parametrize(
+    ("there", "brings"),
+    [
+        (("docker",), []),
+        (("apt-get", "dnf"), ["apt-get update", "apt-get docker.io"]),
+        (("dnf",), ["dnf docker"]),
+    ],
+)
+async def test_an_image_that_has_no_docker_gets_it_by_its_package_manager_before_the_job(
+    tmp_path: Path, there: tuple[str, ...], brings: list[str]
+) -> None:
+    told, shell = tmp_path / "told", shutil.which("sh")
+    assert shell is not None
+    stubs = {
+        "timeout": 'shift; "$@"',
+        "systemctl": "",
+        "docker": f'[ "$1" != run ] || echo run >>{told}',
+        "apt-get": f'for last; do :; done; echo "apt-get $last" >>{told}',
+        "dnf": f'for last; do :; done; echo "dnf $last" >>{told}',
+    }
+    for name in (*there, "timeout", "systemctl"):
+        (tmp_path / name).write_text(f"#!{shell}\n{stubs[name]}\n")
+        (tmp_path / name).chmod(0o755)
+    lines = (await script(image="me/train:1")).splitlines()
+    text = "\n".join(lines[lines.index("bring() {") :])
+    subprocess.run([shell, "-c", text], env={"PATH": str(tmp_path)}, check=False, timeout=10, capture_output=True)
+    assert [one for one in told.read_text().splitlines() if one != "run"] == brings
+    assert ("run" in told.read_text().splitlines()) is ("docker" in there)
 
 
 async def test_every_boot_but_the_first_powers_off() -> None:
