@@ -24,8 +24,9 @@ BOOT_BYTES_MAX: Final = 9 << 10
 """The most it may have, held by a test: user-data takes 16,384 bytes in all."""
 VARIABLES_MAX: Final = 50
 APT_S: Final = 180
-"""For each call of the package manager, which waits so long for another one: a first boot updates by itself. Ubuntu's
-images have a Python without pip and what makes environments, and no Docker."""
+"""For each of the package manager's two calls, which waits so long for another one: a first boot updates by itself, and
+the lists' lock is none that apt waits for (``DPkg::Lock::Timeout``). Ubuntu's images have a Python without pip and what
+makes environments, and no Docker."""
 
 _SCRIPT: Final = r"""#!/bin/sh
 umask 077
@@ -64,8 +65,9 @@ set -a
 . @ROOT@/environment
 set +a
 bring() {
+  command -v apt-get >/dev/null || return
   export DEBIAN_FRONTEND=noninteractive
-  timeout @APT_S@ apt-get -q -o DPkg::Lock::Timeout=@APT_S@ update
+  timeout @APT_S@ sh -c 'until apt-get -q update; do sleep 5; done'
   timeout @APT_S@ apt-get -q -y -o DPkg::Lock::Timeout=@APT_S@ install "$1"
 }
 @RUN@

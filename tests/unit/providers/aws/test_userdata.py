@@ -80,23 +80,27 @@ async def test_a_python_that_makes_no_environments_gets_what_is_missing_before_t
     ("there", "brings"),
     [
         (("docker",), []),
-        (("apt-get", "dnf"), ["apt-get update", "apt-get docker.io"]),
+        (("apt-get", "dnf"), ["apt-get update", "apt-get update", "apt-get docker.io"]),
         (("dnf",), ["dnf docker"]),
     ],
 )
 async def test_an_image_that_has_no_docker_gets_it_by_its_package_manager_before_the_job(
     tmp_path: Path, there: tuple[str, ...], brings: list[str]
 ) -> None:
+    """The lists are somebody else's at first, as on a first boot."""
     told, shell = tmp_path / "told", shutil.which("sh")
     assert shell is not None
+    busy_once = f"{{ [ -e {told}.busy ] || {{ echo >{told}.busy; exit 100; }}; }}"
     stubs = {
         "timeout": 'shift; "$@"',
+        "sh": f'exec {shell} "$@"',
+        "sleep": "",
         "systemctl": "",
         "docker": f'[ "$1" != run ] || echo run >>{told}',
-        "apt-get": f'for last; do :; done; echo "apt-get $last" >>{told}',
+        "apt-get": f'for last; do :; done; echo "apt-get $last" >>{told}; [ "$last" != update ] || {busy_once}',
         "dnf": f'for last; do :; done; echo "dnf $last" >>{told}',
     }
-    for name in (*there, "timeout", "systemctl"):
+    for name in (*there, "timeout", "sh", "sleep", "systemctl"):
         (tmp_path / name).write_text(f"#!{shell}\n{stubs[name]}\n")
         (tmp_path / name).chmod(0o755)
     lines = (await script(image="me/train:1")).splitlines()
