@@ -93,7 +93,7 @@ def test_markdown_of_a_name_is_one_line_of_plain_text() -> None:
 def test_what_is_not_known_is_not_claimed() -> None:
     shown = exhibit(2)
     told = story(shown, machine={}, times={}, job_id="", name="")
-    told.metrics["threshold"]["best_f1"] = None  # type: ignore[index]
+    told.metrics["threshold"]["best_f1"] = None
     told.metrics["rows_shared"] = None  # type: ignore[index]
     found = Reader(page(told, []))
     assert "Machine" not in found.text
