@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from decimal import Decimal
+from typing import Final
 
 from actors.journal.interface import JournalUnavailable
 from actors.storage import elsewhere
@@ -43,8 +45,12 @@ from messages.admin import (
 from messages.errors import Refusal
 from messages.events import DatasetAdded, DatasetRemoved
 from messages.ids import CommandId, DatasetId, UserId
+from messages.money import human
 from messages.storage import DatasetInfo, Profile
 from providers.interface import NotFound, ProviderError, Unavailable
+
+TOLD_USD: Final = Decimal("0.01")
+"""What reading a data set for a plan costs is said in the plan from here on; below it is only booked."""
 
 
 class DatasetService:
@@ -214,11 +220,17 @@ class DatasetService:
             "parameters": order.parameters,
         }
         try:
+            paid_usd = await elsewhere.pay_near(
+                parts, found.parts, {info.key: found.stored.size_bytes}, user, info.name, f"{info.id}:{question}"
+            )
             await put_bytes(parts.incoming, question, json.dumps(body).encode())
             check = await self._checked(info, found, question)
         finally:
             await self._forget_incoming(question)
         checked = CheckedTraining(dataset=info, **check.model_dump())
+        if paid_usd >= TOLD_USD:
+            said = f"Reading the data set out of {found.parts.kind} for this plan cost {human(paid_usd)}."
+            checked = checked.model_copy(update={"warnings": (*checked.warnings, said)})
         if found.parts is parts:
             return checked
         said = f"The data set is {elsewhere.words(found.parts, found.stored.size_bytes)}."
@@ -251,8 +263,6 @@ class DatasetService:
         return await self._asked(info, found, question)
 
     async def _asked(self, info: DatasetInfo, found: Located, question: str) -> Check:
-        sizes = {info.key: found.stored.size_bytes}
-        await elsewhere.pay_near(self._parts, found.parts, sizes, info.user_id, info.name, f"{info.id}:{question}")
         path = await found.parts.near.fetch(info.key)
         report = await self._inspector.look(path, found.stored.size_bytes, self._parts.incoming.machine_path(question))
         if report.profile is None or report.check is None or report.profile.sha256 != info.sha256:

@@ -83,11 +83,16 @@ async def copy(source: StorageParts, target: StorageParts, key: str, size_bytes:
     return size_bytes
 
 
-async def pay(parts: StorageParts, source: StorageParts, size_bytes: int, user: UserId, what: str, cause: str) -> None:
-    """Have what copying costs booked before it is copied, once for each ``cause``. Raises Refusal ``E-BUDGET``."""
+async def pay(
+    parts: StorageParts, source: StorageParts, size_bytes: int, user: UserId, what: str, cause: str
+) -> Decimal:
+    """Have what copying costs booked before it is copied, once for each ``cause``; return it.
+
+    Raises Refusal ``E-BUDGET``.
+    """
     cost_usd = price(source.store, size_bytes)
     if not cost_usd or parts.charge is None:
-        return
+        return cost_usd
     charge = Charge(
         user_id=user,
         provider=source.kind,
@@ -96,16 +101,17 @@ async def pay(parts: StorageParts, source: StorageParts, size_bytes: int, user: 
         source=f"copy:{cause}",
     )
     await parts.charge(charge)
+    return cost_usd
 
 
 async def pay_near(
     parts: StorageParts, source: StorageParts, files: Mapping[str, int], user: UserId, what: str, cause: str
-) -> None:
+) -> Decimal:
     """The same for files (key → size) that a program on this computer reads: those that have no copy here yet."""
     if not price(source.store, 1):
-        return
+        return ZERO
     lacking = [size for key, size in files.items() if not await source.near.has(key, size)]
-    await pay(parts, source, sum(lacking), user, what, f"near:{cause}")
+    return await pay(parts, source, sum(lacking), user, what, f"near:{cause}")
 
 
 def price(store: CloudStorageProvider, size_bytes: int) -> Decimal:

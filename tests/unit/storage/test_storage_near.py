@@ -71,9 +71,11 @@ class Rented:
         info: DatasetInfo = await self.house.ask(commit)
         return info
 
-    async def check(self, info: DatasetInfo) -> None:
-        """Look at it with a target in mind, as a plan does."""
-        await self.house.ask(CheckTraining(requester=ANN, order=TrainOrder(dataset=info.id, target="y")))
+    async def check(self, info: DatasetInfo) -> tuple[str, ...]:
+        """Look at it with a target in mind, as a plan does; return what the plan warns of."""
+        checked = await self.house.ask(CheckTraining(requester=ANN, order=TrainOrder(dataset=info.id, target="y")))
+        warnings: tuple[str, ...] = checked.warnings
+        return warnings
 
     def brought(self) -> int:
         return [call for call, _ in self.house.store.calls].count("get")
@@ -161,11 +163,12 @@ async def test_rows_are_sent_to_the_store_only_for_a_prediction_that_is_made_the
 async def test_a_copy_that_a_plan_brings_out_of_a_store_that_charges_is_paid_first_and_once(rented: Rented) -> None:
     info = await rented.add()
     rented.sell()
-    await rented.check(info)
+    plain = await rented.check(info)
     assert rented.paid() == []
     await rented.disk.delete(info.key)
-    await rented.check(info)
-    await rented.check(info)
+    said = await rented.check(info)
+    assert said[len(plain) :] == (f"Reading the data set out of fake for this plan cost ${len(CSV)}.00.",)
+    assert await rented.check(info) == plain
     assert rented.paid() == [("copying churn.csv out of fake", Decimal(len(CSV)))]
     assert {(one.user_id, one.provider) for one in rented.charges} == {(ANN.user_id, "fake")}
     await rented.disk.delete(info.key)
