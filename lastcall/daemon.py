@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from actors.admin.gateway import AdminGateway
+from actors.admin.peer import user_of
 from actors.journal import install as installs
 from actors.journal.interface import ANY, Journal, JournalRefused, JournalUnavailable
 from actors.journal.lock import StateLocked
@@ -135,6 +136,7 @@ class Daemon:
             providers=held,
             kind=kind_of(seat.loaded.settings.provider),
             naming=Naming(install.installation, install.generation, install.name_key),
+            owner=user_of(os.geteuid()),
             program=source,
             version=__version__,
             safe_mode=installs.safe_mode(install, identity),

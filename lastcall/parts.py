@@ -11,6 +11,7 @@ from actors.storage.access import Layout
 from actors.supervisor.rules import Naming
 from actors.supervisor.work import Programs
 from lastcall.config.settings import Settings
+from messages.ids import UserId
 from messages.jobs import Binding
 from messages.machines import ProviderKind
 from providers.interface import Provider
@@ -34,6 +35,8 @@ class Parts:
     kind: ProviderKind
     """Where new jobs go: one of ``providers``."""
     naming: Naming
+    owner: UserId
+    """Whoever runs the node, and pays for what no job and no file of anybody costs."""
     program: Programs
     version: str
     safe_mode: str | None

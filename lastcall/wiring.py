@@ -24,6 +24,7 @@ from actors.storage.jobs import JournaledJobs
 from actors.storage.parts import StorageParts, StorageSettings
 from actors.storage.prune import Retention
 from actors.storage.pruning import Upkeep
+from actors.storage.rent import Rent
 from actors.storage.services import StorageServices
 from actors.storage.standing import Measured, SpaceMeter
 from actors.views.billed import BillViews
@@ -34,6 +35,7 @@ from lastcall.parts import Parts
 from messages.ids import DatasetId, JobId
 from messages.machines import ProviderKind
 from messages.money import HOUR_SECONDS
+from providers.interface import RentsSpace
 
 CHARGE_S = 10.0
 SafeMode = Callable[[], str | None]
@@ -98,9 +100,14 @@ def _store(
 
 
 def space_meter(world: World, parts: Parts, ledger: Ref[Any]) -> SpaceMeter:
-    """Return what measures the stores of every provider that charges for space."""
+    """Return what looks at the stores of every provider that charges for space, or rents it out."""
     stores = {kind: Measured(rented.storage, parts.layout(kind)) for kind, rented in parts.rented.items()}
-    return SpaceMeter(stores, world.clock, ledger, parts.log)
+    rents = {
+        kind: Rent(kind, rented.training, parts.owner, world.clock, ledger, parts.log)
+        for kind, rented in parts.rented.items()
+        if isinstance(rented.training, RentsSpace)
+    }
+    return SpaceMeter(stores, rents, world.clock, ledger, parts.log)
 
 
 async def _jobs_using(journal: Journal, dataset_id: DatasetId) -> dict[JobId, bool]:

@@ -234,6 +234,8 @@ class StoredRow(Record):
     usd_per_month: Usd
     """What it costs as it is; booked day by day."""
     prices_as_of: date
+    rented: bool = False
+    """The store is rented at this size, whatever lies in it, and shown to whoever runs Lastcall."""
 
 
 class CostDocument(Document):

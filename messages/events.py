@@ -541,6 +541,26 @@ class Stored(Event):
     prices_as_of: date
     amount_usd: Usd
     """For every day since the last such event."""
+    rented: bool = False
+    """The store is rented at this size, whatever lies in it; whoever runs Lastcall pays for it."""
+    at: Instant
+
+
+class StoredBilled(Event):
+    """The provider's bill of a rented store is complete for some days, or has changed; the difference is booked."""
+
+    kind = "ledger.stored_billed"
+    stream = "ledger"
+    writer = "CostLedger"
+
+    user_id: UserId
+    provider: str
+    first: date
+    last: date
+    """The days that a ``Stored`` paid for, of the budgets' zone."""
+    billed_usd: Usd
+    difference_usd: Usd
+    """Over what the books had for them until then; negative when less was billed."""
     at: Instant
 
 
@@ -714,7 +734,17 @@ class DaemonStopped(Event):
 
 
 LedgerEvent = (
-    Reserved | AccrualStarted | AccrualChanged | Released | Settled | Spent | Corrected | Billed | Charged | Stored
+    Reserved
+    | AccrualStarted
+    | AccrualChanged
+    | Released
+    | Settled
+    | Spent
+    | Corrected
+    | Billed
+    | Charged
+    | Stored
+    | StoredBilled
 )
 
 

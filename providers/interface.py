@@ -14,9 +14,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import ClassVar, Final, NamedTuple, Protocol, runtime_checkable
 
-from pydantic import Field
-
-from messages.base import Instant, Record
+from messages.base import Record
 from messages.machines import LaunchRequest, Listing, Machine, Offer, Proof, ProviderKind, SelfEnding, Timings
 from messages.money import Usd
 from messages.storage import ObjectInfo
@@ -301,33 +299,34 @@ class SellsSpace(Protocol):
     prices_as_of: date
 
 
-class PresignedGet(Record):
-    """An address that reads one object; a secret for as long as it holds."""
+class RentedSpace(NamedTuple):
+    """A store that is rented at a size. A gigabyte is 2³⁰ bytes."""
 
-    url: str = Field(repr=False)
-    expires: Instant
+    size_gb: int
+    """Above zero."""
+    usd_per_month: Decimal
+    """As listed; what is billed may differ."""
+    prices_as_of: date
 
 
-class PresignedPost(Record):
-    """A form that uploads one object: its fields go before the file, as ``multipart/form-data``."""
+class SpaceLine(NamedTuple):
+    """One line of the provider's bill of such a store."""
 
-    url: str
-    fields: dict[str, str] = Field(repr=False)
-    expires: Instant
-    bytes_max: int
-    """What is longer is refused by the store itself."""
+    began: datetime
+    ended: datetime
+    amount_usd: Decimal
 
 
 @runtime_checkable
-class Presigns(Protocol):
-    """Optional: the store lets whoever has an address read or write one object, without a key."""
+class RentsSpace(Protocol):
+    """Optional: the account's store is rented at a size and costs that, whatever lies in it and whether a job runs."""
 
-    async def presigned_get(self, key: str, limit_s: int) -> PresignedGet:
-        """Return an address that reads ``key`` for ``limit_s`` seconds. Raises Refused or Unavailable."""
+    async def space(self) -> RentedSpace:
+        """Return how large the store is now, and what that costs. Raises Unavailable or Refused."""
         ...
 
-    async def presigned_post(self, key: str, limit_s: int, bytes_max: int) -> PresignedPost:
-        """Return a form that uploads ``key``, of at most ``bytes_max``, for ``limit_s`` seconds."""
+    async def space_billed(self, since: datetime, until: datetime) -> list[SpaceLine]:
+        """Return the bill's lines that begin in the window, oldest first. Raises Unavailable or Refused."""
         ...
 
 

@@ -16,11 +16,13 @@ from actors.ledger import budgets as rules
 from actors.ledger.billing import open_bills
 from actors.ledger.bookings import Bookings
 from actors.ledger.entries import JobFacts, charge_entry, entries, orphan_entry, prediction_entry, reserve
+from actors.ledger.rents import bill_from, rent_entries
 from actors.ledger.reports import Reports
 from actors.ledger.requests import (
     BookBills,
     BookMore,
     BookNow,
+    BookRentBill,
     BookStored,
     BudgetsLeft,
     Charge,
@@ -33,6 +35,7 @@ from actors.ledger.requests import (
     OpenBills,
     OrphanFact,
     PredictionFact,
+    RentBillFrom,
     ReserveMoney,
 )
 from actors.ledger.standing import stored_entries
@@ -60,6 +63,8 @@ LedgerMessage = (
     | BookBills
     | BookMore
     | BookStored
+    | RentBillFrom
+    | BookRentBill
     | Charge
     | BookNow
     | CostReport
@@ -128,6 +133,12 @@ class CostLedger(Actor[LedgerMessage]):
                 booked = stored_entries(self._state, msg, self._clock.now())
                 await self._append(booked)
                 return len(booked)
+            case RentBillFrom():
+                return bill_from(self._state, msg.provider, self._clock.now())
+            case BookRentBill():
+                corrected = rent_entries(self._state, msg, self._clock.now())
+                await self._append(corrected)
+                return len(corrected)
             case Charge():
                 charged = charge_entry(self._state, self._budgets, msg, self._clock.now())
                 await self._append(charged)

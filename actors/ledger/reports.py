@@ -25,7 +25,8 @@ _KEYS = {
     "job": "job_id",
 }
 """What rows are grouped by; a correction belongs where its job does."""
-_OF_JOBS = "WHERE reason NOT IN ('stored', 'charged')"
+_OF_JOBS = "WHERE reason NOT IN ('stored', 'stored, as billed', 'charged')"
+_OF_BILLS = "WHERE reason IN (?, 'stored, as billed')"
 
 
 class Reports:
@@ -71,7 +72,7 @@ class Reports:
         """Return what ``user`` spent, is running and has held; ``missing`` are the jobs that bills should have had."""
         sql = (
             f"SELECT {_KEYS[by]} AS key, count(DISTINCT job_id) FILTER ({_OF_JOBS}), sum(usd_micro),"  # noqa: S608 (own names)
-            " sum(usd_micro) FILTER (WHERE reason = ?) FROM costs WHERE user_id = ? GROUP BY key ORDER BY key"
+            f" sum(usd_micro) FILTER ({_OF_BILLS}) FROM costs WHERE user_id = ? GROUP BY key ORDER BY key"
         )
         found = await self._journal.query(sql, (REASON, user))
         rows = tuple(
@@ -111,6 +112,7 @@ def _stored_rows(state: LedgerState, user: UserId) -> tuple[StoredRow, ...]:
             size_bytes=event.size_bytes,
             usd_per_month=usd(Space(event.size_bytes, event.usd_per_gb_month).usd_per_month),
             prices_as_of=event.prices_as_of,
+            rented=event.rented,
         )
         for event in mine
     )

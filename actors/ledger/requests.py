@@ -117,6 +117,30 @@ class BookStored(Request[int]):
     prices_as_of: date
     users: tuple[KeptByUser, ...]
     """Everybody who keeps something; whoever is not named keeps nothing any more."""
+    rented: bool = False
+    """The store costs its size, whatever lies in it: its bill is looked for."""
+
+
+class RentBillFrom(Request[Instant | None]):
+    """From when on the bill of a provider's rented store is to be read; ``None``: nothing new can be on it."""
+
+    provider: str
+
+
+class RentLine(Record):
+    """What the bill says of one stretch of time."""
+
+    began: Instant
+    ended: Instant
+    amount_usd: UnitPrice
+
+
+class BookRentBill(Request[int]):
+    """Book what the bill of a rented store says; answered with the number of corrections."""
+
+    provider: str
+    lines: tuple[RentLine, ...]
+    """Every line from the time on that ``RentBillFrom`` gave."""
 
 
 class BookMore(Observation):

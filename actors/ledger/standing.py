@@ -60,6 +60,7 @@ def _stored(state: LedgerState, asked: BookStored, user: UserId, size_bytes: int
         usd_per_gb_month=asked.usd_per_gb_month,
         prices_as_of=asked.prices_as_of,
         amount_usd=usd(before + Space(size_bytes, asked.usd_per_gb_month).usd_on(today)),
+        rented=asked.rented,
         at=now,
     )
 

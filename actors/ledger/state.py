@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 
 from messages import events as ev
@@ -64,6 +64,19 @@ class Account:
 
 
 @dataclass(slots=True)
+class Rent:
+    """Days of a rented store that are paid for, for as long as a bill may still say otherwise."""
+
+    user_id: UserId
+    first: date
+    last: date
+    booked_usd: Decimal
+    """As listed, and every correction since."""
+    billed_usd: Decimal | None = None
+    """What the last bill said; ``None`` while no bill of it is complete."""
+
+
+@dataclass(slots=True)
 class LedgerState:
     """Open reservations, and what was spent by user and day. Changed in place: 10,000 jobs make it large."""
 
@@ -81,6 +94,8 @@ class LedgerState:
     """Corrections of jobs that are not settled yet."""
     stored: dict[tuple[UserId, str], ev.Stored] = field(default_factory=dict)
     """User and provider → what was last paid for what is kept there."""
+    rents: dict[str, list[Rent]] = field(default_factory=dict)
+    """Provider → the days of its rented store that were paid for in the last ``ACCOUNTS_KEPT_S``, in order."""
     reserved_usd: Decimal = ZERO
     total_usd: Decimal = ZERO
 
@@ -115,8 +130,9 @@ class LedgerState:
                 self.sources.add(event.source)
                 self._spend(event.user_id, event.at, event.amount_usd)
             case ev.Stored():
-                self.stored[event.user_id, event.provider] = event
-                self._spend(event.user_id, event.at, event.amount_usd)
+                self._store(event)
+            case ev.StoredBilled():
+                self._bill_rent(event)
             case _:
                 self._bill(event)
 
@@ -152,6 +168,23 @@ class LedgerState:
             account.billed_usd = event.billed_usd
             account.machines = event.machines
             account.readings += 1
+
+    def _store(self, event: ev.Stored) -> None:
+        before = self.stored.get((event.user_id, event.provider))
+        self.stored[event.user_id, event.provider] = event
+        self._spend(event.user_id, event.at, event.amount_usd)
+        if event.rented and event.size_bytes:
+            oldest = event.day - timedelta(seconds=ACCOUNTS_KEPT_S)
+            first = event.day if before is None else max(before.day, oldest - timedelta(days=1)) + timedelta(days=1)
+            kept = [rent for rent in self.rents.get(event.provider, ()) if rent.last >= oldest]
+            self.rents[event.provider] = [*kept, Rent(event.user_id, first, event.day, event.amount_usd)]
+
+    def _bill_rent(self, event: ev.StoredBilled) -> None:
+        self._spend(event.user_id, event.at, event.difference_usd)
+        for rent in self.rents.get(event.provider, ()):
+            if (rent.user_id, rent.last) == (event.user_id, event.last):
+                rent.booked_usd += event.difference_usd
+                rent.billed_usd = event.billed_usd
 
     def _spend(self, user: UserId, at: datetime, amount: Decimal) -> None:
         key = (user, self.day(at))

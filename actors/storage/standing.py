@@ -1,14 +1,16 @@
-"""Measures once a day what every user keeps in stores that charge for it, and has the ledger book that."""
+"""Looks once a day at what stores cost: measures what every user keeps where that is charged for, and books rents."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from actors.ledger.requests import BookStored, KeptByUser
 from actors.runtime.actor import Ref
 from actors.runtime.world import Clock
 from actors.storage.access import Area, Layout
+from actors.storage.rent import Rent
 from messages.ids import UserId
 from messages.machines import ProviderKind
 from providers.interface import CloudStorageProvider, SellsSpace
@@ -27,32 +29,37 @@ class Measured(NamedTuple):
 
 
 class SpaceMeter:
-    """Looks at every store that charges for its space."""
+    """Looks at every store that costs by itself."""
 
     def __init__(
         self,
         stores: Mapping[ProviderKind, Measured],
+        rents: Mapping[ProviderKind, Rent],
         clock: Clock,
         ledger: Ref[Any],
         log: Callable[..., Any],
     ) -> None:
-        self._stores = {kind: one for kind, one in stores.items() if isinstance(one.store, SellsSpace)}
+        sold = {kind: one for kind, one in stores.items() if isinstance(one.store, SellsSpace)}
+        self._looks: dict[ProviderKind, Callable[[], Awaitable[None]]] = {
+            **{kind: partial(self._measure, kind, one) for kind, one in sold.items()},
+            **{kind: rent.look for kind, rent in rents.items()},
+        }
         self._clock = clock
         self._ledger = ledger
         self._log = log
 
     @property
     def has_work(self) -> bool:
-        """Whether any store charges for its space."""
-        return bool(self._stores)
+        """Whether any store costs by itself."""
+        return bool(self._looks)
 
     async def run(self) -> None:
         """Measure for ever, once a day. Whatever goes wrong ends one look at one store, never the measuring."""
         await self._clock.sleep(FIRST_S)
         while True:
-            for kind, one in self._stores.items():
+            for kind, look in self._looks.items():
                 try:
-                    await self._measure(kind, one)
+                    await look()
                 except Exception as error:
                     self._log("space_not_measured", provider=kind, error=str(error) or repr(error))
             await self._clock.sleep(DAILY_S)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import apsw
 
 from actors.journal.interface import Recorded
@@ -144,16 +146,21 @@ def _columns(connection: apsw.Connection, job_id: str, event: ev.Event) -> None:
         connection.execute(f"UPDATE jobs SET {column} = ? WHERE job_id = ?", (value, job_id))  # noqa: S608 (own names)
 
 
-STORED, CHARGED = "stored", "charged"
+STORED, STORED_BILLED, CHARGED = "stored", "stored, as billed", "charged"
 """Why rows stand there that no job and no prediction made."""
+
+
+Booked = ev.Settled | ev.Spent | ev.Corrected | ev.Stored | ev.StoredBilled | ev.Charged
+BOOKED: tuple[type[Booked], ...] = get_args(Booked)
+"""The events with an amount that was spent."""
 
 
 class CostsTable:
     """What was spent: a row for every settled job, prediction, correction, charge, day of storage. ``day`` is UTC."""
 
     name = "costs"
-    version = 4
-    kinds = frozenset({"ledger.settled", "ledger.spent", "ledger.corrected", "ledger.stored", "ledger.charged"})
+    version = 5
+    kinds = frozenset(event.kind for event in BOOKED)
     tables = ("costs",)
     ddl = """
         CREATE TABLE costs (
@@ -166,7 +173,7 @@ class CostsTable:
     def apply(self, connection: apsw.Connection, recorded: Recorded) -> None:
         """Write one amount."""
         event = recorded.event
-        if not isinstance(event, ev.Settled | ev.Spent | ev.Corrected | ev.Stored | ev.Charged):
+        if not isinstance(event, BOOKED):
             return
         row = (*_booked(event), str(event.user_id), event.at.date().isoformat())
         connection.execute(
@@ -176,9 +183,7 @@ class CostsTable:
         )
 
 
-def _booked(
-    event: ev.Settled | ev.Spent | ev.Corrected | ev.Stored | ev.Charged,
-) -> tuple[str, str, str | None, int, str]:
+def _booked(event: Booked) -> tuple[str, str, str | None, int, str]:
     """Return what cost, where, for which model, how much, and why."""
     match event:
         case ev.Settled():
@@ -191,5 +196,8 @@ def _booked(
             return str(event.job_id), "", None, to_micro(event.delta_usd), event.reason
         case ev.Stored():
             return f"stored with {event.provider}", event.provider, None, to_micro(event.amount_usd), STORED
+        case ev.StoredBilled():
+            key, amount = f"stored with {event.provider}", to_micro(event.difference_usd)
+            return key, event.provider, None, amount, STORED_BILLED
         case ev.Charged():
             return event.what, event.provider, None, to_micro(event.amount_usd), CHARGED

@@ -11,6 +11,9 @@ from lastcall.cli.app import App, leaf, pass_app
 from lastcall.cli.failures import Usage
 from lastcall.cli.text import clean, money, size, table, wrap
 
+GIGABYTE = 1 << 30
+"""Bytes, as clouds rent volumes."""
+
 
 @leaf("cost", "lastcall cost", "lastcall cost --by model", "lastcall cost --billed", "lastcall cost --json")
 @click.option(
@@ -128,9 +131,14 @@ def bill_lines(document: dict[str, Any]) -> list[str]:
 
 
 def stored_lines(document: dict[str, Any]) -> list[str]:
-    """Say what is kept where space costs money, and how much that is a month; else nothing."""
+    """Say what is kept where space costs money, or rented whatever is kept, and how much that is a month."""
     return [
-        f"Stored with {clean(row['provider'])}: {size(row['size_bytes'])}, about {money(row['usd_per_month'])} a month"
-        f" (prices of {clean(row['prices_as_of'])})"
+        f"{_stored(row)}, about {money(row['usd_per_month'])} a month (prices of {clean(row['prices_as_of'])})"
         for row in document.get("stored", ())
     ]
+
+
+def _stored(row: dict[str, Any]) -> str:
+    if row.get("rented"):
+        return f"Volume at {clean(row['provider'])}: {row['size_bytes'] // GIGABYTE} GB, used or not"
+    return f"Stored with {clean(row['provider'])}: {size(row['size_bytes'])}"

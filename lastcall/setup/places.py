@@ -6,7 +6,6 @@ A volume stays where it is made, and pods that mount it can only run there (fact
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Final, NamedTuple
 
 from providers.interface import ProviderError, Unavailable
@@ -20,10 +19,6 @@ WITH_S3: Final = (
     "US-MO-2", "US-NC-1", "US-NC-2", "US-NE-1", "US-WA-1",
 )  # fmt: skip
 """As documented (fact sheet 5.2), for when GraphQL does not say: it is to be closed in 2027 (fact sheet 0)."""
-USD_PER_GB_MONTH: Final = Decimal("0.07")
-USD_PER_GB_MONTH_ABOVE: Final = Decimal("0.05")
-CHEAPER_ABOVE_GB: Final = 1000
-"""Network volumes are cheaper above one TB (fact sheet 6.3)."""
 
 
 class Place(NamedTuple):
@@ -34,12 +29,6 @@ class Place(NamedTuple):
     """Names of the wanted GPU types that are in stock there."""
     stock: int
     """Sum of their stock; more is better."""
-
-
-def monthly_usd(size_gb: int) -> Decimal:
-    """Return what a network volume costs a month, whether used or not."""
-    small = min(size_gb, CHEAPER_ABOVE_GB)
-    return small * USD_PER_GB_MONTH + (size_gb - small) * USD_PER_GB_MONTH_ABOVE
 
 
 async def with_s3(client: Client) -> Sequence[str]:

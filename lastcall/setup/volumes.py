@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from lastcall.setup.places import Place, find_places, monthly_usd, with_s3
+from lastcall.setup.places import Place, find_places, with_s3
 from lastcall.setup.steps import Person, Report, Step
 from providers.interface import Ambiguous, NoCapacity, NotFound, ProviderError, Refused
 from providers.runpod import resources
 from providers.runpod.client import Client
 from providers.runpod.codec import Volume
+from providers.runpod.prices import volume_usd_per_month
 
 NAME: Final = "lastcall"
 SIZE_GB: Final = 100
@@ -84,7 +85,9 @@ async def _make(client: Client, wish: VolumeWish, report: Report, person: Person
     chosen = _choose(places, wish, report)
     if chosen is None:
         return None
-    words = f"network volume {NAME}, {wish.size_gb} GB in {chosen.id}, ${monthly_usd(wish.size_gb):.2f} a month"
+    words = (
+        f"network volume {NAME}, {wish.size_gb} GB in {chosen.id}, ${volume_usd_per_month(wish.size_gb):.2f} a month"
+    )
     stock = f" (has {', '.join(chosen.wanted)})" if chosen.wanted else " (has none of the usual GPUs now)"
     if report.dry_run:
         report.tell(Step("volume", "planned", f"would make {words}{stock}"))
@@ -115,8 +118,8 @@ async def _made(
 ) -> Volume | None:
     others = ", ".join(place.id for place in places if place.id != chosen.id and place.wanted) or "another one"
     report.unsure[NAME] = (
-        f"network volume {NAME} in {chosen.id} may have been made, ${monthly_usd(wish.size_gb):.2f} a month until "
-        "it is deleted; run it again, which looks for the volume first, or delete it in RunPod's console, Storage"
+        f"network volume {NAME} in {chosen.id} may have been made, ${volume_usd_per_month(wish.size_gb):.2f} a month "
+        "until it is deleted; run it again, which looks for the volume first, or delete it in RunPod's console, Storage"
     )
     try:
         made = await resources.create_volume(client, NAME, wish.size_gb, chosen.id)

@@ -12,8 +12,8 @@ from messages.machines import ProviderKind
 from providers.aws.policies import statement_that_allows
 from providers.aws.prices import FEES_AS_OF, fees
 from providers.aws.settings import AwsSettings
-from providers.interface import PresignedGet, PresignedPost
 from providers.keys import split_key
+from providers.presigned import PresignedGet, PresignedPost
 from providers.s3.client import S3Client
 from providers.s3.presign import presign_get, presign_post
 from providers.s3.store import S3Store

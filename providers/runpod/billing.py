@@ -1,15 +1,15 @@
-"""RunPod's bill of pods: hourly records, written some minutes late (fact sheet 6.1)."""
+"""RunPod's bill of pods and of the network volume: hourly records, written some minutes late (fact sheet 6.1)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
 from messages.money import MICRO
 from providers.fields import text
-from providers.interface import BilledLine, Unavailable
+from providers.interface import BilledLine, SpaceLine, Unavailable
 from providers.runpod.client import Call, Client
 from providers.runpod.codec import decimal, is_object, moment
 
@@ -42,6 +42,29 @@ async def billed(client: Client, since: datetime, until: datetime) -> list[Bille
     return _rounded(found)
 
 
+async def volume_billed(client: Client, since: datetime, until: datetime) -> list[SpaceLine]:
+    """Return the hours of the configured volume that begin in the window. Raises Unavailable or Refused.
+
+    One volume's month is some seven hundred records: one answer.
+    """
+    wanted = client.settings.volume_id
+    query = {
+        "bucketSize": "hour",
+        "startTime": _stamp(since),
+        "endTime": _stamp(until),
+        "networkVolumeId": wanted,
+    }
+    call = Call("GET", "/billing/network-volumes", query=query, patience_s=PATIENCE_S, reply_bytes_max=BYTES_MAX)
+    records = _records(await client.read(call, _WHAT))
+    found = [_whole(record, "networkVolumeId") for record in records]
+    lines = [
+        SpaceLine(line.began, line.ended, line.amount_usd)
+        for line in found
+        if line.machine_id == wanted and since <= line.began < until
+    ]
+    return sorted(lines)
+
+
 def read_bill(value: object, since: datetime, until: datetime) -> list[BilledLine]:
     """Return the lines of a billing answer. Raises Unavailable for what is none: a bill is read whole or not at all."""
     found: dict[str, BilledLine] = {}
@@ -52,15 +75,17 @@ def read_bill(value: object, since: datetime, until: datetime) -> list[BilledLin
 
 def _lines(value: object, since: datetime, until: datetime, *, began_before: bool) -> Iterator[BilledLine]:
     """Yield the records of a window, those that began before it only where asked. Raises Unavailable."""
+    for record in _records(value):
+        line = _whole(record, "podId")
+        if line.began < until and line.ended > since and (began_before or line.began >= since):
+            yield line
+
+
+def _records(value: object) -> list[object]:
     records = value.get("records") if is_object(value) else None
     if not isinstance(records, list) or len(records) > RECORDS_MAX:
         raise Unavailable("RunPod's bill could not be read")
-    for record in records:
-        line = _line(record)
-        if line is None:
-            raise Unavailable("a line of RunPod's bill could not be read")
-        if line.began < until and line.ended > since and (began_before or line.began >= since):
-            yield line
+    return records
 
 
 def _add(found: dict[str, BilledLine], line: BilledLine) -> None:
@@ -77,14 +102,20 @@ def _rounded(found: dict[str, BilledLine]) -> list[BilledLine]:
     return [line._replace(amount_usd=line.amount_usd.quantize(MICRO)) for line in found.values()]
 
 
-def _line(record: object) -> BilledLine | None:
-    if not is_object(record):
-        return None
-    pod, amount = text(record.get("podId")), decimal(record.get("totalAmount"))
+def _whole(record: object, key: str) -> BilledLine:
+    """Return one record, of what ``key`` names. Raises Unavailable for what is none."""
+    line = _line(record, key) if is_object(record) else None
+    if line is None:
+        raise Unavailable("a line of RunPod's bill could not be read")
+    return line
+
+
+def _line(record: Mapping[str, object], key: str) -> BilledLine | None:
+    what, amount = text(record.get(key)), decimal(record.get("totalAmount"))
     began, ended = moment(record.get("startTime")), moment(record.get("endTime"))
-    if pod is None or amount is None or began is None or ended is None:
+    if what is None or amount is None or began is None or ended is None:
         return None
-    return BilledLine(pod, began, ended, amount)
+    return BilledLine(what, began, ended, amount)
 
 
 def _stamp(at: datetime) -> str:

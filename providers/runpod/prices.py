@@ -1,4 +1,7 @@
-"""What GPUs usually cost, for estimates while the catalogue does not answer. Nothing is rented at these prices."""
+"""What RunPod's API does not say: about what GPUs cost while the catalogue is silent, and what a network volume costs.
+
+No machine is rented at these prices.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,18 @@ _SECURE_USD_PER_HOUR: Final = {
     "NVIDIA B200": "5.98",
 }
 """The upper end of what was seen."""
+
+VOLUME_USD_PER_GB_MONTH: Final = Decimal("0.07")
+VOLUME_USD_PER_GB_MONTH_ABOVE: Final = Decimal("0.05")
+VOLUME_CHEAPER_ABOVE_GB: Final = 1000
+"""Of the standard tier (fact sheet 6.3). The faster one costs more, by data centre, and nothing says how much: the bill
+has the last word on both."""
+
+
+def volume_usd_per_month(size_gb: int) -> Decimal:
+    """Return what a network volume of the standard tier costs a month, whether used or not, as of ``AS_OF``."""
+    small = min(size_gb, VOLUME_CHEAPER_ABOVE_GB)
+    return small * VOLUME_USD_PER_GB_MONTH + (size_gb - small) * VOLUME_USD_PER_GB_MONTH_ABOVE
 
 
 def usual_rate(machine_type: str) -> Decimal | None:

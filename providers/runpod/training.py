@@ -17,18 +17,21 @@ from providers.interface import (
     LogChunk,
     Need,
     ProviderError,
+    RentedSpace,
+    SpaceLine,
     Unavailable,
 )
 from providers.runpod import pods
 from providers.runpod.account import Account
-from providers.runpod.billing import billed
+from providers.runpod.billing import billed, volume_billed
 from providers.runpod.catalogue import Catalogue, Cpu, Gpu, read_cpus, read_gpus
 from providers.runpod.client import Call, Client
 from providers.runpod.listing import Lister
 from providers.runpod.logs import read_logs
 from providers.runpod.offers import are_enough, rank, select_gpu, wants_cpus, wants_gpus
-from providers.runpod.prices import usual_rate
+from providers.runpod.prices import AS_OF, usual_rate, volume_usd_per_month
 from providers.runpod.proof import Prover
+from providers.runpod.resources import volume
 from providers.shared import Shared
 from providers.sights import Sights
 
@@ -131,6 +134,17 @@ class RunPodTraining(CloudTrainingProvider):
     async def billed(self, since: datetime, until: datetime) -> list[BilledLine]:
         """Return one line per pod, by whole hours; the last minutes are not on it yet."""
         return await billed(self.client, since, until)
+
+    async def space(self) -> RentedSpace:
+        """Return the size of the network volume, and what one of the standard tier costs."""
+        found = await volume(self.client, self.client.settings.volume_id)
+        if not found.size_gb:
+            raise Unavailable("RunPod does not say how large the network volume is")
+        return RentedSpace(found.size_gb, volume_usd_per_month(found.size_gb), AS_OF)
+
+    async def space_billed(self, since: datetime, until: datetime) -> list[SpaceLine]:
+        """Return the network volume's hours on the bill; the last ones are not on it yet."""
+        return await volume_billed(self.client, since, until)
 
     async def next_exit(self) -> str:
         """Wait for the next pod of ours that a listing no longer shows, or whose container began anew."""

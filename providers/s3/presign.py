@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import quote
 
-from providers.interface import PresignedGet, PresignedPost, Refused
+from providers.interface import Refused
+from providers.presigned import PresignedGet, PresignedPost
 from providers.s3.client import S3Client
 from providers.s3.sign import Credentials, Scope, host_of, query_signature, text_signature
 

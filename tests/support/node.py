@@ -181,6 +181,7 @@ class NodeKit:
             providers=self.rented(),
             kind=self.provider.training.kind,
             naming=Naming("instal", self.generation, KEY),
+            owner=ANA.user_id,
             program=lambda kind, model: self.program(kind, model),
             version="test",
             safe_mode=self.safe_mode,

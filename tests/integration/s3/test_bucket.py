@@ -15,7 +15,8 @@ import pytest
 from messages.storage import ObjectInfo
 from providers.aws.storage import AwsStorage
 from providers.http import AiohttpTransport
-from providers.interface import Conflict, NotFound, PresignedPost, Presigns
+from providers.interface import Conflict, NotFound
+from providers.presigned import PresignedPost, Presigns
 from providers.s3.client import S3Client
 from tests.contract.test_storage import *  # noqa: F403
 from tests.support.providers.clocks import RealClock

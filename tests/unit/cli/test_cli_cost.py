@@ -35,4 +35,8 @@ def test_jobs_that_are_not_on_the_bill_are_counted(jobs: int, said: str) -> None
 def test_what_is_kept_where_space_costs_money_is_a_line_for_each_store() -> None:
     row = {"provider": "aws", "size_bytes": 1_200_000_000, "usd_per_month": "0.025700", "prices_as_of": "2026-11-01"}
     assert stored_lines({"stored": [row]}) == ["Stored with aws: 1.2 GB, about $0.026 a month (prices of 2026-11-01)"]
+    row = {**row, "provider": "runpod", "size_bytes": 100 << 30, "usd_per_month": "7.000000", "rented": True}
+    assert stored_lines({"stored": [row]}) == [
+        "Volume at runpod: 100 GB, used or not, about $7.00 a month (prices of 2026-11-01)"
+    ]
     assert stored_lines({"stored": []}) == stored_lines({}) == []

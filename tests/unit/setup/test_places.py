@@ -6,8 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from lastcall.setup.places import WITH_S3, monthly_usd, rank
+from lastcall.setup.places import WITH_S3, rank
 from providers.runpod.catalogue import Gpu, Stock
+from providers.runpod.prices import volume_usd_per_month
 
 A5000, A40 = "NVIDIA RTX A5000", "NVIDIA A40"
 
@@ -18,7 +19,7 @@ def gpu(name: str, **stock: Stock) -> Gpu:
 
 @pytest.mark.parametrize(("size", "usd"), [(10, "0.70"), (100, "7.00"), (1000, "70.00"), (2000, "120.00")])
 def test_a_volume_is_cheaper_above_a_terabyte(size: int, usd: str) -> None:
-    assert monthly_usd(size) == Decimal(usd)
+    assert volume_usd_per_month(size) == Decimal(usd)
 
 
 def test_the_usual_gpu_comes_before_more_kinds_and_these_before_more_stock() -> None:

@@ -76,7 +76,7 @@ async def test_what_each_user_keeps_is_added_up_over_all_prefixes_and_strangers_
 @virtual
 async def test_a_store_is_measured_every_day_also_after_one_that_did_not_answer() -> None:
     clock, ledger, told, store = VirtualClock(START), Ledger(), [], Shop()
-    meter = SpaceMeter({"aws": shop(store), "local": shop(Free())}, clock, ledger, lambda e, **_: told.append(e))  # type: ignore[arg-type]
+    meter = SpaceMeter({"aws": shop(store), "local": shop(Free())}, {}, clock, ledger, lambda e, **_: told.append(e))  # type: ignore[arg-type]
     assert meter.has_work
     task = asyncio.get_running_loop().create_task(meter.run())
     await clock.sleep(FIRST_S + 1)
@@ -92,7 +92,7 @@ async def test_a_store_is_measured_every_day_also_after_one_that_did_not_answer(
 
 
 def test_where_space_costs_nothing_there_is_nothing_to_measure() -> None:
-    meter = SpaceMeter({"local": shop(Free())}, VirtualClock(START), Ledger(), print)  # type: ignore[arg-type]
+    meter = SpaceMeter({"local": shop(Free())}, {}, VirtualClock(START), Ledger(), print)  # type: ignore[arg-type]
     assert not meter.has_work
 
 

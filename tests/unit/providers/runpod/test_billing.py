@@ -9,9 +9,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from providers.interface import Ambiguous, NoCapacity, NotFound, Refused, Unavailable
+from providers.interface import Ambiguous, NoCapacity, NotFound, Refused, RentedSpace, Unavailable
 from providers.runpod import resources
 from providers.runpod.billing import read_bill
+from providers.runpod.prices import AS_OF
 from providers.runpod.training import RunPodTraining
 from providers.transport import HttpReply, HttpRequest, NoReply
 from tests.support.runpod_wire import SETTINGS, VOLUME_REPLY, Wire, account, page, problem, reply
@@ -83,6 +84,45 @@ async def test_a_month_is_read_day_by_day_and_no_hour_counts_twice() -> None:
 def test_a_bill_is_read_whole_or_not_at_all(value: Any) -> None:
     with pytest.raises(Unavailable):
         read_bill(value, SINCE, UNTIL)
+
+
+def hour(hour: int, volume: str = "vol1", amount: Any = 0.0068) -> dict[str, Any]:
+    return {**record(hour, amount=amount), "networkVolumeId": volume}
+
+
+async def test_the_hours_of_the_configured_volume_are_read_in_one_answer_and_in_order() -> None:
+    wire = Wire()
+    laid = {"records": [hour(15), hour(14), hour(15, "other"), hour(13), hour(16)]}
+    wire.on("GET /billing/network-volumes", reply(laid))
+    since = SINCE.replace(minute=0)
+    lines = await RunPodTraining(account(wire)).space_billed(since, UNTIL)
+    assert [(line.began.hour, line.ended.hour, line.amount_usd) for line in lines] == [
+        (14, 15, Decimal("0.0068")),
+        (15, 16, Decimal("0.0068")),
+    ]
+    assert parse_qs(urlsplit(wire.asked[0].url).query) == {
+        "bucketSize": ["hour"],
+        "startTime": ["2026-11-23T14:00:00Z"],
+        "endTime": ["2026-11-23T15:30:00Z"],
+        "networkVolumeId": ["vol1"],
+    }
+
+
+@pytest.mark.parametrize("records", [None, [hour(14, amount="much")], [{**hour(14), "networkVolumeId": None}], [1]])
+async def test_a_bill_of_the_volume_is_read_whole_or_not_at_all(records: Any) -> None:
+    wire = Wire()
+    wire.on("GET /billing/network-volumes", reply({"records": records}))
+    with pytest.raises(Unavailable):
+        await RunPodTraining(account(wire)).space_billed(SINCE, UNTIL)
+
+
+async def test_the_volume_costs_its_size_whatever_lies_on_it() -> None:
+    wire = Wire()
+    wire.on("GET /network-volumes/vol1", reply({**VOLUME_REPLY, "size": 2000}), reply({**VOLUME_REPLY, "size": None}))
+    training = RunPodTraining(account(wire))
+    assert await training.space() == RentedSpace(2000, Decimal("120.00"), AS_OF)
+    with pytest.raises(Unavailable):
+        await training.space()
 
 
 async def test_volumes_templates_and_registries_are_listed_over_pages() -> None:
