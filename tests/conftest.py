@@ -23,10 +23,13 @@ _real_connect_ex = socket.socket.connect_ex
 _real_sendto = socket.socket.sendto
 
 
-settings.register_profile("repeatable", derandomize=True)
-settings.register_profile("searching", derandomize=False)
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("searching", derandomize=False, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
-"""The same examples every time, so that a change is judged by what it changes; ``searching`` looks for new ones."""
+"""The same examples every time, so that a change is judged by what it changes; ``searching`` looks for new ones.
+
+None has a deadline of its own: how long an example takes tells more of what else the computer does.
+"""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -95,6 +98,8 @@ def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     for name in [name for name in os.environ if name.startswith(OURS)]:
         patch.delenv(name)
     patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+    # Nothing here speaks TLS to strangers: no program that a test starts reads the hundreds of certificates for it.
+    patch.setenv("SSL_CERT_FILE", os.devnull)
     yield
     patch.undo()
 

@@ -25,7 +25,8 @@ class Certainty:
         self, training: CloudTrainingProvider, clock: Clock, storage: CloudStorageProvider | None = None
     ) -> None:
         """``storage`` is asked too where it tells its time."""
-        self._training = training
+        # Looked up once: what a class offers does not change, and this is asked of every job every few seconds.
+        self._provider = training if isinstance(training, TellsTime) else None
         services: tuple[object, ...] = (training, storage)
         self._witnesses = [one for one in services if isinstance(one, TellsTime)]
         self._clock = clock
@@ -33,12 +34,12 @@ class Certainty:
 
     def off_s(self) -> float | None:
         """Return by how many seconds the provider's clock is ahead, where that is too much; ``None`` if unknown."""
-        off_s = self._told(self._training) if isinstance(self._training, TellsTime) else None
+        off_s = self._told(self._provider) if self._provider is not None else None
         return None if off_s is None or _agree(off_s) else off_s
 
     def sure(self) -> bool:
         """Tell whether our clock is right: a witness agrees, or agreed and nobody has set the clock since."""
-        if not isinstance(self._training, TellsTime):
+        if self._provider is None:
             return True
         told = [off_s for one in self._witnesses if (off_s := self._told(one)) is not None]
         if any(map(_agree, told)):

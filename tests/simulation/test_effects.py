@@ -33,7 +33,7 @@ from providers.fake.training import FakeTraining
 from providers.interface import HeldBack, StorageFull, Unavailable
 from providers.interface import Refused as ProviderRefused
 from tests.support.journals import Append, Through
-from tests.support.node import ANA, NodeKit, good, virtually
+from tests.support.node import ANA, NodeKit, good, unhurried, virtually
 
 
 def outcome_of(job: Any) -> tuple[Outcome, str | None]:
@@ -66,7 +66,7 @@ def test_storage_that_stays_silent_after_a_machine_vanished_closes_the_job_as_lo
         assert outcome_of(await house.closed(job_id)) == (Outcome.LOST, "E-LOST")
         assert house.billing() == 0
 
-    virtually(story)
+    unhurried(story)
 
 
 def test_a_result_that_names_no_file_is_no_result() -> None:

@@ -26,7 +26,7 @@ from providers.fake.scripts import Script
 from providers.fake.training import FakeTraining
 from providers.interface import Ambiguous, Denied, NoCapacity, ProviderError, Refused, Unavailable
 from tests.support.journals import Append, Through
-from tests.support.node import ANA, ASK_S, BEN, KEY, NodeKit, good, virtually
+from tests.support.node import ANA, ASK_S, BEN, KEY, NodeKit, good, unhurried, virtually
 
 SILENT = Script(starts_after_s=1)
 """A machine that runs and never says anything."""
@@ -281,7 +281,7 @@ def test_the_ledger_agrees_with_the_auditors_books(life: str) -> None:
         settled = [r.event for r in await house.journal.read("ledger") if isinstance(r.event, Settled)]
         assert [event.observed_usd for event in settled] == [job.closed.cost_usd]
 
-    virtually(story)
+    unhurried(story)
 
 
 @pytest.mark.parametrize("hours", [3, -3, 24])

@@ -28,7 +28,7 @@ from providers.fake.scripts import Script, Write, fixed
 from providers.fake.training import FakeTraining
 from providers.interface import CloudStorageProvider, Need, NotFound, ProviderError, Unavailable
 from tests.support.journals import Append, Through
-from tests.support.node import ANA, ASK_S, BEN, NodeKit, good, virtually
+from tests.support.node import ANA, ASK_S, BEN, NodeKit, good, unhurried, virtually
 
 LONG = good(100)
 SILENT = Script(starts_after_s=1, writes=good().writes[:1])
@@ -433,7 +433,7 @@ def test_the_disk_of_a_machine_is_paid_for_while_it_runs_and_in_the_end(monkeypa
         assert job.closed is not None
         assert job.closed.cost_usd == ended.cost_usd > accrued(rate, 3000)
 
-    virtually(story)
+    unhurried(story)
 
 
 @pytest.mark.parametrize("readable", [True, False])
