@@ -1,7 +1,8 @@
 """The training program: ``python -m containers.training work.json out``, run in the job's scratch directory.
 
 Exit 0: the bundle is in ``out``. Exit 3: a known error, told in ``out/error.json`` (code and one line). Exit 1: a
-fault, told by its trace. SIGTERM ends it at once; what is in ``out`` then is no result.
+fault, told by its trace. Exit 143: SIGTERM ended it; a fit in rounds has left a checkpoint, in any other case it ends
+at once. What is in ``out`` then is no result.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ import signal
 import sys
 from pathlib import Path
 
+from containers.training.checkpoints import Interrupted
 from containers.training.progress import Progress
 from containers.training.refusal import Refused
 
 EXIT_KNOWN = 3
+EXIT_INTERRUPTED = 128 + signal.SIGTERM
 EXIT_USAGE = 2
 ERROR_FILE = "error.json"
 
@@ -29,6 +32,8 @@ def run(work_file: Path, out: Path) -> int:
         from containers.training.training import read_order, train  # loads the libraries, which takes seconds
 
         train(read_order(json.loads(work_file.read_text(encoding="utf-8"))), out, progress)
+    except Interrupted:
+        return EXIT_INTERRUPTED
     except Refused as refusal:
         return _known(out, refusal.code, refusal.detail)
     except MemoryError:

@@ -9,12 +9,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from containers.training.checkpoints import Keeper
 from containers.training.libraries import need
 
 NATIVE_FILES = {"catboost": "model.cbm", "lightgbm": "model.txt", "xgboost": "model.ubj"}
 """Library → the file of its own kind that lies beside the model: readable by the library in any language.
 
 It starts from prepared columns (numbers as they are, categories as ordinals), not from the table."""
+
+
+SNAPSHOT_INTERVAL_S = 10
+"""How often CatBoost writes its snapshot; no fit that is shorter has one."""
 
 
 def booster(name: str, classify: bool, given: dict[str, Any], seed: int) -> Any:
@@ -46,3 +51,97 @@ def save_native(name: str, model: Any, folder: Path) -> Path:
     target = model.booster_ if name == "lightgbm" else model
     target.save_model(str(path))
     return path
+
+
+def fit_booster(name: str, model: Any, prepared: Any, target: Any, keeper: Keeper) -> None:
+    """Fit a booster, going on from the keeper's checkpoint. Raises ``Interrupted`` when the keeper is told to stop."""
+    fit = {"xgboost": _fit_xgboost, "lightgbm": _fit_lightgbm, "catboost": _fit_catboost}[name]
+    fit(model, prepared, target, keeper)
+
+
+def _fit_xgboost(model: Any, prepared: Any, target: Any, keeper: Keeper) -> None:
+    library = need("xgboost")
+    total, found = int(model.n_estimators), keeper.find()
+    begun = library.Booster() if found else None
+    if found and begun is not None:
+        begun.load_model(bytearray(found.payload))
+    done = found.rounds if found else 0
+
+    kind: Any = library.callback.TrainingCallback
+
+    class Told(kind):  # type: ignore[misc]  # the library brings no types
+        def after_iteration(self, booster: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002 (its signature)
+            keeper.round(booster.num_boosted_rounds(), lambda: bytes(booster.save_raw("ubj")))
+            return False
+
+    keeper.begin(done, total)
+    model.set_params(n_estimators=total - done, callbacks=[Told()])
+    model.fit(prepared, target, xgb_model=begun)
+    model.set_params(n_estimators=total, callbacks=None)
+
+
+def _fit_lightgbm(model: Any, prepared: Any, target: Any, keeper: Keeper) -> None:
+    library = need("lightgbm")
+    total, found = int(model.n_estimators), keeper.find()
+    begun = library.Booster(model_str=found.payload.decode()) if found else None
+    done = found.rounds if found else 0
+
+    def told(env: Any) -> None:
+        keeper.round(env.model.current_iteration(), lambda: str(env.model.model_to_string()).encode())
+
+    keeper.begin(done, total)
+    model.set_params(n_estimators=total - done)
+    model.fit(prepared, target, init_model=begun, callbacks=[told])
+    model.set_params(n_estimators=total)
+
+
+class _Snapshots:
+    """CatBoost's own checkpoints: a file it writes at an interval, and reads when a fit begins."""
+
+    def __init__(self, path: Path | None, keeper: Keeper) -> None:
+        self._path = path
+        self._keeper = keeper
+        self._seen = self._mark()
+        self.rounds = 0
+        self.stopped = False
+
+    def after_iteration(self, info: Any) -> bool:
+        """Look whether the file is new; return whether to go on."""
+        self.rounds = int(info.iteration)
+        mark = self._mark()
+        if mark != self._seen and self._path is not None:
+            self._seen = mark
+            self._keeper.save(self.rounds - 1, self._path.read_bytes)
+        self._keeper.tell(self.rounds)
+        self.stopped = self._keeper.stopping
+        return not self.stopped
+
+    def _mark(self) -> int:
+        return self._path.stat().st_mtime_ns if self._path is not None and self._path.is_file() else 0
+
+
+def _fit_catboost(model: Any, prepared: Any, target: Any, keeper: Keeper) -> None:
+    total, found = int(model.get_params()["iterations"]), keeper.find()
+    keeper.begin(found.rounds if found else 0, total)
+    if keeper.folder is None:
+        model.fit(prepared, target, callbacks=[_Snapshots(None, keeper)])
+        return
+    folder = keeper.folder / "catboost"
+    folder.mkdir(exist_ok=True)
+    path = folder / "snapshot"
+    path.unlink(missing_ok=True)
+    if found:
+        path.write_bytes(found.payload)
+    snapshots = _Snapshots(path, keeper)
+    model.set_params(allow_writing_files=True, train_dir=str(folder))
+    model.fit(
+        prepared,
+        target,
+        save_snapshot=True,
+        snapshot_file=str(path),
+        snapshot_interval=SNAPSHOT_INTERVAL_S,
+        callbacks=[snapshots],
+    )
+    model._init_params.pop("train_dir", None)  # a fitted model takes no parameters, and this one is a place
+    if snapshots.stopped:
+        keeper.stop(snapshots.rounds, path.read_bytes)

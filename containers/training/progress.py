@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 STAGES = {"load": 5, "prepare": 20, "fit": 30, "evaluate": 80, "save": 90, "done": 100}
 """Each stage and the percentage at which it begins."""
+TOLD_INTERVAL_S = 1.0
+"""Least time between two words on the rounds of a fit."""
 PROGRESS_VARIABLE = "LASTCALL_PROGRESS_FILE"
 
 
 class Progress:
     """Where the work is. Without a file only the lines are written."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._path = path
+        self._clock = clock
         self._stage = ""
+        self._first = self._total = 0
+        self._began_s = 0.0
+        self._told_s = -math.inf
 
     @classmethod
     def from_environment(cls) -> Progress:
@@ -31,13 +39,35 @@ class Progress:
         """Enter a stage of ``STAGES``."""
         self._stage = stage
         self.say(message)
+        self._write(float(STAGES[stage]), message, metric, None)
+
+    def begin_rounds(self, done: int, total: int) -> None:
+        """Begin to count the rounds of a fit, of which ``done`` are there already."""
+        self._first, self._total = done, total
+        self._began_s = self._clock()
+        self._told_s = -math.inf
+
+    def round(self, done: int, metric: Mapping[str, float] | None = None) -> None:
+        """Say how many rounds are done, what is left at this pace, and how good it is so far; not too often."""
+        now = self._clock()
+        if now - self._told_s < TOLD_INTERVAL_S or self._total <= 0:
+            return
+        self._told_s = now
+        fresh = done - self._first
+        left_s = (now - self._began_s) * (self._total - done) / fresh if fresh > 0 else None
+        low, high = STAGES["fit"], STAGES["evaluate"]
+        percent = low + (high - low) * min(1.0, done / self._total)
+        self._write(round(percent, 1), f"round {done:,} of {self._total:,}", metric, left_s)
+
+    def _write(self, percent: float, message: str, metric: Mapping[str, float] | None, left_s: float | None) -> None:
         if self._path is None:
             return
         document = {
-            "stage": stage,
-            "percent": STAGES[stage],
+            "stage": self._stage,
+            "percent": percent,
             "message": message,
             "metric": dict(metric) if metric else None,
+            "left_s": None if left_s is None else round(left_s, 1),
             "at": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
         }
         temporary = self._path.with_name(f".{self._path.name}.new")

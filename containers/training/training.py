@@ -5,23 +5,21 @@ The same data, seed, libraries and machine give the same metrics and the same pr
 
 from __future__ import annotations
 
-import warnings
+import os
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from containers.prediction.core import one_thread
 from containers.training import bundle, evaluation, manifest, splits
+from containers.training.checkpoints import CHECKPOINT_VARIABLE
 from containers.training.dialect import Dialect
-from containers.training.estimators import Size
 from containers.training.families import CLASSIFICATION
-from containers.training.frame import Frame, is_blank, is_number_column, load
+from containers.training.frame import Frame, is_blank, load
 from containers.training.inspection import read_question
 from containers.training.judgement import Asked, judge
-from containers.training.pipeline import build, many_valued, settle
+from containers.training.learning import Ground, fit_noted
 from containers.training.profile import Survey, survey
 from containers.training.progress import Progress
 from containers.training.refusal import Refused, listed
@@ -30,9 +28,6 @@ from containers.training.target import Check, Question, check
 
 TEST_SHARE = 0.2
 SEED = 42
-FIT_WARNINGS_MAX = 5
-DEVELOPER_WARNINGS = (FutureWarning, DeprecationWarning, PendingDeprecationWarning)
-"""What libraries tell programmers about their own future; no user can act on it."""
 ONE_THREAD_CELLS_MAX = 2_000_000
 """Cells of features up to which one thread does all the work, so that results do not hang on the number of cores."""
 
@@ -152,43 +147,12 @@ def _without_blank_columns(frame: Frame, train_rows: splits.Indexes, notes: list
 
 def _fit(frame: Frame, checked: Check, order: Order, rows: splits.Indexes, progress: Progress) -> tuple[Any, list[str]]:
     """Return the fitted pipeline and what the library had to say, as sentences."""
-    names = [str(n) for n in frame.features.columns]
-    numbers = [n for n in names if is_number_column(frame.features, n)]
-    categories = [n for n in names if n not in set(numbers)]
-    family = checked.family
-    progress.stage(
-        "fit", f"{family.name} on {len(rows):,} rows, {len(numbers)} numeric and {len(categories)} category columns"
-    )
     threads = 1 if frame.features.size <= ONE_THREAD_CELLS_MAX else -1
-    seen, target = frame.features.iloc[rows], frame.target[rows]
-    smallest = int(min(n for n in np.bincount(target.astype(np.int64)) if n)) if frame.classes else len(rows)
-    pipeline = build(
-        family,
-        checked.task,
-        checked.parameters,
-        numbers,
-        categories,
-        size=Size(len(rows), smallest),
-        many=many_valued(seen, categories, family),
-        classes=len(frame.classes),
-        seed=order.seed,
-        threads=threads,
-    )
-    with warnings.catch_warnings(record=True) as raised:
-        warnings.simplefilter("always")
-        pipeline.fit(seen, target)
-    told = (w for w in raised if not issubclass(w.category, DEVELOPER_WARNINGS))
-    notes = list(dict.fromkeys(map(_sentence, told)))[:FIT_WARNINGS_MAX]
-    for note in notes:
-        progress.say(f"note: {note}")
-    return settle(pipeline), notes
-
-
-def _sentence(warning: warnings.WarningMessage) -> str:
-    if warning.category.__name__ == "ConvergenceWarning":
-        return "The fit stopped before it had settled; a higher max_iter or other parameters may do better."
-    lines = str(warning.message).strip().splitlines() or ["something unnamed"]
-    return f"The fit reported: {lines[0][:200]}"
+    ground = Ground(frame, checked.task, order.seed, threads)
+    about = {"data": order.sha256, "share": order.test_share, "task": checked.task, "target": order.question.target}
+    name = os.environ.get(CHECKPOINT_VARIABLE)
+    fitted = fit_noted(ground, rows, checked.family, checked.parameters, progress, about, Path(name) if name else None)
+    return fitted.pipeline, fitted.notes
 
 
 def _report(measured: evaluation.Measured, progress: Progress) -> None:

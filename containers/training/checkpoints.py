@@ -1,0 +1,158 @@
+"""What is kept of a fit that goes on for long: one file, replaced whole, that the wrapper carries to the job folder.
+
+The next attempt finds it under the same name and goes on from there. It holds ``state.json`` and one payload in a form
+that is safe to read: arrays, a skops file judged by the family's own list of types, or a booster in its own library's
+format. One made for another order, data or version is not used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import signal
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from containers.training.progress import Progress
+
+CHECKPOINT_VARIABLE = "LASTCALL_CHECKPOINT_FILE"
+FIRST_S = 2.0
+"""Fitting time after which the first checkpoint is written; the time to the next one doubles each time."""
+INTERVAL_S_MAX = 60.0
+"""Longest time between two checkpoints."""
+COST_SHARE = 0.05
+"""Largest share of the fitting time that writing checkpoints may take."""
+STATE = "state.json"
+PAYLOAD = "payload"
+BYTES_MAX = 2 << 30
+SCHEMA = "checkpoint/v1"
+
+
+class Interrupted(Exception):
+    """The machine is being taken or the time is up; what could be kept is kept."""
+
+
+class Saved(NamedTuple):
+    """A checkpoint that was found."""
+
+    rounds: int
+    payload: bytes
+
+
+def key_of(about: Mapping[str, Any]) -> str:
+    """Return what a checkpoint must have in common with the fit that goes on from it."""
+    return hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()
+
+
+class Keeper:
+    """Counts rounds, tells of them, and keeps the fit at an interval and when it is asked to stop."""
+
+    def __init__(
+        self, path: Path | None, key: str, progress: Progress, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Without a path nothing is kept."""
+        self.stopping = False
+        """Set by whoever wants the fit to end at the next round."""
+        self.written = 0
+        """Checkpoints written so far."""
+        self._path = path
+        self._key = key
+        self._progress = progress
+        self._clock = clock
+        self._wait_s = FIRST_S
+        self._next_s = clock() + FIRST_S
+        self._kept = -1
+
+    @property
+    def folder(self) -> Path | None:
+        """Where a library may keep files of its own while it fits."""
+        return self._path.parent if self._path else None
+
+    def find(self) -> Saved | None:
+        """Return the checkpoint of an earlier attempt, if there is one for this very fit."""
+        if self._path is None or not self._path.is_file():
+            return None
+        try:
+            with zipfile.ZipFile(self._path) as archive:
+                state = json.loads(archive.read(STATE))
+                info = archive.getinfo(PAYLOAD)
+                if state["schema"] != SCHEMA or state["key"] != self._key or info.file_size > BYTES_MAX:
+                    raise ValueError("made for another fit")
+                found = Saved(int(state["rounds"]), archive.read(PAYLOAD))
+        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+            self.discard(str(error))
+            return None
+        self._kept = found.rounds
+        return found
+
+    def discard(self, why: str) -> None:
+        """Say that the checkpoint found is not used."""
+        self._kept = -1
+        self._progress.say(f"the checkpoint of the last attempt is not used: {why}")
+
+    def begin(self, done: int, total: int) -> None:
+        """Start counting: ``done`` rounds are there already."""
+        self._progress.begin_rounds(done, total)
+        self._progress.say(f"starting at round {done:,} of {total:,}")
+        self._next_s = self._clock() + self._wait_s
+
+    def round(self, done: int, payload: Callable[[], bytes], metric: Mapping[str, float] | None = None) -> None:
+        """Say that ``done`` rounds are done; keep them if it is time to. Raises ``Interrupted`` when asked to stop."""
+        self.tell(done, metric)
+        if self.stopping:
+            self.stop(done, payload)
+        if self._path is not None and self._clock() >= self._next_s:
+            self.save(done, payload)
+
+    def stop(self, done: int, payload: Callable[[], bytes]) -> None:
+        """Keep what is done and raise ``Interrupted``."""
+        self.save(done, payload)
+        self._progress.say(f"stopped after round {done:,}")
+        raise Interrupted(f"stopped after round {done}")
+
+    def tell(self, done: int, metric: Mapping[str, float] | None = None) -> None:
+        """Say that ``done`` rounds are done, and no more."""
+        self._progress.round(done, metric)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Let SIGTERM ask this keeper to stop, instead of ending the program at once."""
+        before = signal.signal(signal.SIGTERM, lambda *_: setattr(self, "stopping", True))
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    def save(self, done: int, payload: Callable[[], bytes]) -> None:
+        """Write a checkpoint: whole or not at all, and never an older one over a newer."""
+        if self._path is None or done <= self._kept:
+            return
+        began = self._clock()
+        target = io.BytesIO()
+        state = {"schema": SCHEMA, "key": self._key, "rounds": done}
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+            archive.writestr(STATE, json.dumps(state))
+            archive.writestr(PAYLOAD, payload())
+        data = target.getvalue()
+        if len(data) > BYTES_MAX:
+            self._progress.say("the fit has grown too large for checkpoints")
+            self._next_s = float("inf")
+            return
+        temporary = self._path.with_name(f".{self._path.name}.new")
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self._path)
+        self._kept = done
+        self.written += 1
+        self._wait_s = min(2 * self._wait_s, INTERVAL_S_MAX)
+        ended = self._clock()
+        self._next_s = ended + max(self._wait_s, (ended - began) / COST_SHARE)
+        self._progress.say(f"checkpoint at round {done:,}")

@@ -1,0 +1,188 @@
+"""Fitting, round by round where a model has rounds: told of, kept at an interval, and gone on with.
+
+The rounds do not depend on time: however often a fit was interrupted, kept or told of, trees and weights are those of
+an undisturbed one, bit for bit where the library allows it (histogram boosting, forests, networks).
+"""
+
+from __future__ import annotations
+
+import io
+import time
+import warnings
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import skops.io
+from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE
+from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from containers.prediction.model import TRUSTED
+from containers.training.boosters import fit_booster
+from containers.training.checkpoints import Keeper, Saved
+from containers.training.families import Family
+
+FOREST_CHUNK_S = 2.0
+"""Time that the trees of a forest grown between two looks at the clock may take, about."""
+FOREST_CHUNK = 10
+"""Trees grown before it is known how long one takes."""
+CHUNK_GROWTH = 4
+OPTIMIZERS = ("sklearn.neural_network._stochastic_optimizers.AdamOptimizer",)
+"""What a network's checkpoint holds beside its weights."""
+
+
+def fit(pipeline: Pipeline, family: Family, features: Any, target: Any, keeper: Keeper) -> None:
+    """Fit the pipeline. Raises ``Interrupted`` when the keeper is told to stop and the family has rounds."""
+    rounds = ROUNDS.get(family.name)
+    if rounds is None and family.library is None:
+        pipeline.fit(features, target)
+        return
+    prepared = pipeline.named_steps["prepare"].fit_transform(features, target)
+    model = pipeline.named_steps["model"]
+    with keeper.listening():
+        if rounds is not None:
+            pipeline.steps[-1] = ("model", rounds(family.name, model, prepared, target, keeper))
+        elif family.library:
+            fit_booster(family.library, model, prepared, target, keeper)
+
+
+class _Rounds(list[Any]):
+    """The list histogram boosting adds a round to when it begins one: the only place it can be seen from."""
+
+    def __init__(self, rounds: list[Any], begun: Callable[[int], None]) -> None:
+        super().__init__(rounds)
+        self._begun = begun
+
+    def append(self, item: Any) -> None:
+        self._begun(len(self))
+        super().append(item)
+
+
+def _boosting(_: str, model: Any, prepared: Any, target: Any, keeper: Keeper) -> Any:
+    """Grow the first round, which also bins the columns, put in those of an earlier attempt, and grow the rest."""
+    total, found = int(model.max_iter), keeper.find()
+    earlier = _unpacked(found, keeper) if found else []
+    keeper.begin(len(earlier), total)
+    model.set_params(warm_start=True, max_iter=1)
+    model.fit(prepared, target)
+    rounds = earlier or model._predictors
+    model.set_params(max_iter=total)
+    model._predictors = _Rounds(rounds, lambda n: keeper.round(n, lambda: _packed(model._predictors[:n])))
+    model.fit(prepared, target)
+    model._predictors = list(model._predictors)
+    keeper.round(total, lambda: _packed(model._predictors))
+    return model.set_params(warm_start=False)
+
+
+def _packed(rounds: list[list[Any]]) -> bytes:
+    """Return the trees of whole rounds as a file of arrays."""
+    trees = [tree for each in rounds for tree in each]
+    target = io.BytesIO()
+    np.savez(
+        target,
+        each=np.array(len(rounds[0])),
+        sizes=np.array([len(tree.nodes) for tree in trees]),
+        nodes=np.concatenate([tree.nodes for tree in trees]),
+        splits=np.array([len(tree.binned_left_cat_bitsets) for tree in trees]),
+        binned=np.concatenate([tree.binned_left_cat_bitsets for tree in trees]),
+        raw=np.concatenate([tree.raw_left_cat_bitsets for tree in trees]),
+    )
+    return target.getvalue()
+
+
+def _unpacked(found: Saved, keeper: Keeper) -> list[list[Any]]:
+    """Return the rounds in a checkpoint, or none where it does not hold them."""
+    try:
+        with np.load(io.BytesIO(found.payload), allow_pickle=False) as arrays:
+            nodes, each = arrays["nodes"], int(arrays["each"])
+            if nodes.dtype != PREDICTOR_RECORD_DTYPE or len(arrays["sizes"]) != found.rounds * each:
+                raise ValueError("it holds other trees")
+            cuts, splits = np.cumsum(arrays["sizes"])[:-1], np.cumsum(arrays["splits"])[:-1]
+            parts = zip(
+                np.split(nodes, cuts), np.split(arrays["binned"], splits), np.split(arrays["raw"], splits), strict=True
+            )
+            trees = [TreePredictor(*(part.copy() for part in tree)) for tree in parts]
+    except (ValueError, KeyError, OSError, TypeError, zipfile.BadZipFile) as error:
+        keeper.discard(str(error))
+        return []
+    return [trees[i : i + each] for i in range(0, len(trees), each)]
+
+
+def _forest(name: str, model: Any, prepared: Any, target: Any, keeper: Keeper) -> Any:
+    total, threads = int(model.n_estimators), model.n_jobs
+    model, done = _resumed(name, model, keeper)
+    keeper.begin(done, total)
+    model.set_params(warm_start=True, n_jobs=threads)
+    chunk = FOREST_CHUNK
+    while done < total:
+        step = min(chunk, total - done)
+        began = time.monotonic()
+        model.set_params(n_estimators=done + step)
+        model.fit(prepared, target)
+        done += step
+        fits = FOREST_CHUNK_S * step / max(time.monotonic() - began, 1e-9)
+        chunk = max(1, min(int(fits), CHUNK_GROWTH * chunk))
+        keeper.round(done, lambda: _dump(model))
+    return model.set_params(warm_start=False)
+
+
+def _network(name: str, model: Any, prepared: Any, target: Any, keeper: Keeper) -> Any:
+    regression = hasattr(model, "regressor")
+    network = model.regressor if regression else model
+    values = target
+    if regression:
+        model.transformer_ = StandardScaler().fit(target.reshape(-1, 1))
+        values = model.transformer_.transform(target.reshape(-1, 1)).ravel()
+    total = int(network.max_iter)
+    network, done = _resumed(name, network, keeper)
+    keeper.begin(done, total)
+    classes = {} if regression else {"classes": np.unique(values)}
+    while done < total and not _settled(network):
+        network.partial_fit(prepared, values, **classes)
+        done += 1
+        keeper.round(done, lambda: _dump(network), {"loss": float(network.loss_)})
+    if not _settled(network):
+        warnings.warn(f"not settled after {done} epochs", ConvergenceWarning, stacklevel=1)
+    if not regression:
+        return network
+    model.regressor_, model._training_dim = network, 1
+    return model
+
+
+def _settled(network: Any) -> bool:
+    """Return whether the loss has not fallen for as many epochs as the network waits."""
+    return int(getattr(network, "_no_improvement_count", 0)) > int(network.n_iter_no_change)
+
+
+ROUNDS: dict[str, Callable[[str, Any, Any, Any, Keeper], Any]] = {
+    "hist_gradient_boosting": _boosting,
+    "random_forest": _forest,
+    "mlp_regression": _network,
+    "mlp_classification": _network,
+}
+"""Families that are fitted in rounds, beside the boosters of other libraries."""
+
+
+def _dump(model: Any) -> bytes:
+    data: bytes = skops.io.dumps(model)
+    return data
+
+
+def _resumed(name: str, model: Any, keeper: Keeper) -> tuple[Any, int]:
+    """Return the model of the last attempt's checkpoint and its rounds, or this one and none."""
+    found: Saved | None = keeper.find()
+    if found is None:
+        return model, 0
+    try:
+        kept = skops.io.loads(found.payload, trusted=[*TRUSTED[name], *OPTIMIZERS, "numpy.dtype"])
+    except Exception as error:  # whatever a crafted file makes the reader raise, it is not used
+        keeper.discard(f"it cannot be read ({type(error).__name__})")
+        return model, 0
+    if type(kept) is not type(model):
+        keeper.discard("it holds another model")
+        return model, 0
+    return kept, found.rounds

@@ -1,0 +1,126 @@
+"""From a family, its parameters and training rows to a fitted pipeline, with what the libraries had to say."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+
+from containers.training.checkpoints import Keeper, key_of
+from containers.training.estimators import Size, found_by_fit
+from containers.training.families import Family
+from containers.training.fitting import fit
+from containers.training.frame import Frame, Integers, is_number_column
+from containers.training.manifest import versions
+from containers.training.parameters import Value
+from containers.training.pipeline import build, many_valued, settle
+from containers.training.progress import Progress
+
+FIT_WARNINGS_MAX = 5
+DEVELOPER_WARNINGS = (FutureWarning, DeprecationWarning, PendingDeprecationWarning)
+"""What libraries tell programmers about their own future; no user can act on it."""
+SMALL_BINS = "Bins whose width are too small"
+"""What scikit-learn says of a column with few values; it has fewer bins then, which is right."""
+
+
+class Ground(NamedTuple):
+    """What is learnt from, and how."""
+
+    frame: Frame
+    task: str
+    seed: int
+    threads: int
+    """−1 means all."""
+
+
+class Fitted(NamedTuple):
+    """A pipeline ready to answer."""
+
+    pipeline: Pipeline
+    notes: list[str]
+    found: dict[str, float]
+    """Parameters that the fit found by itself."""
+
+
+def unfitted(ground: Ground, rows: Integers, family: Family, parameters: Mapping[str, Value]) -> Pipeline:
+    """Return the pipeline of a family for these rows."""
+    frame = ground.frame
+    names = [str(n) for n in frame.features.columns]
+    numbers = [n for n in names if is_number_column(frame.features, n)]
+    categories = [n for n in names if n not in set(numbers)]
+    target = frame.target[rows]
+    smallest = int(min(n for n in np.bincount(target.astype(np.int64)) if n)) if frame.classes else len(rows)
+    return build(
+        family,
+        ground.task,
+        parameters,
+        numbers,
+        categories,
+        size=Size(len(rows), smallest),
+        many=many_valued(frame.features.iloc[rows], categories, family),
+        classes=len(frame.classes),
+        seed=ground.seed,
+        threads=ground.threads,
+    )
+
+
+def fit_noted(
+    ground: Ground,
+    rows: Integers,
+    family: Family,
+    parameters: Mapping[str, Value],
+    progress: Progress,
+    about: Mapping[str, Any],
+    checkpoint: Path | None,
+) -> Fitted:
+    """Fit a family on ``rows``; ``about`` is what a checkpoint must have in common with it. Raises ``Interrupted``."""
+    frame = ground.frame
+    texts = sum(not is_number_column(frame.features, str(n)) for n in frame.features.columns)
+    columns = frame.features.shape[1]
+    progress.stage(
+        "fit", f"{family.name} on {len(rows):,} rows, {columns - texts} numeric and {texts} category columns"
+    )
+    key = key_of(
+        {
+            **about,
+            "family": family.name,
+            "parameters": dict(parameters),
+            "seed": ground.seed,
+            "columns": [str(n) for n in frame.features.columns],
+            "rows": len(rows),
+            "versions": versions(family.library),
+        }
+    )
+    keeper = Keeper(checkpoint, key, progress)
+    pipeline = unfitted(ground, rows, family, parameters)
+    with warnings.catch_warnings(record=True) as raised:
+        warnings.simplefilter("always")
+        fit(pipeline, family, frame.features.iloc[rows], frame.target[rows], keeper)
+    notes = sentences(raised)
+    for note in notes:
+        progress.say(f"note: {note}")
+    found = found_by_fit(pipeline.named_steps["model"])
+    for name, value in found.items():
+        progress.say(f"{name} {value:.4g} was found by cross-validation")
+    return Fitted(settle(pipeline), notes, found)
+
+
+def sentences(raised: list[warnings.WarningMessage]) -> list[str]:
+    """Return what libraries warned of, for people, each once."""
+    told = (
+        w
+        for w in raised
+        if not issubclass(w.category, DEVELOPER_WARNINGS) and not str(w.message).startswith(SMALL_BINS)
+    )
+    return list(dict.fromkeys(map(_sentence, told)))[:FIT_WARNINGS_MAX]
+
+
+def _sentence(warning: warnings.WarningMessage) -> str:
+    if warning.category.__name__ == "ConvergenceWarning":
+        return "The fit stopped before it had settled; a higher max_iter or other parameters may do better."
+    lines = str(warning.message).strip().splitlines() or ["something unnamed"]
+    return f"The fit reported: {lines[0][:200]}"
