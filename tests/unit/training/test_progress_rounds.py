@@ -1,0 +1,55 @@
+"""While a fit goes through its rounds its progress file tells the share done, what is left, and how good it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from containers.training.progress import STAGES, Progress
+
+
+class Watched:
+    """Progress under a clock that is set by hand."""
+
+    def __init__(self, folder: Path) -> None:
+        self.now = 0.0
+        self._path = folder / "progress.json"
+        self.progress = Progress(self._path, lambda: self.now)
+        self.progress.stage("fit", "fitting")
+
+    def at(self, seconds: float, done: int, metric: dict[str, float] | None = None) -> Any:
+        self.now = seconds
+        self.progress.round(done, metric)
+        return json.loads(self._path.read_text())
+
+
+def test_rounds_move_the_percentage_through_the_stage_and_tell_what_is_left(tmp_path: Path) -> None:
+    watched = Watched(tmp_path)
+    watched.progress.begin_rounds(0, 100)
+    told = watched.at(10.0, 25, {"loss": 0.5})
+    assert told["percent"] == STAGES["fit"] + (STAGES["evaluate"] - STAGES["fit"]) / 4
+    assert (told["message"], told["left_s"], told["metric"]) == ("round 25 of 100", 30.0, {"loss": 0.5})
+    assert watched.at(40.0, 100)["percent"] == STAGES["evaluate"]
+
+
+def test_what_is_left_is_judged_by_the_rounds_of_this_attempt_alone(tmp_path: Path) -> None:
+    watched = Watched(tmp_path)
+    watched.progress.begin_rounds(80, 100)
+    assert watched.at(0.0, 80)["left_s"] is None
+    assert watched.at(10.0, 90)["left_s"] == 10.0
+
+
+def test_rounds_that_fly_by_are_told_once_a_second(tmp_path: Path) -> None:
+    watched = Watched(tmp_path)
+    watched.progress.begin_rounds(0, 1000)
+    assert watched.at(1.0, 10)["message"] == "round 10 of 1,000"
+    assert watched.at(1.5, 20)["message"] == "round 10 of 1,000"
+    assert watched.at(2.0, 30)["message"] == "round 30 of 1,000"
+
+
+def test_without_a_file_nothing_is_written(tmp_path: Path) -> None:
+    progress = Progress(None)
+    progress.begin_rounds(0, 10)
+    progress.round(5)
+    assert list(tmp_path.iterdir()) == []
