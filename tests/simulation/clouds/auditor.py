@@ -72,6 +72,8 @@ class Auditor:
     stops: dict[JobId, float] = field(default_factory=dict)
     closed: dict[JobId, ev.JobClosed] = field(default_factory=dict)
     ledger: LedgerState = field(default_factory=lambda: LedgerState(_utc()))
+    rent_usd: Decimal = Decimal(0)
+    """Part of what was booked: the store's, not the machines'."""
     blind_since: float | None = None
     """Since when the daemon is down or cannot reach what it needs."""
     seen_again: float = 0.0
@@ -176,6 +178,7 @@ class Auditor:
                 self.closed[job_id] = event
             case _ if isinstance(event, ev.LedgerEvent):
                 self.ledger.apply(event)
+                self._rent(event)
                 self._money()
             case _:
                 pass
@@ -201,10 +204,20 @@ class Auditor:
         if self.house.is_there(machine_id) and not any(self.house.faults.hits[name] for name in self.house.LIES):
             raise Violation(f"I3: {machine_id} is called gone and bills")
 
+    def _rent(self, event: ev.LedgerEvent) -> None:
+        """Keep apart what the store costs by itself: no machine's bill has it, and no reservation is asked for it."""
+        match event:
+            case ev.Stored():
+                self.rent_usd += event.amount_usd
+            case ev.StoredBilled():
+                self.rent_usd += event.difference_usd
+            case _:
+                pass
+
     def _money(self) -> None:
         if self.budget_usd is None or self.excess_allowed:
             return
-        held = self.ledger.total_usd + self.ledger.reserved_usd
+        held = self.ledger.total_usd - self.rent_usd + self.ledger.reserved_usd
         if held > self.budget_usd:
             raise Violation(f"I6: ${held} spent and held of ${self.budget_usd}")
 
@@ -335,7 +348,8 @@ class Auditor:
         ours = {life.id: life for life in self.house.lives() if not life.foreign}
         bills = {one: usd for one, usd in self.house.billed_usd().items() if one in ours}
         billed = sum(bills.values(), Decimal(0))
-        booked, room = self.ledger.total_usd - self._without_bill(bills, ours), max(ROUND_USD, billed / 100)
+        room = max(ROUND_USD, billed / 100)
+        booked = self.ledger.total_usd - self.rent_usd - self._without_bill(bills, ours)
         has_bill = self.house.provider.training.has_bill
         if (at_least or not has_bill) and (
             self.found_late or any(self.house.faults.hits[name] for name in self.house.FALSE_YES)
