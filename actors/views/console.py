@@ -26,6 +26,8 @@ READERS_MAX: Final = 8
 """Consoles read at once: every reader asks the provider again and again."""
 FAILURES_MAX: Final = 10
 """Questions in a row that a provider may leave without an answer before a reader is told."""
+PAUSE_S_MAX: Final = 30.0
+"""Between two of them, where the provider is left alone for a while."""
 
 
 class Place(NamedTuple):
@@ -74,6 +76,7 @@ class Consoles:
     async def _read(self, job_id: JobId, place: Place, follow: bool) -> AsyncIterator[ConsoleOut]:
         failures = 0
         while True:
+            pause_s = CONSOLE_INTERVAL_S
             # What the journal holds before the look decides whether the look was the last one.
             job = await self._folded(job_id)
             last = job.closed is not None or not follow
@@ -82,13 +85,14 @@ class Consoles:
                     async for place, text in pieces:
                         yield ConsoleOut(position=f"{place.attempt}:{place.position}", text=text)
                 failures = 0
-            except Unavailable:
+            except Unavailable as error:
                 failures += 1
                 if last or failures >= FAILURES_MAX:
                     raise
+                pause_s = min(PAUSE_S_MAX, max(pause_s, error.retry_after_s))
             if last:
                 return
-            await self._clock.sleep(CONSOLE_INTERVAL_S)
+            await self._clock.sleep(pause_s)
 
     async def _look(self, job: Job, place: Place, *, last: bool) -> AsyncGenerator[tuple[Place, str], None]:
         """Ask once. Raises Refusal ``E-NOTFOUND`` where nothing was to be read and nothing will be."""
