@@ -8,6 +8,7 @@ import pytest
 
 from messages.machines import MachineState
 from providers.aws.codec import NAME_TAG
+from providers.aws.reasons import words
 from providers.breaker import FAILURES_MAX
 from providers.interface import Ambiguous, Denied, EndAnswer, HeldBack, NoCapacity, NotFound, Refused, Unavailable
 from providers.transport import HttpReply, HttpRequest
@@ -301,3 +302,17 @@ async def test_ends_are_urgent_on_the_wire_and_nothing_else_is(monkeypatch: pyte
     await cloud.training.terminate(made.id)
     await cloud.training.describe(made.id)
     assert urgent == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("Client.InstanceInitiatedShutdown", "it powered itself off"),
+        ("Client.UserInitiatedShutdown", "it was ended on request"),
+        ("Server.SpotInstanceTermination", "AWS took the spot instance back"),
+        ("Server.NewTrouble", "Server.NewTrouble: something new"),
+        ("pending", ""),
+    ],
+)
+def test_the_reason_of_a_state_is_said_in_words_and_a_new_one_as_aws_says_it(code: str, said: str) -> None:
+    assert words(code, "Server.NewTrouble: something new") == said

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from providers.aws.client import Call
 from providers.aws.keys import Chain, key_source
 from providers.aws.settings import Keys
 from providers.interface import Refused
+from tests.support.aws_cloud import Cloud
 
 
 @pytest.fixture(autouse=True)
@@ -67,3 +69,13 @@ async def test_a_profile_that_there_is_not_is_named() -> None:
 async def test_no_key_shows_in_any_text() -> None:
     found = await key_source(Keys(access_key="AKIACANARY", secret_key=SecretStr("canary")), None).now()
     assert "canary" not in repr(found).lower()
+
+
+async def test_keys_that_aws_does_not_take_are_read_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud, forgotten = Cloud(), []
+    monkeypatch.setattr(cloud.training.client.keys, "forget", lambda: forgotten.append(1))
+    await cloud.training.client.exchange(Call("ec2", "DescribeInstances"))
+    assert forgotten == []
+    cloud.arm("auth.failure", True)
+    await cloud.training.client.exchange(Call("ec2", "DescribeInstances"))
+    assert forgotten == [1]

@@ -10,8 +10,9 @@ from messages.machines import MachineState
 from providers.aws.codec import NAME_TAG
 from providers.interface import Unavailable
 from tests.emulators.aws.catalogue import IMAGES, image_id
+from tests.emulators.aws.settings import OTHER_ACCOUNT
 from tests.support.aws_cloud import Cloud
-from tests.support.aws_sim import REGION, signed
+from tests.support.aws_sim import FINGERPRINT, REGION, signed
 
 
 async def test_one_call_serves_all_jobs() -> None:
@@ -95,3 +96,20 @@ async def test_unknown_fields_change_nothing() -> None:
     listing = await cloud.training.list_machines()
     assert [m.id for m in listing.machines] == [made.id]
     assert listing.complete
+
+
+async def test_a_list_that_shows_another_accounts_machines_is_no_evidence() -> None:
+    cloud = Cloud()
+    await cloud.training.launch(await cloud.request())
+    await cloud.clock.advance(30)
+    good = await cloud.training.list_machines()
+    assert (good.account, good.complete) == (FINGERPRINT, True)
+    cloud.core.intrude(OTHER_ACCOUNT, cloud.training.client.settings.region, 1, cloud.seconds())
+    cloud.arm("auth.switch_account", OTHER_ACCOUNT, on=("ec2.*",))
+    await cloud.clock.advance(10)
+    try:
+        foreign = await cloud.training.list_machines()
+    except Unavailable:
+        return
+    assert not foreign.complete
+    assert foreign.account != FINGERPRINT

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from providers.aws.market import read_product
-from providers.aws.offers import max_spot_price
+from providers.aws.offers import OFFERS_MAX, Known, max_spot_price, rank
 from providers.aws.prices import AS_OF, usual_rate
 from providers.aws.types import TYPES, select_type
 from providers.interface import Need, Refused, Unavailable
@@ -152,3 +153,12 @@ def test_a_price_that_cannot_be_read_is_none(value: object) -> None:
 def test_a_price_is_read_from_the_lists_own_form() -> None:
     text = '{"terms":{"OnDemand":{"a":{"priceDimensions":{"b":{"unit":"Hrs","pricePerUnit":{"USD":"0.0960000000"}}}}}}}'
     assert read_product(text) == Decimal("0.096")
+
+
+def test_a_plan_has_a_bounded_number_of_offers() -> None:
+    kind = TYPES["t3.medium"]
+    types = {f"t{number}": kind._replace(name=f"t{number}") for number in range(OFFERS_MAX + 3)}
+    prices: Any = {name: type("P", (), {"usd_per_hour": Decimal(1), "source": ""})() for name in types}
+    offers = rank(tuple(types), Known(types, (), prices, None, 50), settings(spot=False), "why")
+    assert len(offers) == OFFERS_MAX
+    assert {offer.least_s for offer in offers} == {60}

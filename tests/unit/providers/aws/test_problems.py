@@ -120,3 +120,9 @@ def test_throttling_holds_back_its_own_priority_and_those_below_and_an_answer_li
     assert pace.wait_s(Priority.TERMINATE, 5001.0) == 0.0
     pace.answered()
     assert pace.wait_s(Priority.REST, 5001.0) == 0.0
+
+
+def test_an_account_that_is_not_signed_up_is_told_so_and_not_of_a_right() -> None:
+    said = Problem("ec2", "RunInstances", 401, "OptInRequired", "", "").sentence("for an instance")
+    assert "not signed up" in said
+    assert "policy" not in said
