@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from containers.bundle import Bundle
+from containers.bundle import IMPORTS, Bundle
 from containers.job import processes
 from lastcall.bundles import BundleProgram, bundle_program
 from providers.runpod.boot import BOOT_SOURCE, start_args
@@ -61,7 +61,7 @@ class PodRun:
     def spec(self, script: str, imports: tuple[str, ...] = ("tinylib",), **more: Any) -> None:
         """Order a small program in place of the training, prepared as the training is."""
         program = self.program
-        own = program.prepare_argv[: len(program.prepare_argv) - 5]
+        own = program.prepare_argv[: -len(IMPORTS)]
         document = {
             "schema": "spec/v1",
             "job_id": "job_aaaaaaaaaa",
