@@ -144,7 +144,7 @@ MUTANTS: Final[dict[str, tuple[Mutant, Sequence[int]]]] = {
     "accepted is a proof": (accepted_is_gone, (0,)),
     "disks forgotten": (disks_forgotten, (39,)),
     "requests forgotten": (requests_forgotten, (70,)),
-    "second page skipped": (first_page_only, (155,)),
+    "second page skipped": (first_page_only, (2201,)),
     "another account's list trusted": (any_account_trusted, (14,)),
     "rented in another account": (any_account_rented_in, (34,)),
     "on-demand ended for its zone": (place_of_the_zone, (4,)),
