@@ -141,10 +141,5 @@ def _pairs(pairs: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _commands(story: Story) -> str:
-    lines = ["lastcall predict MODEL FILE", "lastcall reproduce JOB"]
-    model, job = story.metadata.get("name"), story.metadata.get("job_id")
-    if model:
-        lines[0] = f"lastcall predict {model} FILE"
-    if job:
-        lines[1] = f"lastcall reproduce {job}"
-    return f"<pre>{esc(lines[0])}\n{esc(lines[1])}</pre>"
+    model = str(story.metadata.get("name") or "MODEL")
+    return f"<pre>{esc(f'lastcall predict {model} FILE')}\n{esc(f'lastcall models get {model}')}</pre>"
