@@ -49,9 +49,7 @@ class Fitted(NamedTuple):
 def unfitted(ground: Ground, rows: Integers, family: Family, parameters: Mapping[str, Value]) -> Pipeline:
     """Return the pipeline of a family for these rows."""
     frame = ground.frame
-    names = [str(n) for n in frame.features.columns]
-    numbers = [n for n in names if is_number_column(frame.features, n)]
-    categories = [n for n in names if n not in set(numbers)]
+    numbers, categories = _kinds(frame)
     target = frame.target[rows]
     smallest = int(min(n for n in np.bincount(target.astype(np.int64)) if n)) if frame.classes else len(rows)
     return build(
@@ -68,6 +66,14 @@ def unfitted(ground: Ground, rows: Integers, family: Family, parameters: Mapping
     )
 
 
+def _kinds(frame: Frame) -> tuple[list[str], list[str]]:
+    """Return the names of the columns of numbers and of those of texts, each in the frame's order."""
+    names = [str(n) for n in frame.features.columns]
+    numbers = [n for n in names if is_number_column(frame.features, n)]
+    known = set(numbers)
+    return numbers, [n for n in names if n not in known]
+
+
 def fit_noted(
     ground: Ground,
     rows: Integers,
@@ -79,10 +85,9 @@ def fit_noted(
 ) -> Fitted:
     """Fit a family on ``rows``; ``about`` is what a checkpoint must have in common with it. Raises ``Interrupted``."""
     frame = ground.frame
-    texts = sum(not is_number_column(frame.features, str(n)) for n in frame.features.columns)
-    columns = frame.features.shape[1]
+    numbers, categories = _kinds(frame)
     progress.stage(
-        "fit", f"{family.name} on {len(rows):,} rows, {columns - texts} numeric and {texts} category columns"
+        "fit", f"{family.name} on {len(rows):,} rows, {len(numbers)} numeric and {len(categories)} category columns"
     )
     key = key_of(
         {

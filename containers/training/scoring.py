@@ -186,9 +186,14 @@ def headline_score(name: str, truth: Truth, answers: Floats) -> float:
             return macro_f1(truth.values, np.argmax(answers, axis=1), truth.classes)
 
 
+def counts(actual: Any, guess: Any, classes: int) -> Any:
+    """Return the number of rows by actual class (down) and guessed class (across)."""
+    return np.bincount(actual * classes + guess, minlength=classes * classes).reshape(classes, classes)
+
+
 def macro_f1(y: Any, guess: Any, classes: int) -> float:
     """Return the mean F1 of the classes that are there or were guessed, from one table of counts."""
-    table = np.bincount(y * classes + guess, minlength=classes * classes).reshape(classes, classes)
+    table = counts(y, guess, classes)
     right, both = np.diag(table), table.sum(axis=0) + table.sum(axis=1)
     return float(np.mean(2 * right[both > 0] / both[both > 0]))
 

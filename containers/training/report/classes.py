@@ -9,6 +9,7 @@ from sklearn.metrics import roc_curve
 
 from containers.training.report.drawing import BLUE, COLOURS, GREY, INK, ORANGE, SEQUENTIAL, number, sheet, shown_all
 from containers.training.report.exhibit import Drawn, Exhibit
+from containers.training.scoring import counts
 
 MATRIX_CLASSES_MAX = 20
 """Classes of the confusion matrix; those with fewer rows are put together."""
@@ -74,7 +75,7 @@ def _table(exhibit: Exhibit) -> tuple[Any, list[str]]:
     """Return counts by actual and predicted class, and their names; small classes are put together."""
     classes = len(exhibit.classes)
     guess = np.argmax(exhibit.answers, axis=1)
-    table = np.bincount(exhibit.actual * classes + guess, minlength=classes * classes).reshape(classes, classes)
+    table = counts(exhibit.actual, guess, classes)
     names = shown_all(exhibit.classes, chars=18 if classes <= 6 else 12)
     if classes <= MATRIX_CLASSES_MAX:
         return table, names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,16 @@ def _thresholds(exhibit: Exhibit) -> list[tuple[str, float]]:
     return marked
 
 
+def _mark(axes: Any, exhibit: Exhibit, chance: Any, place: Callable[[Any], tuple[Any, Any] | None]) -> None:
+    """Mark the thresholds on a curve, each where ``place`` says by the rows at or above it (``None``: nowhere)."""
+    for (label, threshold), marker in zip(_thresholds(exhibit), "os", strict=False):
+        at = place(chance >= threshold)
+        if at is not None:
+            axes.plot(
+                *at, marker, color=ORANGE, markeredgecolor=INK, markersize=8, label=label, clip_on=False, zorder=5
+            )
+
+
 def roc(exhibit: Exhibit) -> Drawn:
     """Return the ROC curve."""
     hit, chance = _sides(exhibit)
@@ -45,10 +56,7 @@ def roc(exhibit: Exhibit) -> Drawn:
     figure, axes = sheet(title, "false positive rate", "true positive rate")
     axes.plot(*_thin(false, true), color=BLUE, label=f"finds “{_name(exhibit)}”")
     axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1.5, label="guessing")
-    for (label, threshold), marker in zip(_thresholds(exhibit), "os", strict=False):
-        above = chance >= threshold
-        at = (float(np.mean(above[~hit])), float(np.mean(above[hit])))
-        axes.plot(*at, marker, color=ORANGE, markeredgecolor=INK, markersize=8, label=label, clip_on=False, zorder=5)
+    _mark(axes, exhibit, chance, lambda above: (np.mean(above[~hit]), np.mean(above[hit])))
     _unit_square(axes)
     axes.legend(loc="lower right")
     caption = (
@@ -68,13 +76,7 @@ def precision_recall(exhibit: Exhibit) -> Drawn:
     figure, axes = sheet(title, "recall", "precision")
     axes.step(*_thin(recall, precision), where="post", color=BLUE, label=f"finds “{_name(exhibit)}”")
     axes.axhline(base, color=GREY, linestyle="--", linewidth=1.5, label=f"guessing: {base:.1%} of the rows")
-    for (label, threshold), marker in zip(_thresholds(exhibit), "os", strict=False):
-        above = chance >= threshold
-        if above.any():
-            at = (float(np.mean(above[hit])), float(np.mean(hit[above])))
-            axes.plot(
-                *at, marker, color=ORANGE, markeredgecolor=INK, markersize=8, label=label, clip_on=False, zorder=5
-            )
+    _mark(axes, exhibit, chance, lambda above: (np.mean(above[hit]), np.mean(hit[above])) if above.any() else None)
     _unit_square(axes)
     axes.legend(loc="lower left" if exhibit.held_out("average_precision") > (1 + base) / 2 else "upper right")
     caption = (
