@@ -19,9 +19,7 @@ from actors.supervisor.work import Program
 from lastcall.daemon import main
 from lastcall.programs import training_program
 from messages.events import Event
-from providers.aws.settings import AWS_TIMINGS, AwsProviderSettings, AwsSettings
-from providers.runpod.provider import RunPodProviderSettings
-from providers.runpod.settings import RUNPOD_TIMINGS, RunPodSettings
+from tests.support.quick_clouds import quicken
 
 QUICK = {
     "list_interval_s": 0.5,
@@ -32,6 +30,7 @@ QUICK = {
     "marker_gap_s": 0.5,
     "expected_start_s": 5.0,
 }
+"""The emulators show at once what they do: what takes minutes to be sure of elsewhere takes seconds here."""
 PROGRAMS = Path(__file__).with_name("programs.py")
 
 _sound = SqliteJournal.append
@@ -60,20 +59,9 @@ async def _append(
     return appended
 
 
-def quick() -> None:
-    """The emulators show at once what they do: what takes minutes to be sure of elsewhere takes seconds here."""
-    for models, usual in (
-        ((RunPodSettings, RunPodProviderSettings), RUNPOD_TIMINGS),
-        ((AwsSettings, AwsProviderSettings), AWS_TIMINGS),
-    ):
-        for model in models:
-            model.model_fields["timings"].default = usual.model_copy(update=QUICK)
-            model.model_rebuild(force=True)
-
-
 if __name__ == "__main__":
     if os.environ.get("QUICK_CLOUDS"):
-        quick()
+        quicken(QUICK)
     SqliteJournal.append = _append  # type: ignore[method-assign]
     real = os.environ.get("REAL_TRAINING")
     program = training_program() if real else Program(argv=(sys.executable, str(PROGRAMS), "work.json", "out"))

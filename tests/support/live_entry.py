@@ -9,6 +9,8 @@ import os
 import sys
 from typing import Final
 
+from tests.support.quick_clouds import quicken
+
 QUICK: Final = {
     "list_interval_s": 0.5,
     "absence_gap_s": 1.0,
@@ -23,21 +25,6 @@ LIVE: Final = frozenset({"aws", "runpod"})
 """What ``./dev live`` is asked for."""
 RENTING: Final = frozenset({"daemon", "doctor", "reap", "setup"})
 """Commands that speak to the account themselves; the others ask the daemon, and load no provider here either."""
-
-
-def quick() -> None:
-    """Let every provider that is opened in this process believe sooner."""
-    from providers.aws.settings import AWS_TIMINGS, AwsProviderSettings, AwsSettings
-    from providers.runpod.provider import RunPodProviderSettings
-    from providers.runpod.settings import RUNPOD_TIMINGS, RunPodSettings
-
-    for models, usual in (
-        ((RunPodSettings, RunPodProviderSettings), RUNPOD_TIMINGS),
-        ((AwsSettings, AwsProviderSettings), AWS_TIMINGS),
-    ):
-        for model in models:
-            model.model_fields["timings"].default = usual.model_copy(update=QUICK)
-            model.model_rebuild(force=True)
 
 
 def quick_trial() -> None:
@@ -55,10 +42,10 @@ def main(arguments: list[str]) -> int:
     if arguments[0] in LIVE:
         from tools import live
 
-        quick()
+        quicken(QUICK)
         return live.main(arguments, [sys.executable, "-m", "tests.support.live_entry", "daemon"])
     if arguments[0] in RENTING:
-        quick()
+        quicken(QUICK)
     if arguments[0] == "setup" and "QUICK_TRIAL" in os.environ:
         quick_trial()
     from lastcall.cli.main import main as lastcall

@@ -11,14 +11,14 @@ import pytest
 from actors.fleet.absences import Absences
 from actors.fleet.messages import Watched
 from actors.runtime.virtual import VirtualClock
-from messages.jobs import JobState
 from messages.machines import Listing
 from providers.fake.cloud import FakeCloud
 from providers.fake.settings import FakeSettings
 from providers.fake.training import FakeTraining
 from providers.interface import Unavailable
-from tests.support.jobs import JOB, START, USER, machine
+from tests.support.jobs import JOB, START, machine
 from tests.support.virtual import virtual
+from tests.support.watching import watched
 
 
 class Search:
@@ -30,19 +30,7 @@ class Search:
         self.absences = Absences(self.training)
 
     async def watched(self, **more: Any) -> Watched:
-        known: dict[str, Any] = {
-            "job_id": JOB,
-            "user_id": USER,
-            "attempt": 1,
-            "name": "the-name",
-            "folder": "jobs/user/job/1",
-            "account": await self.training.fingerprint(),
-            "phase": JobState.RUNNING,
-            "machine_id": "m1",
-            "known_ids": ("m1",),
-            "soft_deadline": START,
-        }
-        return Watched(**{**known, **more})
+        return watched(**{"account": await self.training.fingerprint(), **more})
 
     async def vanished(self, watched: Watched) -> bool:
         return await self.absences.confirmed(watched, self.clock) is not None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from actors.fleet.messages import Watched
@@ -11,25 +9,8 @@ from actors.fleet.sightings import Shown
 from messages.ids import JobId
 from messages.jobs import JobState
 from messages.machines import Listing, Machine, MachineState
-from tests.support.jobs import ACCOUNT, JOB, START, USER, machine
-
-NAME = "the-name"
-
-
-def watched(phase: JobState = JobState.RUNNING, **more: Any) -> Watched:
-    known: dict[str, Any] = {
-        "job_id": JOB,
-        "user_id": USER,
-        "attempt": 1,
-        "name": NAME,
-        "folder": "jobs/user/job/1",
-        "account": ACCOUNT,
-        "phase": phase,
-        "machine_id": "m1",
-        "known_ids": ("m1",),
-        "soft_deadline": START,
-    }
-    return Watched(**{**known, **more})
+from tests.support.jobs import ACCOUNT, START, machine
+from tests.support.watching import NAME, watched
 
 
 def listing(*machines: Machine, complete: bool = True, account: str = ACCOUNT) -> Listing:
