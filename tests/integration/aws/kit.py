@@ -29,7 +29,7 @@ from tests.emulators.aws.launch import Emulator
 from tests.emulators.aws.settings import MAIN_KEY, MAIN_SECRET
 from tests.support.patience import PATIENCE_S
 from tests.support.providers.clocks import RealClock
-from tests.support.providers.subjects import chunks, close_provider, content, no_programs, os_entropy
+from tests.support.providers.subjects import RUN, chunks, close_provider, content, no_programs, os_entropy
 
 FAST: Mapping[str, Any] = {
     "pending_s": 0.05,
@@ -90,7 +90,7 @@ class House:
 
     async def order(self, script: str, number: int = 1, inputs: Mapping[str, str] | None = None) -> LaunchRequest:
         """Write a job folder whose work is a shell script, and return the request for its machine."""
-        job = JobId.derived("aws integration", f"{number} {script}")
+        job = JobId.derived("aws integration", RUN, f"{number} {script}")
         now = datetime.now(UTC).replace(microsecond=0)
         soft, hard = now + timedelta(minutes=5), now + timedelta(minutes=10)
         offer = (await self.training.offers(Need(size_mb=1, model_type="auto", machine="m5.large")))[0]

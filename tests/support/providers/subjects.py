@@ -47,6 +47,9 @@ T = TypeVar("T")
 
 STUB = Path(__file__).with_name("stub_wrapper.py")
 NAME_KEY = b"contract suite"
+RUN = str(os.getpid())
+"""What tells the machines of this process from those of tests that run beside it: a machine's wrapper ends every
+process that carries its machine's name."""
 PATIENCE = 30
 """A busy computer may make a look incomplete; the caller of terminate repeats."""
 RATE = Decimal("3.60")
@@ -119,7 +122,7 @@ class Trains(Protocol):
 
 async def build_request(provider: Trains, number: int, now: datetime, environment: dict[str, str]) -> LaunchRequest:
     """Make the ``number``-th request of a test."""
-    job = JobId.derived("contract", str(number))
+    job = JobId.derived("contract", RUN, str(number))
     hard = now + timedelta(hours=1)
     offers = await provider.training.offers(Need(size_mb=1, model_type="auto"))
     return LaunchRequest(
