@@ -23,7 +23,7 @@ from actors.journal.interface import JournalRefused
 from actors.journal.lock import StateLock, StateLocked
 from actors.runtime.clock import SteadyClock, SystemClock, SystemEntropy
 from actors.runtime.world import Clock
-from actors.supervisor.ends import Asked, ask, until_gone
+from actors.supervisor.ends import PROVEN_WITHIN_S, Asked, Ended, ask, gone_within
 from actors.supervisor.unproven import CODE, Unproven
 from lastcall import __version__, logs, paths
 from lastcall.config.load import load
@@ -54,10 +54,8 @@ PAUSE_S_MAX = 60.0
 """The usual and the longest pause after a call that was not answered; windows of a quota are a minute."""
 PROOFS_AT_ONCE = 24
 """More would wait for calls longer than a look has patience, where the quota is RunPod's usual one."""
-PROOF_S_MAX = 300.0
-"""One machine is looked for, and asked again where it lives, so long; the next run of the timer goes on."""
 PROOFS_S_MAX = 1_200.0
-"""All of them together, so that a run ends well within the half hour its timer gives it."""
+"""All of them together, so that a run ends well within the half hour its timer gives it; the next run goes on."""
 
 Opened = Callable[[Settings, Path, Clock], AbstractAsyncContextManager[CloudTrainingProvider]]
 
@@ -153,7 +151,7 @@ async def _ended(
 
     async def proven(machine: Machine) -> tuple[bool, str]:
         async with places:
-            until = min(give_up, clock.monotonic() + PROOF_S_MAX)
+            until = min(give_up, clock.monotonic() + PROVEN_WITHIN_S)
             return await _proven(training, clock, machine, asked.get(machine.id), until, tell)
 
     order = sorted(range(len(machines)), key=lambda number: machines[number].id not in asked)
@@ -182,19 +180,6 @@ async def _asked(training: CloudTrainingProvider, clock: Clock, machines: Sequen
     return answers
 
 
-class _Said:
-    """Hears what an end says of itself, and keeps the last of it."""
-
-    def __init__(self) -> None:
-        self.looked = "the look is not done"
-        self.trouble = ""
-
-    def __call__(self, _: str, **more: Any) -> None:
-        self.looked = more.get("detail", self.looked)
-        if "error" in more:
-            self.trouble = f"; the last call failed: {more['error']}"
-
-
 async def _proven(
     training: CloudTrainingProvider,
     clock: Clock,
@@ -204,18 +189,10 @@ async def _proven(
     tell: Callable[[Unproven], None],
 ) -> tuple[bool, str]:
     """Go on until the end is proven or time is up; return whether it is, and in words how."""
-    said = _Said()
-    ending = asyncio.create_task(until_gone(training, clock, machine, said, asked=asked, unproven=tell))
-    late = asyncio.create_task(clock.sleep(max(0.0, until - clock.monotonic())))
-    try:
-        await asyncio.wait({ending, late}, return_when=asyncio.FIRST_COMPLETED)
-        if ending.done():
-            return True, f"ended, and proven gone at {ending.result().proof.at:%H:%M:%S} UTC"
-        return False, f"not proven gone: {said.looked}{said.trouble}"
-    finally:
-        for task in (ending, late):
-            task.cancel()
-        await asyncio.gather(ending, late, return_exceptions=True)
+    found = await gone_within(training, clock, machine, until - clock.monotonic(), asked=asked, unproven=tell)
+    if isinstance(found, Ended):
+        return True, f"ended, and proven gone at {found.proof.at:%H:%M:%S} UTC"
+    return False, found.words
 
 
 def exit_code(found: ReapDocument) -> int:

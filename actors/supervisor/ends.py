@@ -1,8 +1,8 @@
 """The one way a machine ends, whoever asks for it: ask until it is answered, prove, ask again when it shows alive.
 
-For ever: only a proof ends it. What was answered is not asked again while nothing shows the machine, since every call
-counts against the provider's quota, and proofs need calls too. Whoever ends a machine is told while it is not proven
-gone for long.
+For ever, or as long as whoever asks can wait: only a proof is an end. What was answered is not asked again while
+nothing shows the machine, since every call counts against the provider's quota, and proofs need calls too. Whoever ends
+a machine is told while it is not proven gone for long.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ ASK_AGAIN_S: Final = 5.0
 """A machine still alive so long after its end was answered is asked to end anew: an answer can be a lie (fault 5)."""
 UNPROVEN_S: Final = (120.0, 600.0)
 """So long after it was first asked to end, a machine that is not proven gone is told of (fault 5)."""
+PROVEN_WITHIN_S: Final = 300.0
+"""So long a program that is to end itself asks and proves: twice what RunPod's proof of a young pod takes."""
 
 
 class Ended(NamedTuple):
@@ -34,6 +36,21 @@ class Ended(NamedTuple):
     """When a call was accepted first. A second machine of a name counts as alive while the first one is."""
     alive_at: datetime | None
     """When it showed alive last; ``None`` when it never did while it was asked to end."""
+
+
+class NotProven(NamedTuple):
+    """A machine whose end is not proven though time is up."""
+
+    looked: str
+    """What the last look showed; empty while none was done."""
+    trouble: str
+    """Why the last call was not answered; empty when it was."""
+
+    @property
+    def words(self) -> str:
+        """Both, for people."""
+        call = f"; the last call failed: {self.trouble}" if self.trouble else ""
+        return f"not proven gone: {self.looked or 'the look is not done'}{call}"
 
 
 class Asked(NamedTuple):
@@ -70,13 +87,29 @@ async def until_gone(
     "There is none" answers a call as well, and is no acceptance: nobody knows since when there is none. ``unproven``
     hears of an end that takes long, at each time of ``UNPROVEN_S``.
     """
-    course = _Course(training, clock, machine, log, asked, accepted)
-    watch = asyncio.create_task(course.watch(unproven), name=f"unproven {machine.id}")
+    return await _Course(training, clock, machine, log, asked, accepted).watched(unproven)
+
+
+async def gone_within(
+    training: CloudTrainingProvider,
+    clock: Clock,
+    machine: Machine,
+    within_s: float = PROVEN_WITHIN_S,
+    *,
+    asked: Asked | None = None,
+    unproven: Callable[[Unproven], None] = lambda _: None,
+) -> Ended | NotProven:
+    """Go on until ``machine`` is proven gone or ``within_s`` is up: the same, for a program that does not stay."""
+    course = _Course(training, clock, machine, lambda *_, **__: None, asked, lambda _: None)
+    ending = asyncio.create_task(course.watched(unproven), name=f"ends {machine.id}")
+    late = asyncio.create_task(clock.sleep(max(0.0, within_s)), name=f"waits {machine.id}")
     try:
-        return await course.run()
+        await asyncio.wait({ending, late}, return_when=asyncio.FIRST_COMPLETED)
+        return ending.result() if ending.done() else course.not_proven()
     finally:
-        watch.cancel()
-        await asyncio.gather(watch, return_exceptions=True)
+        for task in (ending, late):
+            task.cancel()
+        await asyncio.gather(ending, late, return_exceptions=True)
 
 
 class _Course:
@@ -107,7 +140,20 @@ class _Course:
         self._resists = False
         """A call failed, or it showed alive after one that was answered: it is no mere matter of waiting."""
 
-    async def run(self) -> Ended:
+    async def watched(self, tell: Callable[[Unproven], None]) -> Ended:
+        """Ask and prove, and tell of it while it takes long."""
+        watch = asyncio.create_task(self._watch(tell), name=f"unproven {self._machine.id}")
+        try:
+            return await self._run()
+        finally:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
+
+    def not_proven(self) -> NotProven:
+        """Return how it stands."""
+        return NotProven(self._looked, self._trouble)
+
+    async def _run(self) -> Ended:
         """Ask and prove."""
         wait_s = BACKOFF_FIRST_S
         while True:
@@ -144,7 +190,7 @@ class _Course:
         if self._asked is not None and (self._alive_at - self._asked.at).total_seconds() >= ASK_AGAIN_S:
             self._asked, self._resists = None, True
 
-    async def watch(self, tell: Callable[[Unproven], None]) -> None:
+    async def _watch(self, tell: Callable[[Unproven], None]) -> None:
         """Tell at each time that it is not proven gone.
 
         A machine whose end was answered and whose absence does not count yet, because it is young, gets that time more.

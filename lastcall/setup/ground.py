@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from actors.runtime.world import Clock
 from lastcall.config.settings import Settings
-from providers.seams import Entropy, ProviderClock
+from providers.seams import Entropy
 from providers.transport import Transport
 
 
@@ -21,5 +22,5 @@ class Ground(NamedTuple):
     """The file that is changed."""
     state_dir: Path
     transport: Transport
-    clock: ProviderClock
+    clock: Clock
     entropy: Entropy

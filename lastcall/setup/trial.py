@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from actors.journal.install import Install
+from actors.runtime.world import Clock
 from containers.job.build import archive_bytes
 from lastcall.setup import trial_program
 from lastcall.setup.ending import INTERRUPTED, end_for_sure, words
@@ -26,7 +27,7 @@ from messages.ids import JobId
 from messages.machines import Gone, LaunchRequest, Machine, MachineName, MachineState, Offer
 from providers.interface import Ambiguous, CloudStorageProvider, Need, NoCapacity, NotFound, ProviderError, Refused
 from providers.runpod.training import RunPodTraining
-from providers.seams import Entropy, ProviderClock
+from providers.seams import Entropy
 
 HARD_S: Final = 900
 """From the create on: the pod is gone by then, whoever is left to end it."""
@@ -118,7 +119,7 @@ class Trial:
         training: RunPodTraining,
         storage: CloudStorageProvider,
         install: Install,
-        clock: ProviderClock,
+        clock: Clock,
         entropy: Entropy,
         waits: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -140,7 +141,7 @@ class Trial:
     @property
     def left(self) -> str | None:
         """What may still run and cost, and what to do; ``None``: nothing does."""
-        return f"{words(self.name)} (${self._rate:.2f} an hour)" if self.name else None
+        return f"{words(self._training.kind, self.name)} (${self._rate:.2f} an hour)" if self.name else None
 
     async def run(self, prices: list[Price]) -> Verdict:
         """Rent, watch, end. Raises TrialFailed without a verdict, ProviderError before anything was rented."""

@@ -140,7 +140,7 @@ def test_an_interrupted_trial_leaves_no_pod(emulator: Emulator, tmp_path: Path, 
     work.send_signal(number)
     said, _ = work.communicate(timeout=PATIENCE_S)
     assert work.returncode == 130, said
-    assert "seeing first that the pod is gone" in said
+    assert "seeing first that the machine is gone" in said
     assert "Interrupted; no pod was left running." in said
     seen = emulator.control()
     assert seen["alive"] == []

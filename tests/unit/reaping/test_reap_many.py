@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from actors.journal import install as installs
 from actors.runtime.virtual import VirtualClock
+from actors.supervisor.ends import PROVEN_WITHIN_S
 from lastcall import reaping
 from messages.machines import MachineName
 from messages.upkeep import ReapDocument
@@ -124,4 +125,4 @@ async def test_pods_whose_ends_fail_hold_up_neither_the_asking_nor_the_proofs_of
     assert yard.ended_s()[-1] < 40
     assert {row.name for row in found.machines if not row.gone} == set(stuck)
     assert all("the last call failed" in row.detail for row in found.machines if not row.gone)
-    assert yard.clock.monotonic() - yard.began_s < 300 + reaping.PROOF_S_MAX
+    assert yard.clock.monotonic() - yard.began_s < 300 + PROVEN_WITHIN_S

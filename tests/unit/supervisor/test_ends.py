@@ -17,7 +17,16 @@ from actors.journal.interface import ANY, JournalUnavailable
 from actors.journal.sqlite import SqliteJournal
 from actors.journal.tables import standard
 from actors.runtime.virtual import EPOCH, SeededEntropy, VirtualClock
-from actors.supervisor.ends import ASK_AGAIN_S, UNPROVEN_S, Asked, Ended, until_gone
+from actors.supervisor.ends import (
+    ASK_AGAIN_S,
+    PROVEN_WITHIN_S,
+    UNPROVEN_S,
+    Asked,
+    Ended,
+    NotProven,
+    gone_within,
+    until_gone,
+)
 from actors.supervisor.unproven import EndAlarm, Unproven
 from messages.events import END_UNPROVEN, GoneProved
 from messages.machines import Alive, Gone, Machine, MachineState, Proof, ProviderKind, Unknown
@@ -91,8 +100,9 @@ class Yard:
     def tell(self, found: Unproven) -> None:
         self.told.append((self.clock.monotonic(), found))
 
-    async def end(self, **more: Any) -> Ended:
-        seen = Machine(
+    @property
+    def seen(self) -> Machine:
+        return Machine(
             id="m1",
             name="n",
             account="a",
@@ -100,10 +110,15 @@ class Yard:
             rate_usd_per_hour=Decimal(1),
             first_seen=self.clock.now() - timedelta(seconds=self.age_s),
         )
+
+    async def end(self, **more: Any) -> Ended:
         quiet: Any = lambda *_, **__: None  # noqa: E731
         return await until_gone(
-            self.cloud, self.clock, seen, quiet, accepted=self.heard.append, unproven=self.tell, **more
+            self.cloud, self.clock, self.seen, quiet, accepted=self.heard.append, unproven=self.tell, **more
         )
+
+    async def end_within(self, *within_s: float, **more: Any) -> Ended | NotProven:
+        return await gone_within(self.cloud, self.clock, self.seen, *within_s, unproven=self.tell, **more)
 
 
 @virtual
@@ -183,6 +198,43 @@ async def test_asking_and_proving_never_ends_before_the_proof() -> None:
     assert yard.clock.monotonic() - began > 1000
     with pytest.raises(IndexError):
         yard.cloud.proofs[1]
+
+
+# ------------------------------------------------------------------------------------------------ for a while
+
+
+@virtual
+async def test_a_program_that_does_not_stay_ends_a_machine_by_the_same_way() -> None:
+    """An end that shows alive after it was answered is asked again; a proof is the only end."""
+    yard = Yard("alive alive alive alive alive alive gone")
+    ended = await yard.end_within()
+    assert isinstance(ended, Ended)
+    assert len(yard.cloud.asked) > 1
+    before = Asked(yard.clock.now(), accepted=True)
+    again = Yard("unknown gone")
+    assert isinstance(await again.end_within(asked=before), Ended)
+    assert again.cloud.asked == []
+
+
+@virtual
+async def test_it_says_how_it_stands_when_its_time_is_up_and_asks_no_more() -> None:
+    yard = Yard("alive", Unavailable("503 from the edge", 0.0))
+    found = await yard.end_within()
+    assert yard.clock.monotonic() == PROVEN_WITHIN_S
+    assert found == NotProven("listed", "503 from the edge")
+    assert found.words == "not proven gone: listed; the last call failed: 503 from the edge"
+    assert [at for at, _ in yard.told] == [UNPROVEN_S[0]]
+    asked = len(yard.cloud.asked)
+    await yard.clock.sleep(1000)
+    assert len(yard.cloud.asked) == asked
+
+
+@virtual
+async def test_without_time_for_a_look_none_is_told() -> None:
+    yard = Yard("gone")
+    found = await yard.end_within(0.5)
+    assert isinstance(found, NotProven)
+    assert found.words == "not proven gone: the look is not done"
 
 
 # ------------------------------------------------------------------------------------------------ told of
