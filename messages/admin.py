@@ -12,7 +12,7 @@ from pydantic import Field
 
 from messages.base import Record, Request
 from messages.ids import CommandId, DatasetId, JobId, ModelId, PredictionId
-from messages.jobs import HyperParameter, Plan, Requester, Task
+from messages.jobs import HyperParameter, LastRun, Plan, Requester, Task
 from messages.machines import ProviderKind
 from messages.money import Usd
 from messages.storage import Artifact, DatasetInfo, ModelInfo, ObjectInfo, PredictionInfo
@@ -30,6 +30,13 @@ class TrainOrder(Record):
     task: Task = "auto"
     features: tuple[str, ...] | None = None
     parameters: dict[str, HyperParameter] = Field(default_factory=dict)
+    test_share: float = Field(default=0.2, ge=0.05, le=0.5)
+    """Part of the rows that is held out to judge the model on."""
+    seed: int = Field(default=42, ge=0, lt=2**32)
+    group: str | None = Field(default=None, max_length=1000)
+    """Column whose equal values (a customer, a patient) stay on one side of the split."""
+    time: str | None = Field(default=None, max_length=1000)
+    """Column by whose last values rows are held out; not together with ``group``."""
     max_runtime_s: int | None = Field(default=None, ge=1, le=30 * 86_400)
     max_cost_usd: Usd | None = Field(default=None, gt=0)
     machine: str | None = None
@@ -201,6 +208,7 @@ class CheckedTraining(Record):
     """A library the model needs that is not on this computer."""
     copied_from: ProviderKind | None = None
     """Whose store the data set lies in, where it must be copied from before it is used."""
+    last_run: LastRun | None = None
 
 
 class CheckTraining(Request[CheckedTraining]):

@@ -44,6 +44,30 @@ class Outcome(StrEnum):
     LOST = "lost"
 
 
+class HeldOut(Record):
+    """How the rows were chosen that a model is judged on."""
+
+    method: Literal["random", "group", "time"]
+    column: str | None = None
+    """By which rows were held out, where not at random."""
+    share: float
+    sha256: str
+    """Of which rows of the file stand on which side."""
+
+
+class LastRun(Record):
+    """The headline of the user's newest model of the same data set and target, when a job was ordered."""
+
+    model: str
+    """Its name."""
+    name: str
+    """Of the metric."""
+    value: float
+    low: float
+    high: float
+    held_out: HeldOut | None = None
+
+
 class TrainSpec(Record):
     """What to train."""
 
@@ -60,7 +84,13 @@ class TrainSpec(Record):
     """Columns to learn from; all but the target when ``None``."""
     parameters: dict[str, HyperParameter] = Field(default_factory=dict)
     test_share: float = Field(default=0.2, gt=0, lt=1)
+    """Part of the rows that is held out to judge the model on."""
     seed: int = 42
+    group: str | None = None
+    """Column whose equal values stay on one side of the split."""
+    time: str | None = None
+    """Column by whose last values rows are held out."""
+    last_run: LastRun | None = None
 
 
 class Limits(Record):

@@ -12,6 +12,7 @@ from actors.storage import elsewhere
 from actors.storage.access import Granted, decide_access
 from actors.storage.audit import who_of
 from actors.storage.catalogue import DATASET_REMOVE, Removal
+from actors.storage.comparing import last_run
 from actors.storage.elsewhere import Located
 from actors.storage.holds import DatasetHolds, JobsUsing
 from actors.storage.inspection import Check, Inspector
@@ -218,6 +219,8 @@ class DatasetService:
             "model": order.model,
             "task": order.task,
             "parameters": order.parameters,
+            "group": order.group,
+            "time": order.time,
         }
         try:
             paid_usd = await elsewhere.pay_near(
@@ -227,7 +230,8 @@ class DatasetService:
             check = await self._checked(info, found, question)
         finally:
             await self._forget_incoming(question)
-        checked = CheckedTraining(dataset=info, **check.model_dump())
+        last = await last_run(parts.catalogue, user, info.id, order.target)
+        checked = CheckedTraining(dataset=info, last_run=last, **check.model_dump())
         if paid_usd >= TOLD_USD:
             said = f"Reading the data set out of {found.parts.kind} for this plan cost {human(paid_usd)}."
             checked = checked.model_copy(update={"warnings": (*checked.warnings, said)})

@@ -17,7 +17,7 @@ PROGRAM: Final = "containers.training.inspection"
 OUTPUT_BYTES_MAX: Final = 8 << 20
 """Profile of a file with as many columns as are allowed."""
 DETAIL_CHARS_MAX: Final = 500
-_CODES: Final = ("E-CSV-", "E-FEATURES", "E-TASK", "E-MODEL-SIZE", "E-MODEL-UNKNOWN", "E-PARAMETER")
+_CODES: Final = ("E-CSV-", "E-FEATURES", "E-SPLIT", "E-TASK", "E-MODEL-SIZE", "E-MODEL-UNKNOWN", "E-PARAMETER")
 
 
 class Check(BaseModel):

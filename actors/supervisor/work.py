@@ -56,6 +56,11 @@ def spec_for(job: Job, attempt: int, program: Program) -> Spec:
         "parameters": dict(spec.parameters),
         "test_share": spec.test_share,
         "seed": spec.seed,
+        "group": spec.group,
+        "time": spec.time,
+        "last_run": spec.last_run.model_dump() if spec.last_run else None,
+        "ordered_at": job.queued_at.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "machine": _machine(job, attempt),
         "dataset_sha256": spec.dataset_sha256,
         "delimiter": spec.delimiter,
         "encoding": spec.encoding,
@@ -69,6 +74,21 @@ def spec_for(job: Job, attempt: int, program: Program) -> Spec:
         inputs={INPUT_NAME: spec.dataset_key},
         artifacts_required=REQUIRED,
     )
+
+
+def _machine(job: Job, attempt: int) -> dict[str, object]:
+    """Return what the work may tell of the machine it ran on: the offer it was rented by, and what it may cost."""
+    told: dict[str, object] = {"provider": job.plan.provider, "max_cost_usd": str(job.plan.limits.max_cost_usd)}
+    request = next((a.request for a in job.attempts if a.number == attempt), None)
+    if request is None:
+        return told
+    offer = request.offer
+    return told | {
+        "machine_type": offer.machine_type,
+        "place": offer.place,
+        "spot": offer.spot,
+        "rate_usd_per_hour": str(offer.rate_usd_per_hour),
+    }
 
 
 def stop_control(attempt: Attempt, soft_deadline: datetime) -> Control:

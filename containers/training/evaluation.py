@@ -209,13 +209,17 @@ def _counted(test: Truth, answers: Floats, classes: tuple[str, ...]) -> dict[str
     return found
 
 
-def compare_with_last(headline: Mapping[str, Any], last: Mapping[str, Any]) -> str:
-    """Return a sentence on how a model compares with the one before it, or nothing where they cannot be compared.
+def compare_with_last(headline: Mapping[str, Any], last: Mapping[str, Any], split: Mapping[str, Any]) -> str:
+    """Return a sentence on how a model compares with the one before it, or nothing where they have no metric in common.
 
-    Both are headlines as ``metrics.json`` holds them. Where the intervals overlap nothing is clear.
+    Both are headlines as ``metrics.json`` holds them, ``split`` is how rows were held out this time. Where the
+    intervals overlap nothing is clear.
     """
     if last.get("name") != headline["name"]:
         return ""
+    before_split = last.get("held_out")
+    if before_split and any(before_split.get(key) != split.get(key) for key in ("method", "column")):
+        return "not compared with your last run, which was judged on rows held out in another way"
     value, before = f"{headline['value']:.4g}", f"{last['value']:.4g}"
     if headline["low"] <= last["high"] and last["low"] <= headline["high"]:
         return f"no clear difference from your last run: {value} after {before}, and the intervals overlap"

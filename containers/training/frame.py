@@ -6,6 +6,7 @@ out and counted, never filled. Text that is missing is the category ``""``, whic
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -42,6 +43,8 @@ class Frame(NamedTuple):
     """For each row kept, its number in the file, counted from 1 below the header."""
     dropped: int
     """Rows without a usable target."""
+    beside: Floats | Texts | None = None
+    """The column that rows are split by, whether it is learnt from or not."""
 
 
 def number_array(cells: Sequence[str], decimal: str) -> Floats | None:
@@ -94,7 +97,8 @@ class _Numbers:
 class _Texts:
     """A column of text being read: codes into the texts seen."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = TEXTS_MAX) -> None:
+        self._most = most
         self._codes = array("i")
         self._by_cell: dict[str, int] = {}
         self._by_text: dict[str, int] = {}
@@ -105,12 +109,12 @@ class _Texts:
             if cell not in codes:
                 codes[cell] = self._code(text_value(cell))
         self._codes.extend(map(codes.__getitem__, cells))
-        if len(codes) > 2 * TEXTS_MAX:
+        if len(codes) > 2 * self._most:
             self._by_cell = {}
 
     def _code(self, text: str) -> int:
         known = self._by_text
-        if len(known) >= TEXTS_MAX and text not in known:
+        if len(known) >= self._most and text not in known:
             text = OTHER_TEXT
         return known.setdefault(text, len(known))
 
@@ -119,14 +123,19 @@ class _Texts:
         return pd.Categorical.from_codes(np.array(self._codes, dtype=np.int64), categories)
 
 
-def load(path: Path, found: Survey, features: Sequence[str], target: str, task: str) -> Frame:
-    """Read the columns needed into memory.
+def load(
+    path: Path, found: Survey, features: Sequence[str], target: str, task: str, beside: str | None = None
+) -> Frame:
+    """Read the columns needed into memory; ``beside`` is one that is not learnt from, or not only.
 
     Raises ``Refused`` with E-METRICS where no finite target value is left.
     """
-    wanted = [i for i, c in enumerate(found.columns) if c.name in {*features, target}]
+    wanted = [i for i, c in enumerate(found.columns) if c.name in {*features, target, beside}]
     columns: Mapping[int, _Numbers | _Texts] = {
-        i: _Texts() if found.columns[i].kind != "number" else _Numbers(found.columns[i]) for i in wanted
+        i: _Numbers(found.columns[i])
+        if found.columns[i].kind == "number"
+        else _Texts(sys.maxsize if found.columns[i].name == beside else TEXTS_MAX)
+        for i in wanted
     }
     with Table(path, found.dialect) as table:
         for block in table.blocks():
@@ -142,7 +151,9 @@ def load(path: Path, found: Survey, features: Sequence[str], target: str, task: 
     data = pd.DataFrame({name: frame[name] for name in features})
     if len(rows) < len(keep):
         data = data.iloc[rows].reset_index(drop=True)
-    return Frame(data, y[rows], classes, (rows + 1).astype(np.int64), len(keep) - len(rows))
+    numbers_of_rows = (rows + 1).astype(np.int64)
+    extra = by_name[beside][rows] if beside is not None else None
+    return Frame(data, y[rows], classes, numbers_of_rows, len(keep) - len(rows), extra)
 
 
 def _target(values: Floats | Texts, task: str) -> tuple[Floats | Integers, tuple[str, ...], Any]:

@@ -40,7 +40,9 @@ def read_question(request: dict[str, Any]) -> Question:
     check_model(model)
     features = request.get("features")
     names = None if features is None else tuple(str(f) for f in features)
-    return Question(str(request["target"]).strip(), model, task, names, dict(request.get("parameters") or {}))
+    group, time = (None if request.get(key) is None else str(request[key]).strip() for key in ("group", "time"))
+    parameters = dict(request.get("parameters") or {})
+    return Question(str(request["target"]).strip(), model, task, names, parameters, group, time)
 
 
 def main(arguments: list[str]) -> int:

@@ -35,6 +35,8 @@ class Judged(NamedTuple):
     """On the held-out rows."""
     measured: evaluation.Measured
     exhibit: Exhibit
+    notes: list[str]
+    """What a person should know, one sentence each."""
 
 
 def judge(
@@ -76,9 +78,17 @@ def judge(
     if asked.last_run:
         found["last_run"] = {
             **asked.last_run,
-            "verdict": evaluation.compare_with_last(found["headline"], asked.last_run),
+            "verdict": evaluation.compare_with_last(found["headline"], asked.last_run, metadata["split"]),
         }
     exhibit = Exhibit(
         tested.values, answers, frame.classes, positive, str(metadata["target_column"]), found, tuple(losses)
     )
-    return Judged(answers, measured, exhibit)
+    return Judged(answers, measured, exhibit, _notes(found))
+
+
+def _notes(found: Mapping[str, Any]) -> list[str]:
+    shared = found["rows_shared"]
+    if not shared:
+        return []
+    rows = "1 held-out row is equal to a row" if shared == 1 else f"{shared:,} held-out rows are equal to rows"
+    return [f"{rows} learnt from, which flatters the score: duplicates in the file, or rows that belong together."]

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from containers.training.asked_split import GROUPS_MIN
 from containers.training.families import CLASSIFICATION
-from containers.training.frame import Floats, Integers
+from containers.training.frame import Floats, Frame, Integers
+from containers.training.moments import moments
 from containers.training.refusal import Refused, quoted
 
 TEST_ROWS_MIN = 2
-GROUPS_MIN = 5
-"""Fewest groups that can be split."""
 GROUP_TRIES = 20
 """Seeded draws of groups, of which the one with the class shares closest to the whole is taken."""
 
@@ -29,6 +29,39 @@ class Split(NamedTuple):
 
     train: Indexes
     test: Indexes
+    last_value: float | None = None
+    """Target of the latest row learnt from, where rows are split by time and the target is a number."""
+
+
+class Way(NamedTuple):
+    """How rows are held out."""
+
+    share: float
+    seed: int
+    group: str | None = None
+    time: str | None = None
+
+    def json(self, split: Split, row_numbers: Integers) -> dict[str, Any]:
+        """Return how rows were held out and the digest of which, as the manifest has it."""
+        method = "group" if self.group else "time" if self.time else "random"
+        column = {"column": self.group or self.time} if method != "random" else {}
+        return {"method": method, **column, "share": self.share, "sha256": digest(split, row_numbers)}
+
+
+def split_rows(frame: Frame, task: str, way: Way) -> Split:
+    """Return both sides as asked; the column to split by is ``frame.beside``. Raises ``Refused`` E-SPLIT."""
+    if frame.beside is None:
+        return at_random(frame.target, task, way.share, way.seed)
+    if way.group is not None:
+        beside = frame.beside
+        numbers = np.unique(beside, return_inverse=True)[1] if isinstance(beside, np.ndarray) else beside.codes
+        return by_group(np.asarray(numbers, dtype=np.int64), way.group, frame.target, task, way.share, way.seed)
+    times = moments(frame.beside, str(way.time))
+    found = by_time(times, str(way.time), frame.target, task, way.share)
+    if task == CLASSIFICATION:
+        return found
+    latest = found.train[int(np.argmax(times[found.train]))]
+    return found._replace(last_value=float(frame.target[latest]))
 
 
 def at_random(target: Floats | Integers, task: str, test_share: float, seed: int) -> Split:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from containers.training.asked_split import check_split
 from containers.training.families import (
     AUTO,
     CLASSIFICATION,
@@ -54,6 +55,10 @@ class Question(NamedTuple):
     task: str = AUTO
     features: tuple[str, ...] | None = None
     parameters: Mapping[str, object] = {}
+    group: str | None = None
+    """Column whose equal values stay on one side of the split."""
+    time: str | None = None
+    """Column by whose last values rows are held out."""
 
 
 class Check(NamedTuple):
@@ -94,7 +99,8 @@ def check(found: Survey, question: Question) -> Check:
     check_model(question.model)
     check_rows(found)
     target = find_target(found, question.target)
-    features = choose_features(found, target.name, question.features)
+    by = check_split(found, target.name, question.group, question.time)
+    features = choose_features(found, target.name, question.features, by)
     _check_values(found, target, features)
     task = choose_task(found, target, question)
     classes = _classes(found, target) if task == CLASSIFICATION else None
@@ -119,11 +125,13 @@ def find_target(found: Survey, name: str) -> Tally:
     raise Refused("E-CSV-TARGET", f"There is no column {quoted(name)} in the file: {fix}")
 
 
-def choose_features(found: Survey, target: str, asked: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the columns to learn from: those asked for, or all but the target (E-FEATURES)."""
+def choose_features(
+    found: Survey, target: str, asked: Sequence[str] | None, without: str | None = None
+) -> tuple[str, ...]:
+    """Return the columns to learn from: those asked for, or all but the target and ``without`` (E-FEATURES)."""
     names = [c.name for c in found.columns]
     if asked is None:
-        return tuple(n for n in names if n != target)
+        return tuple(n for n in names if n not in (target, without))
     features = tuple(dict.fromkeys(name.strip() for name in asked))
     if not features:
         raise Refused("E-FEATURES", "The list of features is empty: name at least one column, or leave it out")

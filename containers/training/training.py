@@ -48,6 +48,8 @@ class Order(NamedTuple):
     machine: Mapping[str, Any] = {}
     """What whoever rented the machine tells of it."""
     started_at: str = ""
+    last_run: Mapping[str, Any] | None = None
+    """Headline of the user's last model on the same data and target."""
     plots: bool = True
     """Whether plots are drawn, which takes a second."""
 
@@ -66,6 +68,7 @@ def read_order(work: Mapping[str, Any]) -> Order:
         ordered_at=str(work.get("ordered_at") or ""),
         machine=dict(work.get("machine") or {}),
         started_at=manifest.now(),
+        last_run=work.get("last_run"),
         plots=bool(work.get("plots", True)),
     )
 
@@ -75,12 +78,13 @@ def train(order: Order, out: Path, progress: Progress) -> dict[str, Any]:
     progress.say(f"reading {order.source.name}")
     found = _survey(order)
     checked = check(found, order.question)
-    frame = load(order.source, found, checked.features, order.question.target, checked.task)
+    by = order.question.group or order.question.time
+    frame = load(order.source, found, checked.features, order.question.target, checked.task, by)
     notes = list(checked.warnings)
     progress.stage("prepare", f"{found.rows:,} rows, {len(found.columns)} columns; task {checked.task}")
     for note in notes:
         progress.say(f"note: {note}")
-    split = splits.at_random(frame.target, checked.task, order.test_share, order.seed)
+    split = splits.split_rows(frame, checked.task, _way(order))
     frame = _without_blank_columns(frame, split.train, notes)
     with one_thread() if frame.features.size <= ONE_THREAD_CELLS_MAX else nullcontext():
         return _learn(order, out, progress, found, checked, frame, split, notes)
@@ -99,15 +103,19 @@ def _learn(
     pipeline, fit_notes = _fit(frame, checked, order, split.train, progress)
     progress.stage("evaluate", f"{len(split.test):,} held-out rows")
     metadata = _metadata(order, found, checked, frame, split)
-    judged = judge(pipeline, metadata, frame, split, Asked(order.seed))
+    asked = Asked(order.seed, split.last_value, order.last_run)
+    judged = judge(pipeline, metadata, frame, split, asked)
     measured = judged.measured
     _report(measured, progress)
+    for note in judged.notes:
+        progress.say(f"note: {note}")
     metrics = {
         **measured.document,
         "task": checked.task,
         "model_type": checked.family.name,
         "rows": {"train": len(split.train), "test": len(split.test), "dropped": frame.dropped},
-        "warnings": [*notes, *fit_notes],
+        "split": metadata["split"],
+        "warnings": [*notes, *fit_notes, *judged.notes],
     }
     metadata["score"] = measured.value
     metadata["score_metric"] = measured.headline
@@ -149,7 +157,13 @@ def _fit(frame: Frame, checked: Check, order: Order, rows: splits.Indexes, progr
     """Return the fitted pipeline and what the library had to say, as sentences."""
     threads = 1 if frame.features.size <= ONE_THREAD_CELLS_MAX else -1
     ground = Ground(frame, checked.task, order.seed, threads)
-    about = {"data": order.sha256, "share": order.test_share, "task": checked.task, "target": order.question.target}
+    asked = order.question
+    about = {
+        "data": order.sha256,
+        "held_out": (order.test_share, asked.group, asked.time),
+        "task": checked.task,
+        "target": asked.target,
+    }
     name = os.environ.get(CHECKPOINT_VARIABLE)
     fitted = fit_noted(ground, rows, checked.family, checked.parameters, progress, about, Path(name) if name else None)
     return fitted.pipeline, fitted.notes
@@ -161,8 +175,14 @@ def _report(measured: evaluation.Measured, progress: Progress) -> None:
         f"{top['label']} {top['value']:.4g}  [{top['low']:.4g} to {top['high']:.4g}]  guessing {top['baseline']:.4g}"
     )
     progress.say(measured.document["verdict"])
-    if measured.document["gap"]:
-        progress.say(measured.document["gap"])
+    last = measured.document.get("last_run") or {}
+    for said in (measured.document["gap"], last.get("verdict")):
+        if said:
+            progress.say(said)
+
+
+def _way(order: Order) -> splits.Way:
+    return splits.Way(order.test_share, order.seed, order.question.group, order.question.time)
 
 
 def _metadata(order: Order, found: Survey, checked: Check, frame: Frame, split: splits.Split) -> dict[str, Any]:
@@ -180,7 +200,7 @@ def _metadata(order: Order, found: Survey, checked: Check, frame: Frame, split: 
         "training_samples": len(split.train),
         "test_samples": len(split.test),
         "test_share": order.test_share,
-        "split": {"method": "random", "share": order.test_share, "sha256": splits.digest(split, frame.row_numbers)},
+        "split": _way(order).json(split, frame.row_numbers),
         "seed": order.seed,
         "dataset_sha256": found.sha256,
         "delimiter": found.dialect.delimiter,

@@ -200,7 +200,10 @@ def metric_lines(metrics: Document, columns: int) -> list[str]:
         line += f" [{text.number(headline['low'])}–{text.number(headline['high'])}]"
     if headline.get("baseline") is not None:
         line += f" · guessing {text.number(headline['baseline'])}"
+    last = metrics.get("last_run")
     words = [str(metrics[key]) for key in ("verdict", "gap") if metrics.get(key)]
+    if isinstance(last, dict) and last.get("verdict"):
+        words.append(str(last["verdict"]))
     return wrap(line, columns) + [w for word in words for w in wrap(clean(word), columns)]
 
 

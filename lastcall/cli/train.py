@@ -20,6 +20,8 @@ from lastcall.cli.text import clean, money, quoted, size
 from messages.errors import EXIT_SIGINT
 
 _HASH_CHUNK = 1 << 20
+_AS_THEY_ARE = ("model", "task", "machine", "name", "test_share", "group", "time", "seed")
+"""Options that are sent under their own names."""
 
 
 @leaf(
@@ -36,6 +38,10 @@ _HASH_CHUNK = 1 << 20
 @click.option("--features", metavar="A,B,C", help="Columns to learn from; all but the target when left out.")
 @click.option("--task", type=click.Choice(["auto", "classification", "regression"]), help="What the target is.")
 @click.option("--param", "parameters", metavar="KEY=VALUE", multiple=True, help="Parameter of the model; repeat it.")
+@click.option("--test-share", type=click.FloatRange(0.05, 0.5), help="Part of the rows held out to judge it; 0.2.")
+@click.option("--group", metavar="COLUMN", help="Keep rows of one group (a customer) on one side when holding out.")
+@click.option("--time", metavar="COLUMN", help="Hold out the last rows by this column, as the future will be.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="What chance hangs on; 42 when left out.")
 @click.option("--max-runtime", metavar="TIME", help="End it after 90s, 15m or 2h.")
 @click.option("--max-cost", metavar="USD", help="Never spend more on this job.")
 @click.option("--machine", metavar="TYPE", help="Machine type; the best is chosen when left out.")
@@ -46,6 +52,8 @@ _HASH_CHUNK = 1 << 20
 @pass_app
 def train(app: App, /, data: str, yes: bool, no_follow: bool, with_logs: bool, as_json: bool, **options: Any) -> int:
     """Train a model on a file, on a data set that is stored already, or on runpod:// and s3:// addresses."""
+    if options["group"] is not None and options["time"] is not None:
+        raise click.UsageError("--group and --time do not go together: rows are held out by one of them")
     order = _order(options)
     if not yes and not app.screen.in_tty:
         line = f"lastcall train {quoted(data)} {_flags(options)} --yes"
@@ -64,13 +72,17 @@ def train(app: App, /, data: str, yes: bool, no_follow: bool, with_logs: bool, a
 
 def _flags(options: dict[str, Any]) -> str:
     """Return the order as it would be typed, so that no limit is lost when the line is copied."""
-    single = [f"--{key.replace('_', '-')} {quoted(value)}" for key, value in options.items() if isinstance(value, str)]
+    single = [
+        f"--{key.replace('_', '-')} {quoted(str(value))}"
+        for key, value in options.items()
+        if isinstance(value, str | int | float) and not isinstance(value, bool)
+    ]
     return " ".join([*single, *(f"--param {quoted(text)}" for text in options["parameters"])])
 
 
 def _order(options: dict[str, Any]) -> dict[str, Any]:
     order: dict[str, Any] = {"target": options["target"]}
-    order.update({key: options[key] for key in ("model", "task", "machine", "name") if options[key] is not None})
+    order.update({key: options[key] for key in _AS_THEY_ARE if options[key] is not None})
     if options["features"] is not None:
         order["features"] = [name.strip() for name in options["features"].split(",") if name.strip()]
     if options["parameters"]:

@@ -43,7 +43,7 @@ def card(story: Story) -> str:
         "### What matters",
         *_grid(story.signals()),
         "## Limits",
-        *_list([*map(md, story.warnings()), *_limits(story)]),
+        *_list([*map(md, story.warnings()), *_LIMITS]),
         "## Ethical notes",
         "Not known to the program that wrote this card, and to be filled in by whoever uses the model: whom its "
         "answers affect, whether the data may be used for this, and whether it does worse for some groups of people "
@@ -56,15 +56,10 @@ def card(story: Story) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _limits(story: Story) -> list[str]:
-    found = [
-        "What it says of values outside the ranges in `schema.json` is a guess.",
-        "Importance tells what the model uses, not what causes the target.",
-    ]
-    shared = story.metrics.get("rows_shared")
-    if shared:
-        found.append(f"{shared:,} held-out rows are equal to rows it learnt from, which flatters the metrics.")
-    return found
+_LIMITS = (
+    "What it says of values outside the ranges in `schema.json` is a guess.",
+    "Importance tells what the model uses, not what causes the target.",
+)
 
 
 def _loading(story: Story) -> list[str]:

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import shlex
 import sys
 import types
 from collections.abc import Iterator
@@ -169,7 +170,7 @@ def test_the_same_bytes_are_not_sent_twice(live: LiveGateway, table: Path, capsy
 def test_every_option_of_train_reaches_the_order(live: LiveGateway, capsys: Capture) -> None:
     arguments = (
         "train customers -t churn -m ridge --features a,b --task regression --max-runtime 1h30m "
-        "--max-cost $2.50 --machine big --name mine --no-follow -y --json"
+        "--max-cost $2.50 --machine big --name mine --test-share 0.3 --seed 7 --group customer --no-follow -y --json"
     )
     code, out, _ = run(capsys, *arguments.split())
     assert code == 0
@@ -181,11 +182,29 @@ def test_every_option_of_train_reaches_the_order(live: LiveGateway, capsys: Capt
         "model": "ridge",
         "task": "regression",
         "features": ["a", "b"],
+        "test_share": 0.3,
+        "seed": 7,
+        "group": "customer",
+        "time": None,
         "max_runtime_s": 5400,
         "max_cost_usd": "2.50",
         "machine": "big",
         "name": "mine",
     }
+
+
+def test_rows_are_held_out_by_group_or_by_time_and_not_by_both(live: LiveGateway, capsys: Capture) -> None:
+    assert run(capsys, *["train", "customers", "-t", "churn", "--time", "day", "--no-follow", "-y"])[0] == 0
+    assert live.node.dispatcher.asked[-1].order.time == "day"
+    code, _, err = run(capsys, *["train", "customers", "-t", "churn", "--time", "day", "--group", "customer", "-y"])
+    assert (code, "--group and --time" in err) == (2, True)
+
+
+def test_a_line_that_is_to_be_copied_has_every_option_that_was_typed(live: LiveGateway, capsys: Capture) -> None:
+    typed = "--target churn --model ridge --test-share 0.3 --group 'customer id' --seed 7 --param alpha=1"
+    code, _, err = run(capsys, "train", "customers", *shlex.split(typed))
+    assert code == 2
+    assert f"lastcall train customers {typed} --yes" in err
 
 
 def test_without_a_terminal_spending_needs_yes(live: LiveGateway, table: Path, capsys: Capture) -> None:

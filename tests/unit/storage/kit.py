@@ -282,6 +282,7 @@ class Inspection:
     store: MemoryStore
     answer: Callable[[list[str]], Result] | None = None
     argv: list[list[str]] = field(default_factory=list)
+    questions: list[dict[str, Any]] = field(default_factory=list)
     during: Callable[[], Any] | None = None
     """Awaited while the program runs."""
 
@@ -303,6 +304,7 @@ class Inspection:
         body = {"ok": True, "profile": profile(data), "check": None}
         if "--request" in argv:
             question = json.loads(self.store.objects[argv[5].removeprefix("mem:")][0])
+            self.questions.append(question)
             body["check"] = {
                 "task": "regression",
                 "rows_usable": 1,

@@ -24,7 +24,7 @@ def binary(rows: int = 200, share: float = 0.5) -> tuple[sc.Truth, np.ndarray]:
 @pytest.mark.parametrize("sizes", [(8, 2), (50, 5, 2), (1, 30, 30), (100, 1, 1, 99)])
 def test_a_split_is_seeded_keeps_every_class_on_both_sides_and_loses_no_row(sizes: tuple[int, ...]) -> None:
     y = np.repeat(np.arange(len(sizes)), sizes)
-    train, test = splits.at_random(y, "classification", 0.2, 42)
+    train, test, _ = splits.at_random(y, "classification", 0.2, 42)
     again = splits.at_random(y, "classification", 0.2, 42)
     assert np.array_equal(train, again[0])
     assert np.array_equal(test, again[1])
@@ -36,7 +36,7 @@ def test_a_split_is_seeded_keeps_every_class_on_both_sides_and_loses_no_row(size
 
 @pytest.mark.parametrize(("rows", "tested"), [(10, 2), (11, 2), (100, 20), (101, 20)])
 def test_a_regression_split_takes_its_share(rows: int, tested: int) -> None:
-    train, test = splits.at_random(np.arange(float(rows)), "regression", 0.2, 42)
+    train, test, _ = splits.at_random(np.arange(float(rows)), "regression", 0.2, 42)
     assert (len(train), len(test)) == (rows - tested, tested)
     assert not set(train) & set(test)
     assert not np.array_equal(test, splits.at_random(np.arange(float(rows)), "regression", 0.2, 43)[1])

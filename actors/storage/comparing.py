@@ -1,0 +1,44 @@
+"""Models beside each other: which was the last one on the same data."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pydantic import ValidationError
+
+from actors.storage.catalogue import Catalogue
+from messages.ids import DatasetId, UserId
+from messages.jobs import HeldOut, LastRun
+from messages.storage import ModelInfo
+
+LOOKED_AT_MAX: Final = 50
+"""Newest models among which the last one on the same data is looked for."""
+
+
+async def last_run(catalogue: Catalogue, user: UserId, dataset: DatasetId, target: str) -> LastRun | None:
+    """Return the headline of the user's newest model of this data set and target; ``None`` where there is none."""
+    for model in await catalogue.models(user, LOOKED_AT_MAX):
+        if (model.dataset_id, model.target) == (dataset, target):
+            return headline_of(model)
+    return None
+
+
+def headline_of(model: ModelInfo) -> LastRun | None:
+    """Return a model's headline; ``None`` where its metrics have none with an interval."""
+    top = model.metrics.get("headline")
+    if not isinstance(top, dict) or not isinstance(top.get("name"), str):
+        return None
+    numbers = [top.get(key) for key in ("value", "low", "high")]
+    value, low, high = (float(n) if isinstance(n, int | float) else None for n in numbers)
+    if value is None or low is None or high is None:
+        return None
+    held_out = held_out_of(model)
+    return LastRun(model=model.name, name=top["name"], value=value, low=low, high=high, held_out=held_out)
+
+
+def held_out_of(model: ModelInfo) -> HeldOut | None:
+    """Return how the rows were chosen that a model was judged on; ``None`` where its metrics do not say it."""
+    try:
+        return HeldOut.model_validate(model.metrics.get("split"))
+    except ValidationError:
+        return None
