@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import datetime
 from decimal import Decimal
+from math import inf
 from typing import ClassVar, Final
 
 from messages.machines import Gone, LaunchRequest, Listing, Machine, Offer, Proof, ProviderKind
@@ -16,6 +17,7 @@ from providers.interface import (
     EndAnswer,
     LogChunk,
     Need,
+    NoCapacity,
     ProviderError,
     RentedSpace,
     SpaceLine,
@@ -35,8 +37,12 @@ from providers.runpod.resources import volume
 from providers.shared import Shared
 from providers.sights import Sights
 
-CATALOGUE_S: Final = 60.0
-"""How old prices and stock of an offer may be."""
+CATALOGUE_S: Final = 300.0
+"""How old prices and stock of an offer may be: a plan, the time somebody thinks about it, and the order that follows
+share one list. Nothing is paid by it: the price, type and place of a pod are compared with its offer after the create,
+and what does not agree is ended. Stock is advice however young it is (fact sheet 1.1), and a create that shows
+otherwise makes the lists old at once.
+"""
 IN_STOCK: Final = {"include": "AVAILABILITY", "product": "POD"}
 OWN_LISTINGS: Final = 2
 """Intervals without anybody's listing after which whoever waits for exits asks for one."""
@@ -59,6 +65,8 @@ class RunPodTraining(CloudTrainingProvider):
         self._ender = pods.Ender(client)
         self._gpus = Shared(client.clock, self._read_gpus, "runpod GPU catalogue")
         self._cpus = Shared(client.clock, self._read_cpus, "runpod CPU catalogue")
+        self._doubted = -inf
+        """Since when the catalogue is known to be wrong somewhere; monotonic seconds."""
 
     async def fingerprint(self) -> str:
         """Return the account by its volume, asked now. Raises Unavailable, or Refused with what to check."""
@@ -77,13 +85,14 @@ class RunPodTraining(CloudTrainingProvider):
         return select_gpu(size_mb, model_type, self.client.settings.default_gpu_type)
 
     async def offers(self, need: Need) -> list[Offer]:
-        """Return what fits in the volume's data centre, at the catalogue's prices of this minute.
+        """Return what fits in the volume's data centre, at prices of the last ``CATALOGUE_S``.
 
-        Only the lists that come into question are asked for. Raises Unavailable without a catalogue: no money is
+        Only the lists that come into question are asked for, and those of before a create that found something else
+        are not believed. Raises Unavailable without a catalogue: no money is
         spent at a guessed price.
         """
         place = await self.account.place()
-        since = self.client.clock.monotonic() - CATALOGUE_S
+        since = max(self._doubted, self.client.clock.monotonic() - CATALOGUE_S)
         settings = self.client.settings
         cpus = await self._cpus.begun_since(since) if wants_cpus(need) else ()
         enough = are_enough(need, cpus, place, settings)
@@ -101,7 +110,13 @@ class RunPodTraining(CloudTrainingProvider):
         except Ambiguous:
             self._lister.doubt()
             raise
-        return pod.machine(self.account.fingerprint, self._sights.launched(pod.id))
+        except NoCapacity:
+            self._doubted = self.client.clock.monotonic()
+            raise
+        machine = pod.machine(self.account.fingerprint, self._sights.launched(pod.id))
+        if machine.rate_usd_per_hour != request.offer.rate_usd_per_hour:
+            self._doubted = self.client.clock.monotonic()
+        return machine
 
     async def list_machines(self) -> Listing:
         """Return every pod of the account, from a listing begun now. Raises Unavailable."""

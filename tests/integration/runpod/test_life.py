@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from decimal import Decimal
 
 import pytest
@@ -70,6 +71,53 @@ async def test_only_the_lists_of_the_catalogue_that_come_into_question_are_asked
     await house.offers(Need(size_mb=10, model_type="linear", machine="NVIDIA RTX A5000"))
     calls = house.platform.calls
     assert (calls["catalog.gpus"], calls["catalog.cpus"]) == (1, 0)
+
+
+async def test_a_lone_order_of_a_cpu_model_costs_five_calls_beside_lists_and_confirmations(house: House) -> None:
+    """A plan, minutes of thought, the order, the create, the end and its proof: the bar of "other calls per job"."""
+    linear = Need(size_mb=10, model_type="linear")
+    await house.offers(linear)
+    await house.clock.advance(240)
+    [offer, *_] = await house.offers(linear)
+    request = (await house.request()).model_copy(update={"offer": offer})
+    before = Counter(house.platform.calls)
+    machine = await house.run(house.training.launch(request))
+    await house.clock.advance(600)
+    await house.ended(machine)
+    spent = Counter(house.platform.calls) - before
+    assert house.calls("catalog.cpus") == 1
+    beside = {name: count for name, count in spent.items() if name not in ("pods.list", "volumes.get")}
+    assert beside == {"pods.create": 1, "pods.delete": 1, "pods.get": 2}
+
+
+async def test_the_catalogue_is_read_again_once_it_is_old(house: House) -> None:
+    await house.offers()
+    await house.clock.advance(301)
+    await house.offers()
+    assert house.calls("catalog.gpus") == 2
+
+
+async def test_a_create_that_shows_other_stock_or_another_price_makes_the_catalogue_old_at_once(house: House) -> None:
+    """The next plan must not offer the same again for minutes."""
+    request = await house.request()
+    await house.clock.advance(1)
+    house.arm(capacity_none=Switch(True, calls=1))
+    with pytest.raises(NoCapacity):
+        await house.run(house.training.launch(request))
+    await house.offers()
+    await house.offers()
+    assert house.calls("catalog.gpus") == 2
+    house.heal()
+    await house.clock.advance(1)
+    house.arm(price_jump=Switch(1.5))
+    machine = await house.run(house.training.launch(request))
+    assert machine.rate_usd_per_hour != request.offer.rate_usd_per_hour
+    await house.offers()
+    assert house.calls("catalog.gpus") == 3
+    house.heal()
+    await house.run(house.training.launch(request))
+    await house.offers()
+    assert house.calls("catalog.gpus") == 3, "as offered: nothing to doubt"
 
 
 async def test_without_a_catalogue_nothing_is_offered_at_a_guessed_price(house: House) -> None:
