@@ -42,6 +42,13 @@ USED = "used"
 DONE = "environment.json"
 """Last file of an environment, written before the rename: one that was taken apart again is not used."""
 PUBLISH_ROUNDS = 3
+OPENMP = "libgomp.so.1"
+"""The one library that LightGBM's wheel takes from the system; slim images lack it."""
+_LENDING = """#!/bin/sh
+here=$(cd "${0%/*}" && pwd -P)
+LD_LIBRARY_PATH="$here/../lib/lent${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" exec "$here/interpreter" "$@"
+"""
+"""The environment's Python where it must find a library that is lent to it; it names no place of its own."""
 
 _PROBE = """
 import importlib.metadata as m, json, os, platform, sys
@@ -286,9 +293,37 @@ def build(draft: Path, python: Python, requirements: Path, imports: Sequence[str
             *("--target", str(site), "-r", str(requirements)),
         ]
     )
-    trouble = can_import(str(draft / "bin" / "python"), imports)
+    python_path = str(draft / "bin" / "python")
+    trouble = can_import(python_path, imports)
+    if trouble is not None and OPENMP in trouble and lend_openmp(draft, site):
+        trouble = can_import(python_path, imports)
+    if trouble is not None and OPENMP in trouble:
+        raise Fault(
+            "E-PREPARE",
+            f"the machine's image lacks {OPENMP}, which {imports[-1]} needs: choose an image with the system's package "
+            "libgomp1, or another model",
+        )
     if trouble is not None:
         raise Fault("E-PREPARE", f"what was installed cannot be imported: {trouble}")
+
+
+def lend_openmp(environment: Path, site: Path) -> bool:
+    """Let the environment's Python find scikit-learn's own copy of OpenMP by the name the system's has.
+
+    Its wheel brings one under a name with a digest (auditwheel), and one file is one library to the loader, however
+    many names it has. Returns whether there was one. Needs no right to install anything. Raises OSError.
+    """
+    copies = sorted(site.glob("scikit_learn.libs/libgomp-*.so.1*"))
+    if not copies:
+        return False
+    (environment / "lib" / "lent").mkdir()
+    (environment / "lib" / "lent" / OPENMP).symlink_to(Path("..", "..", copies[0].relative_to(environment)))
+    script = environment / "bin" / "python"
+    script.rename(script.with_name("interpreter"))
+    script.write_text(_LENDING, "utf-8")
+    script.chmod(0o755)
+    say(f"{OPENMP} is not on this machine; scikit-learn's copy of it is used")
+    return True
 
 
 def publish(draft: Path, target: Path, damaged: str | None = None) -> None:

@@ -298,10 +298,65 @@ def test_every_package_is_checked_by_its_hash_and_nothing_is_built(
             (tmp_path / "draft" / "lib" / "python3.11" / "site-packages").mkdir(parents=True)
 
     monkeypatch.setattr(prepare, "run", run)
-    monkeypatch.setattr(prepare, "can_import", lambda *_: "ImportError: libgomp.so.1")
-    with pytest.raises(Fault, match="libgomp"):
+    monkeypatch.setattr(prepare, "can_import", lambda *_: "ImportError: no such thing")
+    with pytest.raises(Fault, match="cannot be imported: ImportError: no such thing"):
         prepare.build(tmp_path / "draft", python(), requirements, ("sklearn",))
     assert {"--require-hashes", "--only-binary", ":all:", "--no-deps", "--no-compile"} <= set(commands[1])
+
+
+LACKS = "OSError: libgomp.so.1: cannot open shared object file: No such file or directory"
+
+
+@pytest.fixture
+def slim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine without OpenMP: what is built there has an interpreter that tells where it looks for libraries."""
+
+    def run(command: Sequence[str]) -> None:
+        if "venv" not in command:
+            return
+        draft = Path(command[-1])
+        (draft / "lib" / "python3.11" / "site-packages" / "scikit_learn.libs").mkdir(parents=True)
+        (draft / "bin").mkdir()
+        (draft / "bin" / "python3").write_text('#!/bin/sh\necho "$LD_LIBRARY_PATH" "$@"\n')
+        (draft / "bin" / "python3").chmod(0o755)
+        (draft / "bin" / "python").symlink_to("python3")
+
+    def can_import(path: str, _: Sequence[str]) -> str | None:
+        told = subprocess.run([path, "x"], capture_output=True, text=True, check=True).stdout.split()
+        places = [Path(place) for place in told[0].split(":")] if len(told) == 2 else []
+        return None if any((place / prepare.OPENMP).exists() for place in places) else LACKS
+
+    monkeypatch.setattr(prepare, "run", run)
+    monkeypatch.setattr(prepare, "can_import", can_import)
+    return tmp_path / "draft"
+
+
+def test_a_machine_without_openmp_is_lent_the_copy_that_scikit_learn_brings(
+    slim: Path, tmp_path: Path, requirements: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran = prepare.run
+
+    def with_copy(command: Sequence[str]) -> None:
+        ran(command)
+        for folder in slim.glob("lib/python*/site-packages/scikit_learn.libs"):
+            (folder / "libgomp-e985bcbb.so.1.0.0").write_bytes(b"omp")
+
+    monkeypatch.setattr(prepare, "run", with_copy)
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/usr/local/nvidia/lib")
+    prepare.build(slim, python(), requirements, ("sklearn", "lightgbm"))
+    assert "scikit-learn's copy of it is used" in capsys.readouterr().out
+    slim.rename(tmp_path / "published")  # it works wherever it is moved, and called by any path
+    (tmp_path / "env").symlink_to("published")
+    told = subprocess.run(["env/bin/python", "-m", "a b"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    place, words = told.stdout.split(" ", 1)
+    assert words == "-m a b\n"
+    assert place.split(":")[1] == "/usr/local/nvidia/lib"
+    assert (Path(place.split(":")[0]) / "libgomp.so.1").read_bytes() == b"omp"
+
+
+def test_where_openmp_cannot_be_lent_what_is_missing_and_what_to_do_are_said(slim: Path, requirements: Path) -> None:
+    with pytest.raises(Fault, match=r"lacks libgomp\.so\.1, which lightgbm needs: choose an image with .* libgomp1"):
+        prepare.build(slim, python(), requirements, ("sklearn", "lightgbm"))
 
 
 def test_the_installers_last_words_are_the_reason(capfd: pytest.CaptureFixture[str]) -> None:
