@@ -38,6 +38,11 @@ class Denied(NoCapacity):
 class Refused(ProviderError):
     """Nothing was made, and asking again does not help: money, rights, or a request that is wrong."""
 
+    def __init__(self, detail: str, right: str = "") -> None:
+        super().__init__(detail)
+        self.right = right
+        """The right that the key lacks, as its cloud's policies name it; empty where it was not that."""
+
 
 class StorageFull(Refused):
     """The store or its quota has no room; nothing was stored."""

@@ -13,7 +13,7 @@ from providers.aws.client import Client
 from providers.aws.provider import build_aws_storage
 from providers.aws.quotas import QUOTAS, quota
 from providers.aws.resources.alarm import BudgetAlarm
-from providers.aws.resources.buckets import DataBucket, Elsewhere
+from providers.aws.resources.buckets import DataBucket, Elsewhere, Foreign
 from providers.aws.resources.everything import Everything, everything
 from providers.aws.resources.log_group import LogGroup
 from providers.aws.resources.resource import Resource, see
@@ -87,10 +87,11 @@ async def _of(one: Resource, room: Room) -> Finding:
     try:
         found = await see(one)
     except Elsewhere as error:
-        return Finding(one.name, "fail", str(error), f"set aws.region to {error.region}, or choose another bucket")
+        return Finding(one.name, "fail", str(error), f"set aws.region to {error.region}, or aws.bucket to another one")
     except Refused as error:
         verdict: Verdict = "fail" if isinstance(one, DataBucket) else "warn"
-        return Finding(one.name, verdict, str(error), POLICY if " policy grant" in str(error) else SETUP)
+        own = "set aws.bucket to one of this account; where it is one, " if isinstance(error, Foreign) else ""
+        return Finding(one.name, verdict, str(error), f"{own}{POLICY if error.right else SETUP}")
     except ProviderError as error:
         return Finding(one.name, "warn", str(error), "try again")
     if isinstance(one, DataBucket):
@@ -122,8 +123,10 @@ async def launching(room: Room) -> Sequence[Finding]:
         return []
     try:
         await try_launch(aws_client(room, settings))
-    except (Refused, NotFound) as error:
-        return [Finding("launch", "fail", str(error), POLICY if " policy grant" in str(error) else SETUP)]
+    except Refused as error:
+        return [Finding("launch", "fail", str(error), POLICY if error.right else SETUP)]
+    except NotFound as error:
+        return [Finding("launch", "fail", str(error), SETUP)]
     except ProviderError as error:
         return [Finding("launch", "warn", f"not known: {error}", "try again")]
     return [Finding("launch", "ok", "EC2 would launch an instance; none was")]

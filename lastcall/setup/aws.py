@@ -17,7 +17,7 @@ from lastcall.setup.steps import Person, Report, Step
 from providers.aws.client import Client
 from providers.aws.provider import build_aws_storage
 from providers.aws.resources.alarm import BudgetAlarm
-from providers.aws.resources.buckets import DataBucket, Elsewhere
+from providers.aws.resources.buckets import Bucket, DataBucket, Elsewhere, Foreign
 from providers.aws.resources.everything import Everything, everything
 from providers.aws.resources.resource import Look, Resource, see, settle
 from providers.interface import NotFound, ProviderError, Refused, Unavailable
@@ -26,6 +26,9 @@ from providers.s3.errors import ClockWrong, Denied, KeyWrong, RegionWrong
 CONFIGURED: Final = ("region", "bucket", "security_group")
 """What a setup writes into [aws]."""
 AGAIN: Final = "try again; what is there already is found"
+LINE: Final = "see the line itself, then run it again"
+OTHER_BUCKET: Final = "choose another bucket: --bucket NAME"
+OTHER_NAMES: Final = "choose other names: aws.instance_profile, aws.log_group"
 RIGHTS: Final = "give the key that right (lastcall setup aws --dry-run prints the whole policy), then run it again"
 
 
@@ -108,8 +111,7 @@ class AwsSetup:
             found = await find(client, self._settings)
             found.wanted.check()
         except Refused as error:
-            advice = RIGHTS if " policy grant" in str(error) else "see the line itself, then run it again"
-            self._report.tell(Step("account", "failed", str(error), advice))
+            self._report.tell(Step("account", "failed", str(error), _advice(error)))
             return None
         except ProviderError as error:
             self._report.tell(Step("account", "failed", str(error), "try again when AWS answers"))
@@ -137,7 +139,7 @@ class AwsSetup:
         tell, ours = self._report.tell, one.is_ours(look)
         if look.there and look.mark is not None and not ours:
             detail = f"{one.title} belongs to the Lastcall whose bucket is {look.mark}"
-            tell(Step(one.name, "failed", detail, "choose another name: aws.instance_profile, aws.log_group"))
+            tell(Step(one.name, "failed", detail, OTHER_BUCKET if isinstance(one, Bucket) else OTHER_NAMES))
             return None
         if look.there and not look.differences:
             words = "as wanted" if ours else "there, not made by this command, and as wanted"
@@ -243,7 +245,9 @@ def storage_advice(error: ProviderError) -> str:
 
 def _advice(error: ProviderError) -> str:
     if isinstance(error, Elsewhere):
-        return f"set aws.region to {error.region}, or choose another bucket: --bucket NAME"
+        return f"set aws.region to {error.region}, or {OTHER_BUCKET}"
+    if isinstance(error, Foreign):
+        return f"{OTHER_BUCKET}; where it is this account's, {RIGHTS}" if error.right else OTHER_BUCKET
     if isinstance(error, Unavailable):
         return AGAIN
-    return RIGHTS if " policy grant" in str(error) else "see the line itself, then run it again"
+    return RIGHTS if isinstance(error, Refused) and error.right else LINE

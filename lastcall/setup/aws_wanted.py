@@ -34,6 +34,7 @@ def client_of(settings: Settings, transport: Transport, clock: ProviderClock) ->
 
 async def find(client: Client, settings: Settings) -> Found:
     """Ask whose key it is, and about the KMS key where one is set. Raises Refused or Unavailable."""
+    client.endpoint("sts")  # a region that there is not is no silence of AWS
     account = Account(client)
     try:
         who = await account.who()

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 import botocore.endpoint_provider
 import botocore.exceptions
 
+from providers.aws.regions import unknown_region
 from providers.aws.settings import AwsSettings
 from providers.interface import Refused
 
@@ -28,8 +29,11 @@ class Endpoint(NamedTuple):
 
 
 def resolve(settings: AwsSettings, service: str, loader: Any) -> Endpoint:
-    """Return where ``service`` is. Raises Refused for a region that botocore does not know."""
+    """Return where ``service`` is. Raises Refused for a region that AWS does not have."""
     region = settings.region
+    wrong = unknown_region(region)
+    if wrong:
+        raise Refused(f"{wrong}: set aws.region")
     if service == "pricing":
         region = PRICING_REGIONS.get(region.partition("-")[0], PRICING_REGION)
     own = settings.endpoint(service)

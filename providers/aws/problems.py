@@ -52,7 +52,7 @@ _CODES: Final[dict[Class, tuple[str, ...]]] = {
         "Unsupported",
         "UnsupportedOperation",
     ),
-    Class.RIGHTS: ("UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "OptInRequired", "Blocked"),
+    Class.RIGHTS: ("UnauthorizedOperation", "AccessDenied", "AccessDeniedException"),
     Class.KEY: (
         "AuthFailure",
         "InvalidClientTokenId",
@@ -126,6 +126,11 @@ _CODES: Final[dict[Class, tuple[str, ...]]] = {
     ),
 }
 _BY_CODE: Final = {code: kind for kind, codes in _CODES.items() for code in codes}
+_CLOSED: Final = {
+    "OptInRequired": "the account is not signed up for this service or region",
+    "Blocked": "AWS has blocked the account: its support says why",
+}
+"""Refusals that no policy changes ("Client error codes for all actions")."""
 _ACTION = re.compile(r"perform(?: this operation)?:? +(?P<action>[a-z0-9-]{2,40}:[A-Za-z]{3,80})")
 
 
@@ -167,8 +172,10 @@ class Problem(NamedTuple):
         return Class.SERVER if self.status >= 500 else Class.WRONG
 
     @property
-    def action(self) -> str:
-        """The right that the call needs, as policies name it."""
+    def right(self) -> str:
+        """The right that is missing, as policies name it; empty where it is not that."""
+        if self.kind is not Class.RIGHTS:
+            return ""
         found = _ACTION.search(self.detail)
         return found["action"] if found else action_of(self.service, self.operation)
 
@@ -179,10 +186,10 @@ class Problem(NamedTuple):
         return f"AWS answered {said} when asked {what}{tail}{self._advice()}"
 
     def _advice(self) -> str:
-        if self.kind is Class.RIGHTS and self.code != "OptInRequired":
-            return f"; this needs {self.action}, which {statement_that_allows(self.action)}"
-        if self.code == "OptInRequired":
-            return "; the account is not signed up for this service or region"
+        if self.right:
+            return f"; this needs {self.right}, which {statement_that_allows(self.right)}"
+        if self.code in _CLOSED:
+            return f"; {_CLOSED[self.code]}"
         if self.kind is Class.KEY:
             return "; the access key does not hold here: renew it, and check aws.region and aws.profile"
         if self.kind is Class.CLOCK:
@@ -200,7 +207,7 @@ def error_of(problem: Problem, what: str, retry_s: float = RETRY_S) -> ProviderE
         return NotFound(sentence)
     if kind is Class.EXISTS:
         return Conflict(sentence)
-    return Refused(sentence)
+    return Refused(sentence, problem.right)
 
 
 def create_error(problem: Problem, what: str) -> ProviderError | None:
@@ -216,7 +223,7 @@ def create_error(problem: Problem, what: str) -> ProviderError | None:
         return NoCapacity(sentence)
     if kind is Class.LIMIT:
         return Denied(sentence)
-    return Refused(sentence)
+    return Refused(sentence, problem.right)
 
 
 def plain(text: str) -> str:

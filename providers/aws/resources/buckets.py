@@ -23,6 +23,8 @@ from providers.transport import TransportError
 
 NO_LOCATION: Final = "us-east-1"
 """The one region that a bucket is made in by naming none ("CreateBucket")."""
+LOOKING: Final = "s3:ListBucket"
+"""The right to ask whether a bucket is there ("HeadBucket")."""
 CLOSED: Final = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 
 
@@ -35,7 +37,7 @@ class Elsewhere(Refused):
 
 
 class Foreign(Refused):
-    """The bucket is another account's, or this key may not look at it: S3 answers both alike."""
+    """The bucket is another account's; or, where ``right`` is set, this key may not look at it: S3 answers both alike."""
 
 
 class Bucket(Resource):
@@ -96,12 +98,14 @@ class Bucket(Resource):
         if answer.value is not None:
             return True
         if problem.status == 403:
-            right = f"s3:ListBucket on it, which {statement_that_allows('s3:ListBucket')}"
-            raise Foreign(f"AWS answered 403 when asked {what}: it is another account's, or the key lacks {right}")
+            lacks = f"{LOOKING} on it, which {statement_that_allows(LOOKING)}"
+            raise Foreign(
+                f"AWS answered 403 when asked {what}: it is another account's, or the key lacks {lacks}", LOOKING
+            )
         raise error_of(problem, what)
 
     async def create(self) -> None:
-        """Make it and mark it. Raises Refused for a name that another account has."""
+        """Make it and mark it. Raises Foreign for a name that another account has."""
         place: dict[str, object] = {}
         if self.wanted.region != NO_LOCATION:
             place["CreateBucketConfiguration"] = {"LocationConstraint": self.wanted.region}
@@ -112,7 +116,7 @@ class Bucket(Resource):
         except TransportError as error:
             raise Unavailable(f"AWS did not answer when asked {what}: {error}") from error
         if answer.problem.code == "BucketAlreadyExists":
-            raise Refused(f"another account has a bucket called {self.bucket}; names are the world's: choose another")
+            raise Foreign(f"another account has a bucket called {self.bucket}; names are the world's")
         # In us-east-1 making one's own bucket again succeeds: what it says of itself was read before.
         if answer.value is None and answer.problem.kind is not Class.EXISTS:
             raise error_of(answer.problem, what)

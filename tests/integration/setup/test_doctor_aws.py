@@ -91,7 +91,7 @@ async def test_what_drifted_is_told_and_not_changed(aws: AwsBench) -> None:
 @pytest.mark.parametrize(
     ("account", "region", "words", "fix"),
     [
-        (OTHER_ACCOUNT, REGION, "another account's", ""),
+        (OTHER_ACCOUNT, REGION, "another account's", "set aws.bucket to one of this account; where it is one, give"),
         (ACCOUNT, "us-east-1", "is in us-east-1, not in eu-central-1", "set aws.region to us-east-1"),
     ],
 )

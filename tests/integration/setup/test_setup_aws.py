@@ -12,12 +12,12 @@ from moto.logs.models import logs_backends
 from moto.s3.models import S3Backend, s3_backends
 
 from lastcall.config.problems import ConfigError
-from lastcall.setup.aws import AwsWishes, storage_advice
+from lastcall.setup.aws import AwsWishes, _advice, storage_advice
 from providers.aws.client import Client
 from providers.aws.policies import RIGHTS
-from providers.aws.resources.buckets import DataBucket
+from providers.aws.resources.buckets import DataBucket, Foreign
 from providers.aws.settings import AwsSettings
-from providers.interface import NotFound, ProviderError, Refused, Unavailable
+from providers.interface import NotFound, ProviderError, Unavailable
 from providers.s3.errors import ClockWrong, Denied, KeyWrong, RegionWrong
 from tests.emulators.aws.asked import Call
 from tests.emulators.aws.network import EVERYWHERE, Group, subnet_id, vpc_id
@@ -277,7 +277,12 @@ async def test_a_group_that_is_configured_is_used_as_it_is(aws: AwsBench) -> Non
 @pytest.mark.parametrize(
     ("account", "region", "words", "advice"),
     [
-        (OTHER_ACCOUNT, REGION, "another account's", ""),
+        (
+            OTHER_ACCOUNT,
+            REGION,
+            "another account's",
+            "choose another bucket: --bucket NAME; where it is this account's",
+        ),
         (ACCOUNT, "us-east-1", "is in us-east-1, not in eu-central-1", "set aws.region to us-east-1"),
     ],
 )
@@ -326,6 +331,14 @@ async def test_a_missing_right_is_named_with_the_statement_that_grants_it(tmp_pa
     assert all("give the key that right" in one.next for one in said if "policy grant" in one.detail)
 
 
+async def test_the_bucket_of_another_lastcall_is_none_for_this_one(aws: AwsBench) -> None:
+    """The access log's bucket of a first one, named as the bucket of a second."""
+    await aws.set_up()
+    found = step(await aws.set_up(bucket=f"{BUCKET}-logs", instance_profile="b-machine", log_group="/b"), "bucket")
+    assert f"belongs to the Lastcall whose bucket is {BUCKET}" in found.detail
+    assert found.next == "choose another bucket: --bucket NAME"
+
+
 async def test_the_setup_policy_is_enough_to_make_repair_and_remove(tmp_path: Any) -> None:
     aws = AwsBench(tmp_path, setup_rights())
     assert (await aws.set_up()).exit_code == 0
@@ -350,6 +363,15 @@ async def test_without_a_region_it_says_how_to_choose_one(aws: AwsBench) -> None
     report = await aws.set_up()
     assert states(report) == {"account": "failed"}
     assert "--region" in step(report, "account").next
+
+
+async def test_a_region_that_aws_does_not_have_is_told_with_the_nearest_before_anything_is_asked(aws: AwsBench) -> None:
+    report = await aws.set_up(region="eu-centrall-1")
+    assert states(report) == {"account": "failed"}
+    said = step(report, "account")
+    assert said.detail == "AWS has no region eu-centrall-1; the nearest name is eu-central-1: set aws.region"
+    assert said.next == "see the line itself, then run it again", "it is no silence that waiting would end"
+    assert not aws.core.asked
 
 
 @pytest.mark.parametrize(
@@ -466,8 +488,9 @@ async def test_a_name_that_another_account_takes_meanwhile_is_named(aws: AwsBenc
     """A look says absent; the create says that somebody has it."""
     await make_bucket(aws, OTHER_ACCOUNT)
     client = Client(aws.transport, aws.clock, AwsSettings(region=REGION, bucket=BUCKET, keys=KEYS, endpoints=ALL))
-    with pytest.raises(Refused, match="names are the world's: choose another"):
+    with pytest.raises(Foreign, match="names are the world's") as taken:
         await DataBucket(client, aws.wanted()).create()
+    assert _advice(taken.value) == "choose another bucket: --bucket NAME"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from lastcall.config.load import load
 from lastcall.config.problems import ConfigError
 from lastcall.config.settings import Aws
+from providers.aws import regions
 
 DEFAULTS: dict[str, Any] = {
     "kms_key": None,
@@ -138,3 +139,29 @@ def test_a_wrong_value_is_one_line_that_names_the_setting(name: str, tmp_path: P
 
 def test_every_default_and_every_given_value_is_covered() -> None:
     assert set(DEFAULTS) == set(GIVEN)
+
+
+NAMES = {"AWS_REGION": "eu-central-1", "LASTCALL_AWS_BUCKET": "lastcall-tests"}
+
+
+@pytest.mark.parametrize(
+    ("region", "nearest"),
+    [("eu-central-9", "eu-central-1"), ("us-esat-1", "us-east-1"), ("eu-frankfurt-1", "eu-north-1")],
+)
+def test_a_region_that_aws_does_not_have_is_a_line_with_the_nearest(region: str, nearest: str, tmp_path: Path) -> None:
+    """botocore makes up an address for it, and the daemon would wait for its answer for ever."""
+    environ = {"HOME": str(tmp_path), **NAMES, "AWS_REGION": region}
+    with pytest.raises(ConfigError) as caught:
+        load(environ, tmp_path, flags={"provider": "aws"})
+    assert caught.value.lines == (f"AWS_REGION: aws.region: AWS has no region {region}; the nearest name is {nearest}",)
+    assert load(environ, tmp_path, flags={"provider": "local"}), "what is not used is not judged"
+
+
+@pytest.mark.parametrize("region", ["eu-central-1", "cn-north-1", "us-gov-west-1", "ap-southeast-5", "il-central-1"])
+def test_a_region_of_any_partition_is_one(region: str, tmp_path: Path) -> None:
+    assert load({"HOME": str(tmp_path), **NAMES, "AWS_REGION": region}, tmp_path, flags={"provider": "aws"})
+
+
+def test_where_botocore_is_missing_no_region_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(regions, "known_regions", lambda: ())
+    assert regions.unknown_region("eu-central-9") == ""

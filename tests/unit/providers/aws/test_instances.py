@@ -12,7 +12,7 @@ from providers.aws.reasons import words
 from providers.breaker import FAILURES_MAX
 from providers.interface import Ambiguous, Denied, EndAnswer, HeldBack, NoCapacity, NotFound, Refused, Unavailable
 from providers.transport import HttpReply, HttpRequest
-from tests.emulators.aws.settings import OTHER_ACCOUNT
+from tests.emulators.aws.settings import OTHER_ACCOUNT, Settings
 from tests.emulators.aws.state import State
 from tests.support.aws_cloud import Cloud
 from tests.support.aws_sim import FINGERPRINT
@@ -256,6 +256,17 @@ async def test_why_an_instance_ended_is_said_in_words() -> None:
     cloud.arm("spot.kill", "sudden")
     await cloud.clock.advance(5)
     assert "AWS took the spot instance back" in (await cloud.training.describe(made.id)).raw_status
+
+
+async def test_the_console_is_read_as_it_is_now_and_not_as_ec2_kept_it_last() -> None:
+    """Without ``Latest`` EC2 answers what it kept when the instance last changed: some minutes late, or nothing."""
+    cloud = Cloud(Settings(console_lag_s=3600.0))
+    made = await cloud.training.launch(await cloud.request())
+    await cloud.clock.advance(60)
+    one = cloud.core.hosts.get(made.id)
+    assert one is not None
+    one.console.append("it is well")
+    assert "".join([chunk.text async for chunk in cloud.training.logs(made.id)]).endswith("it is well")
 
 
 async def test_what_never_was_is_not_found() -> None:

@@ -123,6 +123,19 @@ def test_throttling_holds_back_its_own_priority_and_those_below_and_an_answer_li
 
 
 def test_an_account_that_is_not_signed_up_is_told_so_and_not_of_a_right() -> None:
-    said = Problem("ec2", "RunInstances", 401, "OptInRequired", "", "").sentence("for an instance")
-    assert "not signed up" in said
-    assert "policy" not in said
+    for code, words in (("OptInRequired", "not signed up"), ("Blocked", "blocked the account")):
+        error = create_error(said(code, 401), "for an instance")
+        assert isinstance(error, Refused)
+        assert words in str(error)
+        assert "policy" not in str(error)
+        assert error.right == "", "no policy changes it"
+
+
+def test_a_missing_right_is_a_field_of_its_error_and_of_no_other() -> None:
+    for make in (create_error, error_of):
+        denied = make(said("UnauthorizedOperation", 403), "x")
+        assert isinstance(denied, Refused)
+        assert denied.right == "ec2:RunInstances"
+        other = make(said("InvalidParameterValue"), "x")
+        assert isinstance(other, Refused)
+        assert other.right == ""

@@ -97,6 +97,12 @@ def test_services_are_where_aws_has_them(region: str, service: str, url: str, si
     assert resolve(AwsSettings(region=region, bucket="abc"), service, SERVICES.data) == (url, signed)
 
 
+def test_a_region_that_aws_does_not_have_has_no_services() -> None:
+    """By their names alone botocore would make up addresses that nobody answers at."""
+    with pytest.raises(Refused, match="no region eu-central-9; the nearest name is eu-central-1"):
+        resolve(AwsSettings(region="eu-central-9", bucket="abc"), "ec2", SERVICES.data)
+
+
 def test_another_address_goes_before_awss_own() -> None:
     here = AwsSettings(
         region="eu-west-1", bucket="abc", endpoints={"*": "http://localhost:1", "ec2": "http://localhost:2"}
