@@ -37,7 +37,7 @@ class Elsewhere(Refused):
 
 
 class Foreign(Refused):
-    """The bucket is another account's; or, where ``right`` is set, this key may not look at it: S3 answers both alike."""
+    """The bucket is another account's; where ``right`` is set, this key may lack it instead: S3 answers both alike."""
 
 
 class Bucket(Resource):
