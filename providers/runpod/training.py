@@ -39,9 +39,9 @@ from providers.sights import Sights
 
 CATALOGUE_S: Final = 300.0
 """How old prices and stock of an offer may be: a plan, the time somebody thinks about it, and the order that follows
-share one list. Nothing is paid by it: the price, type and place of a pod are compared with its offer after the create,
-and what does not agree is ended. Stock is advice however young it is (fact sheet 1.1), and a create that shows
-otherwise makes the lists old at once.
+share one list. Safe, because nothing is paid by it: what a create made is compared with its offer, and ended where it
+is another machine, elsewhere, or more than a tenth dearer (``actors/supervisor/checks.py``). Stock is advice however
+young it is (fact sheet 1.1). A create that shows other stock or another price makes the lists old at once.
 """
 IN_STOCK: Final = {"include": "AVAILABILITY", "product": "POD"}
 OWN_LISTINGS: Final = 2

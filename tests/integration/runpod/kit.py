@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from messages.ids import JobId
 from messages.machines import Gone, LaunchRequest, Machine, MachineName, Offer, Proof
 from providers.interface import Need, ProviderError
+from providers.runpod.client import Call, path_of
 from providers.runpod.provider import build_runpod_training
 from providers.runpod.training import RunPodTraining
 from tests.emulators.runpod.faults import Faults, Switch
@@ -91,6 +92,12 @@ class House:
                 return proof
             await self.clock.advance(10)
         raise TimeoutError(str(proof))
+
+    async def act(self, machine: Machine, action: str) -> None:
+        """Do to a pod what a person does in the console."""
+        await self.run(
+            self.training.client.read(Call("POST", path_of("pods", machine.id, "action"), body={"action": action}), "x")
+        )
 
     def living(self, name: str) -> int:
         """Count pods of this name by the auditor's eyes."""

@@ -192,6 +192,35 @@ async def test_not_found_right_after_the_create_is_no_end(house: House) -> None:
     assert house.living(request.name) == 0
 
 
+async def test_an_ended_pod_that_lists_still_show_is_not_proven_gone_before_they_stop(house: House) -> None:
+    """Fault 3, the other way round: a list that lags behind an end. The pod counts as billing meanwhile."""
+    _, machine = await house.launched()
+    await house.clock.advance(600)
+    house.arm(list_ghosts=Switch(90.0))
+    began = house.clock.elapsed
+    await house.run(house.training.terminate(machine.id))
+    assert house.living(machine.name) == 0
+    assert isinstance(await house.prove(machine), Alive)
+    assert isinstance(await house.ended(machine), Gone)
+    assert house.clock.elapsed - began > 90
+
+
+async def test_a_pod_that_somebody_starts_again_without_its_gpu_says_so_and_is_ended_like_any_other(
+    house: House,
+) -> None:
+    """Nothing here starts a stopped pod; a person may, in the console, and gets what is left (fact sheet 2.6)."""
+    _, machine = await house.launched()
+    await house.clock.advance(60)
+    await house.act(machine, "stop")
+    house.arm(start_zero_gpus=Switch(True))
+    await house.act(machine, "start")
+    await house.clock.advance(60)
+    [seen] = (await house.run(house.training.list_machines())).named(machine.name)
+    assert (seen.gpu_count, seen.state) == (0, MachineState.RUNNING)
+    assert isinstance(await house.ended(machine), Gone)
+    assert house.living(machine.name) == 0
+
+
 async def test_another_accounts_silence_proves_nothing(house: House) -> None:
     request, machine = await house.launched()
     await house.clock.advance(600)
@@ -291,7 +320,7 @@ async def test_what_stands_before_the_platform_is_never_evidence(
     assert house.living(request.name) == 0
 
 
-@pytest.mark.parametrize("window", ["ratelimit_minute", "ratelimit_day"])
+@pytest.mark.parametrize("window", ["ratelimit_minute", "ratelimit_hour", "ratelimit_day"])
 async def test_a_used_up_quota_delays_and_loses_nothing(house: House, window: str) -> None:
     request, machine = await house.launched()
     await house.clock.advance(200)

@@ -98,6 +98,24 @@ async def test_the_bill_comes_late_and_may_be_corrected(house: House) -> None:
     assert await amounts() == [pytest.approx(first * 1.1, rel=0.01)]
 
 
+async def test_a_bill_that_lags_has_less_on_it_and_all_of_it_once_it_has_caught_up(house: House) -> None:
+    """Fault 79. What is missing is not yet billed, and never taken for what a machine cost."""
+    began = house.clock.now()
+    _, machine = await house.launched()
+    await house.clock.advance(7200)
+    await house.ended(machine)
+    house.arm(billing_lag=Switch(5400.0))
+
+    async def billed() -> float:
+        until = house.clock.now() + timedelta(hours=1)
+        return sum(float(line.amount_usd) for line in await house.run(house.training.billed(began, until)))
+
+    early = await billed()
+    await house.clock.advance(5400 + 600)
+    assert 0 < early < 0.7 * await billed()
+    assert await billed() == pytest.approx(2 * 0.276, rel=0.1)
+
+
 async def test_a_container_that_begins_anew_is_told_from_the_listings_that_are_made_anyway() -> None:
     house = House(runner=Short())
     _, machine = await house.launched()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from providers.interface import NotFound, Refused, Unavailable
+from providers.interface import Conflict, NotFound, Refused, Unavailable
 from providers.s3.errors import ClockWrong, KeyWrong, RegionWrong, StorageFull, TooLarge, Unclear
 from providers.s3.xml import Part
 from tests.emulators.runpod.wire import Request, Response
@@ -347,6 +347,19 @@ async def test_a_small_object_that_was_stored_without_an_answer_counts_as_stored
     losing(volume, monkeypatch)
     info = await volume.storage.put("jobs/spec.json", pieces(SMALL), exclusive=exclusive)
     assert (info.size_bytes, info.sha256) == (len(SMALL), hashlib.sha256(SMALL).hexdigest())
+
+
+@pytest.mark.parametrize("honoured", [False, True])
+async def test_of_two_exclusive_puts_the_first_wins_whether_or_not_the_endpoint_heeds_conditions(
+    volume: EmulatedVolume, honoured: bool
+) -> None:
+    """Undocumented, so nothing here counts on it; an endpoint that heeds them one day breaks nothing."""
+    volume.faulty(condition_honoured=honoured)
+    await volume.storage.put("first", pieces(SMALL), exclusive=True)
+    with pytest.raises(Conflict):
+        await volume.storage.put("first", pieces(b"other"), exclusive=True)
+    await volume.storage.put("first", pieces(b"replaced"))
+    assert volume.files.read("first") == b"replaced"
 
 
 async def test_an_older_object_of_the_same_size_does_not_count_as_what_was_sent(
