@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import rankdata
 
 from containers.training.frame import Floats, Integers
 from containers.training.refusal import Refused
+from containers.training.resampling import interval, luck
 from containers.training.scoring import (
     ERRORS,
     LABELS,
@@ -25,27 +25,16 @@ from containers.training.scoring import (
     confusion_counts,
     guess,
     headline_score,
-    macro_f1,
     per_class,
     scores,
 )
 
 POSITIVE_NAMES = frozenset({"1", "yes", "y", "true", "t", "positive", "pos", "sim", "s"})
 """Names of the class that is looked for, whichever is rarer."""
-RESAMPLES = 200
-RESAMPLE_CELLS_MAX = 10_000_000
-"""Rows drawn over all resamples; big hold-outs get fewer resamples, their interval is narrow anyway."""
-RESAMPLES_MIN = 50
 TRAIN_ROWS_SCORED_MAX = 20_000
 """Training rows scored for the gap between training and held-out rows."""
-DEALS = 199
-"""Times the answers are dealt out at random."""
-DEAL_ROWS_MAX = 1000
-"""Held-out rows up to which they are; above, the interval is to be believed."""
 LUCK_MAX = 0.025
 """Largest share of deals that may do as well as the model: what the 95 % interval leaves out on one side."""
-TIE = 1e-12
-"""Sums that differ by less, relatively, are equal: the order of adding made the difference."""
 BETTER_MIN = 1.05
 """Times better than guessing below which a model is no better."""
 TIMES_SHOWN_MAX = 20
@@ -64,39 +53,6 @@ def positive_class(classes: tuple[str, ...], target: Integers) -> int:
     return 0 if np.count_nonzero(target == 0) < np.count_nonzero(target == 1) else 1
 
 
-def interval(name: str, truth: Truth, answers: Floats, seed: int) -> tuple[float, float]:
-    """Return the bootstrap 95 % interval of the headline on the held-out rows, seeded and bounded in work."""
-    draw = np.random.default_rng(seed)
-    rows = len(truth.values)
-    times = max(RESAMPLES_MIN, min(RESAMPLES, RESAMPLE_CELLS_MAX // rows))
-    found = np.empty(times)
-    for i in range(times):
-        pick = draw.integers(0, rows, rows)
-        found[i] = headline_score(name, truth._replace(values=truth.values[pick]), answers[pick])
-    low, high = np.nanpercentile(found, (2.5, 97.5)) if np.isfinite(found).any() else (math.nan, math.nan)
-    return float(low), float(high)
-
-
-def luck(truth: Truth, answers: Floats, seed: int) -> float:
-    """Return how often answers dealt to the rows at random do as well as these, which count as one deal. Seeded.
-
-    Where rows and target have nothing to do with each other it is below any share at most that often, however few
-    the rows (a permutation test). Judged by squared error, by the order of two classes, or by macro F1.
-    """
-    draw = np.random.default_rng(seed)
-    hands = np.vstack((np.arange(len(answers)), draw.permuted(np.tile(np.arange(len(answers)), (DEALS, 1)), axis=1)))
-    y = truth.values
-    if not truth.classes:
-        found = -np.sum((answers[hands] - y) ** 2, axis=1)
-    elif truth.classes == 2:
-        found = np.sum(rankdata(answers[:, truth.positive])[hands[:, y == truth.positive]], axis=1)
-    else:
-        guesses = np.argmax(answers, axis=1)
-        found = np.array([macro_f1(y, guesses[hand], truth.classes) for hand in hands])
-    margin = TIE * max(1.0, float(np.max(np.abs(found))))
-    return float(np.mean(found >= found[0] - margin))
-
-
 def times_better(name: str, value: float, baseline: float) -> float:
     """Return how many times smaller the model's error is than that of guessing."""
     ours, theirs = (value, baseline) if name in ERRORS else (1 - value, 1 - baseline)
@@ -105,16 +61,19 @@ def times_better(name: str, value: float, baseline: float) -> float:
     return theirs / ours
 
 
-def verdict(name: str, value: float, baseline: float, low: float, high: float, chance: float = 0.0) -> str:
-    """Return one sentence on how the model compares with guessing; ``chance`` is its ``luck``."""
+def verdict(
+    name: str, value: float, baseline: float, low: float, high: float, chance: float = 0.0, drawn: str = "rows"
+) -> str:
+    """Return one sentence on how the model compares with guessing; ``chance`` is its ``luck``, ``drawn`` of what."""
     times = times_better(name, value, baseline)
     if times < BETTER_MIN:
         return "no better than guessing: check the target"
     inside = high >= baseline if name in ERRORS else low <= baseline
     if inside:
-        return "not clearly better than guessing: the interval includes it, more rows would tell"
+        return f"not clearly better than guessing: the interval includes it, more {drawn} would tell"
     if chance > LUCK_MAX:
-        return "not clearly better than guessing: so few held-out rows could show this by chance, more rows would tell"
+        said = f"so few held-out {drawn} could show this by chance, more {drawn} would tell"
+        return f"not clearly better than guessing: {said}"
     shown = f"{times:.1f}×" if times < TIMES_SHOWN_MAX else f"more than {TIMES_SHOWN_MAX}×"
     return f"{shown} better than guessing"
 
@@ -145,12 +104,14 @@ def measure(
     seed: int,
     classes: tuple[str, ...] = (),
     last_value: float | None = None,
+    groups: Integers | None = None,
 ) -> Measured:
     """Compare a model's answers on training and held-out rows with guessing.
 
     ``train_answers`` may cover only the first training rows. Of rows in order of time, ``last_value`` is the target of
-    the last training row: where repeating it errs less than the mean, that is what guessing is. Raises E-METRICS where
-    a metric is no finite number.
+    the last training row: where repeating it errs less than the mean, that is what guessing is. ``groups`` has a number
+    for each held-out row's group, where whole groups were held out. Raises E-METRICS where a metric is no finite
+    number.
     """
     seen = train._replace(values=train.values[: len(train_answers)])
     with warnings.catch_warnings():
@@ -158,8 +119,9 @@ def measure(
         held_out = scores(test, test_answers)
         baseline, guessing = _guessing(train, test, name, last_value)
         trained = headline_score(name, seen, train_answers)
-        low, high = interval(name, test, test_answers, seed)
-        chance = luck(test, test_answers, seed) if len(test.values) <= DEAL_ROWS_MAX else 0.0
+        low, high = interval(name, test, test_answers, seed, groups)
+        chance = luck(test, test_answers, seed, groups)
+    drawn = "rows" if groups is None else "groups"
     value = held_out[name]
     bad = [LABELS[k] for k, v in {**held_out, name: low + high + trained}.items() if not math.isfinite(v)]
     if bad:
@@ -176,7 +138,7 @@ def measure(
             "train": trained,
             "higher_is_better": name not in ERRORS,
         },
-        "verdict": verdict(name, value, baseline[name], low, high, chance),
+        "verdict": verdict(name, value, baseline[name], low, high, chance, drawn),
         "gap": gap(name, trained, value),
         "guessing": guessing,
         "held_out": held_out,

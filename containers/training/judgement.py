@@ -17,6 +17,10 @@ from containers.training.scoring import Truth, headline_metric
 from containers.training.splits import Split
 from containers.training.threshold import thresholds
 
+GROUPS_TOLD_MIN = 10
+"""Held-out groups below which a person is told that they are few; intervals over fewer clusters are known to be too
+narrow (Cameron, Gelbach and Miller 2008, Bootstrap-Based Improvements for Inference with Clustered Errors)."""
+
 
 class Asked(NamedTuple):
     """How a model is to be judged."""
@@ -67,6 +71,7 @@ def judge(
         seed=asked.seed,
         classes=frame.classes,
         last_value=asked.last_value,
+        groups=split.groups,
     )
     found = measured.document
     if classes == 2:
@@ -83,11 +88,19 @@ def judge(
     exhibit = Exhibit(
         tested.values, answers, frame.classes, positive, str(metadata["target_column"]), found, tuple(losses)
     )
-    return Judged(answers, measured, exhibit, _notes(found))
+    return Judged(answers, measured, exhibit, [*_of_groups(split), *_of_shared(found["rows_shared"])])
 
 
-def _notes(found: Mapping[str, Any]) -> list[str]:
-    shared = found["rows_shared"]
+def _of_groups(split: Split) -> list[str]:
+    """Return a note where so few groups are held out that their interval says little of others."""
+    groups = 0 if split.groups is None else len(np.unique(split.groups))
+    if not 0 < groups < GROUPS_TOLD_MIN:
+        return []
+    held_out = "1 group is" if groups == 1 else f"{groups} groups are"
+    return [f"Only {held_out} held out: how well it does on others is hardly known. More groups would tell."]
+
+
+def _of_shared(shared: int | None) -> list[str]:
     if not shared:
         return []
     rows = "1 held-out row is equal to a row" if shared == 1 else f"{shared:,} held-out rows are equal to rows"

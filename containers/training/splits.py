@@ -31,6 +31,8 @@ class Split(NamedTuple):
     test: Indexes
     last_value: float | None = None
     """Target of the latest row learnt from, where rows are split by time and the target is a number."""
+    groups: Integers | None = None
+    """A number for each held-out row's group, where rows are split by group."""
 
 
 class Way(NamedTuple):
@@ -54,8 +56,10 @@ def split_rows(frame: Frame, task: str, way: Way) -> Split:
         return at_random(frame.target, task, way.share, way.seed)
     if way.group is not None:
         beside = frame.beside
-        numbers = np.unique(beside, return_inverse=True)[1] if isinstance(beside, np.ndarray) else beside.codes
-        return by_group(np.asarray(numbers, dtype=np.int64), way.group, frame.target, task, way.share, way.seed)
+        codes = np.unique(beside, return_inverse=True)[1] if isinstance(beside, np.ndarray) else beside.codes
+        numbers = np.asarray(codes, dtype=np.int64)
+        halves = by_group(numbers, way.group, frame.target, task, way.share, way.seed)
+        return halves._replace(groups=numbers[halves.test])
     times = moments(frame.beside, str(way.time))
     found = by_time(times, str(way.time), frame.target, task, way.share)
     if task == CLASSIFICATION:

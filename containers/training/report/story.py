@@ -32,7 +32,8 @@ class Story(NamedTuple):
     def footer(self) -> str:
         """What stands in a plot's corner."""
         meta = self.metadata
-        parts = [meta.get("name"), meta.get("job_id"), str(meta.get("ordered_at") or "")[:10]]
+        machine = (meta.get("machine") or {}).get("machine_type")
+        parts = [meta.get("name"), meta.get("job_id"), str(meta.get("ordered_at") or "")[:10], machine]
         return " · ".join(["lastcall", *(str(part)[:60] for part in parts if part)])
 
     @property

@@ -9,6 +9,7 @@ import pytest
 from sklearn import metrics as sk
 
 from containers.training import evaluation as ev
+from containers.training import resampling as rs
 from containers.training import scoring as sc
 from containers.training import splits
 from containers.training.refusal import Refused
@@ -24,7 +25,7 @@ def binary(rows: int = 200, share: float = 0.5) -> tuple[sc.Truth, np.ndarray]:
 @pytest.mark.parametrize("sizes", [(8, 2), (50, 5, 2), (1, 30, 30), (100, 1, 1, 99)])
 def test_a_split_is_seeded_keeps_every_class_on_both_sides_and_loses_no_row(sizes: tuple[int, ...]) -> None:
     y = np.repeat(np.arange(len(sizes)), sizes)
-    train, test, _ = splits.at_random(y, "classification", 0.2, 42)
+    train, test, *_ = splits.at_random(y, "classification", 0.2, 42)
     again = splits.at_random(y, "classification", 0.2, 42)
     assert np.array_equal(train, again[0])
     assert np.array_equal(test, again[1])
@@ -36,7 +37,7 @@ def test_a_split_is_seeded_keeps_every_class_on_both_sides_and_loses_no_row(size
 
 @pytest.mark.parametrize(("rows", "tested"), [(10, 2), (11, 2), (100, 20), (101, 20)])
 def test_a_regression_split_takes_its_share(rows: int, tested: int) -> None:
-    train, test, _ = splits.at_random(np.arange(float(rows)), "regression", 0.2, 42)
+    train, test, *_ = splits.at_random(np.arange(float(rows)), "regression", 0.2, 42)
     assert (len(train), len(test)) == (rows - tested, tested)
     assert not set(train) & set(test)
     assert not np.array_equal(test, splits.at_random(np.arange(float(rows)), "regression", 0.2, 43)[1])
@@ -86,22 +87,22 @@ def test_the_class_looked_for_is_the_one_named_so_else_the_rarer() -> None:
 
 def test_the_interval_holds_the_value_and_is_the_same_again() -> None:
     truth, answers = binary()
-    low, high = ev.interval("roc_auc", truth, answers, 42)
+    low, high = rs.interval("roc_auc", truth, answers, 42)
     assert low < sc.scores(truth, answers)["roc_auc"] < high
-    assert (low, high) == ev.interval("roc_auc", truth, answers, 42)
+    assert (low, high) == rs.interval("roc_auc", truth, answers, 42)
 
 
 def test_resamples_are_bounded_for_big_hold_outs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ev, "RESAMPLE_CELLS_MAX", 1000)
+    monkeypatch.setattr(rs, "RESAMPLE_CELLS_MAX", 1000)
     calls: list[int] = []
 
     def score(*_: object) -> float:
         calls.append(1)
         return 0.5
 
-    monkeypatch.setattr(ev, "headline_score", score)
-    ev.interval("roc_auc", *binary(), 42)
-    assert len(calls) == ev.RESAMPLES_MIN
+    monkeypatch.setattr(rs, "headline_score", score)
+    rs.interval("roc_auc", *binary(), 42)
+    assert len(calls) == rs.RESAMPLES_MIN
 
 
 @pytest.mark.parametrize(
@@ -136,7 +137,7 @@ def test_on_few_rows_noise_is_seldom_called_better_than_guessing(classes: int, r
     claims = 0
     for seed in range(200):
         truth, answers = knows_nothing(classes, rows, seed)
-        claims += "× better" in ev.verdict("roc_auc", 1.0, 0.5, 1.0, 1.0, ev.luck(truth, answers, 42))
+        claims += "× better" in ev.verdict("roc_auc", 1.0, 0.5, 1.0, 1.0, rs.luck(truth, answers, 42))
     assert claims <= 10
 
 
@@ -162,14 +163,14 @@ def test_good_answers_on_a_dozen_rows_are_still_called_better(classes: int) -> N
 def test_a_perfect_score_that_chance_reaches_often_is_no_claim() -> None:
     truth = sc.Truth(np.array([0, 1]), 2)
     answers = np.array([[0.6, 0.4], [0.4, 0.6]])
-    assert ev.luck(truth, answers, 42) == pytest.approx(0.5, abs=0.1)
+    assert rs.luck(truth, answers, 42) == pytest.approx(0.5, abs=0.1)
     said = ev.measure(truth, answers, truth, answers, name="roc_auc", seed=42).document["verdict"]
     assert said.startswith("not clearly better than guessing: so few held-out rows")
 
 
 def test_answers_that_are_all_alike_are_as_good_as_any_deal() -> None:
-    assert ev.luck(sc.Truth(np.array([0.1, 0.2, 0.7]), 0), np.full(3, 1 / 3), 42) == 1.0
-    assert ev.luck(sc.Truth(np.array([0, 1, 1]), 2), np.full((3, 2), 0.5), 42) == 1.0
+    assert rs.luck(sc.Truth(np.array([0.1, 0.2, 0.7]), 0), np.full(3, 1 / 3), 42) == 1.0
+    assert rs.luck(sc.Truth(np.array([0, 1, 1]), 2), np.full((3, 2), 0.5), 42) == 1.0
 
 
 def test_overfitting_is_said() -> None:

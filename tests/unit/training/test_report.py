@@ -125,3 +125,9 @@ def test_the_comparison_with_the_last_run_is_part_of_the_judgement() -> None:
 
 def test_figures_are_short() -> None:
     assert [figure(v) for v in (None, 0.123456, 22316.4, 1e-7)] == ["–", "0.1235", "22,316", "1e-07"]
+
+
+def test_every_plot_says_of_which_job_when_and_on_which_machine_it_was_made() -> None:
+    machine = {"provider": "runpod", "machine_type": "NVIDIA RTX A5000"}
+    told = story(exhibit(2), name="churn-7f3", job_id="job_a", ordered_at="2026-11-26T08:00:00Z", machine=machine)
+    assert told.footer == "lastcall · churn-7f3 · job_a · 2026-11-26 · NVIDIA RTX A5000"

@@ -1,0 +1,118 @@
+"""Rows of a group are one piece of news: what chance does to a score where whole groups are held out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from containers.training import evaluation as ev
+from containers.training import resampling as rs
+from containers.training import scoring as sc
+from containers.training.frame import Frame
+from containers.training.judgement import GROUPS_TOLD_MIN, Asked, judge
+from containers.training.splits import Way, split_rows
+
+
+def clustered(groups: int, each: int, seed: int = 1) -> tuple[np.ndarray, Any, Any]:
+    """Return groups, and the target and wrong answers that are nearly the same throughout a group."""
+    draw = np.random.default_rng(seed)
+    number = np.repeat(np.arange(groups), each)
+    target, answers = (draw.normal(size=groups)[number] + 0.01 * draw.normal(size=len(number)) for _ in range(2))
+    return number, target, answers
+
+
+def width(pair: tuple[float, float]) -> float:
+    return pair[1] - pair[0]
+
+
+def test_of_rows_alike_within_their_group_the_interval_is_as_wide_as_of_so_many_groups() -> None:
+    number, target, answers = clustered(20, 50)
+    truth = sc.Truth(target, 0)
+    by_row, by_group = (rs.interval("rmse", truth, answers, 42, groups) for groups in (None, number))
+    assert width(by_group) > 4 * width(by_row)
+    one_of_each = sc.Truth(target[::50], 0)
+    assert width(by_group) == pytest.approx(width(rs.interval("rmse", one_of_each, answers[::50], 42)), rel=0.3)
+    assert by_group == rs.interval("rmse", truth, answers, 42, number)
+
+
+def test_the_interval_by_group_is_never_narrower_than_by_row() -> None:
+    for groups in (1, 2, 3, 200):
+        number, target, answers = clustered(groups, 5)
+        truth = sc.Truth(target, 0)
+        by_row, by_group = (rs.interval("rmse", truth, answers, 42, one) for one in (None, number))
+        assert by_group[0] <= by_row[0]
+        assert by_row[1] <= by_group[1]
+
+
+def test_whole_groups_are_drawn_however_their_rows_lie_in_the_file() -> None:
+    number = np.array([7, 3, 7, 9, 3, 7])
+    blocks = rs.Blocks.of(number)
+    draw = np.random.default_rng(1)
+    for _ in range(20):
+        rows, times = np.unique(blocks.resampled(draw), return_counts=True)
+        for group in (3, 7, 9):
+            assert len({int(t) for row, t in zip(rows, times, strict=True) if number[row] == group}) <= 1
+        assert sorted(blocks.shuffled(draw)) == list(range(6))
+        assert (number[blocks.shuffled(draw)] == number).all()
+        sources = {group: {int(g) for g in number[blocks.dealt(draw)[number == group]]} for group in (3, 7, 9)}
+        assert all(len(source) == 1 for source in sources.values())
+
+
+@pytest.mark.parametrize("classes", [0, 2, 3])
+def test_noise_that_is_alike_within_few_groups_is_seldom_called_better_than_guessing(classes: int) -> None:
+    claims = by_rows = 0
+    for seed in range(60):
+        number, target, answers = clustered(8, 20, seed)
+        y, given = target, answers
+        if classes:
+            y = (np.arange(8) % classes)[np.random.default_rng(seed).permutation(8)][number]
+            given = np.random.default_rng(seed + 500).dirichlet(np.ones(classes), 8)[number]
+        truth = sc.Truth(y, classes)
+        claims += rs.luck(truth, given, 42, number) <= ev.LUCK_MAX
+        by_rows += rs.luck(truth, given, 42) <= ev.LUCK_MAX
+    assert claims <= 4
+    assert by_rows > 15, "rows that repeat each other make chance look like knowledge"
+
+
+def test_what_is_known_within_groups_is_seen_however_few_they_are() -> None:
+    draw = np.random.default_rng(4)
+    number, target = np.repeat([0, 1], 40), draw.normal(size=80)
+    answers = target + 0.1 * draw.normal(size=80)
+    assert rs.luck(sc.Truth(target, 0), answers, 42, number) <= ev.LUCK_MAX
+
+
+def test_of_one_group_nothing_is_known_between_groups() -> None:
+    number, target, answers = clustered(1, 30)
+    assert rs.luck(sc.Truth(np.round(target), 0), np.round(answers, 3) * 0, 42, number) == 1.0
+
+
+def test_many_groups_are_believed_by_their_interval() -> None:
+    number, target, answers = clustered(rs.DEAL_ROWS_MAX + 1, 1)
+    assert rs.luck(sc.Truth(target, 0), answers, 42, number) == 0.0
+
+
+@pytest.mark.parametrize(("groups", "told"), [(30, True), (60, False)])
+def test_the_judgement_is_by_group_and_says_when_groups_are_few(groups: int, told: bool) -> None:
+    number, target, _ = clustered(groups, 10)
+    features = pd.DataFrame({"a": np.random.default_rng(2).normal(size=len(number))})
+    frame = Frame(features, target, (), np.arange(1, len(number) + 1), 0, number.astype(float))
+    split = split_rows(frame, "regression", Way(0.2, 42, group="patient"))
+    assert split.groups is not None
+    assert (len(np.unique(split.groups)) < GROUPS_TOLD_MIN) == told
+    model = _Mean()
+    metadata = {"task": "regression", "target_column": "y", "split": {}, "feature_columns": ["a"]}
+    judged = judge(model, metadata, frame, split, Asked(42))
+    top = judged.measured.document["headline"]
+    truth = sc.Truth(target[split.test], 0)
+    assert (top["low"], top["high"]) == rs.interval(top["name"], truth, np.zeros(len(split.test)), 42, split.groups)
+    assert any("held out: how well it does on others is hardly known" in note for note in judged.notes) == told
+
+
+class _Mean:
+    """A model that always says 0."""
+
+    def predict(self, rows: pd.DataFrame) -> np.ndarray:
+        return np.zeros(len(rows))
