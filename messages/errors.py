@@ -121,6 +121,24 @@ _ALL = (
         "Send the columns the model was trained on",
         status=422,
     ),
+    ErrorCode(
+        "E-CSV-ARCHIVE",
+        "The archive, workbook or Parquet file cannot be read, or holds no single table",
+        "Send one table in it, without a password, or the CSV itself",
+        status=422,
+    ),
+    ErrorCode(
+        "E-CSV-BOMB",
+        "The file unpacks to more than may be unpacked",
+        "Send fewer rows or columns, or the CSV itself",
+        status=422,
+    ),
+    ErrorCode(
+        "E-CSV-LIBRARY",
+        "This computer has no library for this kind of file",
+        "Send the table as CSV, or install lastcall[train] where the daemon runs",
+        status=422,
+    ),
     ErrorCode("E-CSV-TIMEOUT", "Looking at the file took too long", "Send a smaller file", status=422),
     ErrorCode(
         "E-FEATURES",

@@ -51,6 +51,8 @@ class Profile(Record):
     encoding: str
     size_bytes: int
     sha256: str
+    format: str = "csv"
+    """What the table came in: ``csv``, ``csv.gz``, ``csv.zst``, ``zip``, ``parquet`` or ``xlsx``."""
 
 
 class DatasetInfo(Record):

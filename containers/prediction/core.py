@@ -1,13 +1,14 @@
 """Predict a file of rows with a stored model: checked, in bounded memory, whole or not at all.
 
-Every cell of the input is kept. Added are ``prediction`` (or another name) and, for classes, one
-``probability_<class>`` each. What cannot be predicted is refused with a code and one line (``Refused``).
+Every cell of the input is kept; formulas are made text where the input was no text file. Added are ``prediction``
+(or another name) and, for classes, one ``probability_<class>`` each. What cannot be predicted is refused with a code
+and one line (``Refused``).
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,9 +20,10 @@ from containers.prediction.model import Model, damaged, load
 from containers.prediction.output import number_text, safe_text, whole_file
 from containers.training.families import CLASSIFICATION
 from containers.training.frame import number_array, text_value, usable_features
+from containers.training.packed import PARQUET, XLSX
 from containers.training.profile import Survey, survey
 from containers.training.refusal import Refused, listed, nearest, quoted
-from containers.training.table import Table
+from containers.training.rows import open_table
 
 PROBABILITY = "probability_"
 
@@ -48,7 +50,8 @@ def predict(model_dir: Path, source: Path, output: Path, column: str, digests: M
     features = match_features(model.schema, found)
     added = added_names(model.metadata, column)
     _refuse_clash(added, [c.name for c in found.columns])
-    encoding = "utf-8" if found.dialect.encoding == "utf-8" else "utf-8-sig"
+    plain = found.dialect.encoding == "utf-8" and found.dialect.format != XLSX
+    encoding = "utf-8" if plain else "utf-8-sig"  # Excel takes text without the mark for another encoding
     with one_thread(), whole_file(output, encoding, found.dialect.delimiter) as writer:
         return _write(writer, model, found, source, features, added)
 
@@ -67,14 +70,18 @@ def _write(
 ) -> int:
     decimal = "," if any(c.decimal == "," for c in found.columns) else "."
     rows = 0
-    with Table(source, found.dialect) as table:
+    with open_table(source, found.dialect) as table:
         places = {name: i for i, name in enumerate(table.names)}
-        writer.writerow([*table.header, *(safe_text(name) for name in added)])
+        # what is no formula in a workbook or a Parquet file must not become one in the CSV written here
+        own: Callable[[str], str] | None = safe_text if found.dialect.format in (PARQUET, XLSX) else None
+        header = map(own, table.header) if own else table.header
+        writer.writerow([*header, *(safe_text(name) for name in added)])
         for block in table.blocks():
             frame = block_frame(block, features, places)
             answers = answer(model.pipeline, model.metadata, frame)
             cells = answer_cells(model.metadata, answers, decimal)
-            writer.writerows([*row, *new] for row, new in zip(block, cells, strict=True))
+            kept = (list(map(own, row)) for row in block) if own else block
+            writer.writerows([*row, *new] for row, new in zip(kept, cells, strict=True))
             rows += len(block)
     return rows
 

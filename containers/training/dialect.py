@@ -14,6 +14,7 @@ import re
 from itertools import islice
 from typing import NamedTuple
 
+from containers.training.packed import PLAIN
 from containers.training.refusal import Refused, quoted
 
 SAMPLE_BYTES = 262_144
@@ -29,13 +30,19 @@ ZERO_SHARE_UTF16 = 0.3
 """Least share of zeros at one parity that makes UTF-16 of mostly Latin text."""
 
 _MAGIC = (
-    (b"PAR1", "a Parquet file", "export it as CSV"),
-    (b"\x1f\x8b", "a gzip archive", "unpack it and send the CSV inside"),
+    (b"PAR1", "a Parquet file in an archive", "send it unpacked"),
+    (b"PK\x03\x04", "a zip archive or a workbook in an archive", "send it unpacked"),
+    (b"\x1f\x8b", "a gzip archive in an archive", "send it unpacked"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard archive in an archive", "send it unpacked"),
+    (b"PARE", "an encrypted Parquet file", "send it without encryption"),
     (b"BZh", "a bzip2 archive", "unpack it and send the CSV inside"),
     (b"\xfd7zXZ", "an xz archive", "unpack it and send the CSV inside"),
-    (b"\x28\xb5\x2f\xfd", "a Zstandard archive", "unpack it and send the CSV inside"),
     (b"7z\xbc\xaf", "a 7-Zip archive", "unpack it and send the CSV inside"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook (.xls)", "in Excel choose Save As, CSV UTF-8"),
+    (
+        b"\xd0\xcf\x11\xe0",
+        "an old Excel workbook (.xls), or one with a password",
+        "save it as .xlsx without one, or as CSV",
+    ),
     (b"%PDF", "a PDF document", "send the table itself as CSV"),
     (b"SQLite format 3", "an SQLite database", "export the table as CSV"),
     (b"ARROW1", "a Feather file", "export it as CSV"),
@@ -53,6 +60,8 @@ class Dialect(NamedTuple):
     delimiter: str
     skip_lines: int = 0
     """Lines before the header that are no part of the table."""
+    format: str = PLAIN
+    """What the text is packed into, or that it is no text: one of ``packed.FORMATS``."""
 
     @property
     def decode_errors(self) -> str:
@@ -79,13 +88,9 @@ def detect(head: bytes, columns_min: int = 2) -> Dialect:
 
 
 def refuse_known_formats(head: bytes) -> None:
-    """Refuse what is recognised as another kind of file, with what to do instead (E-CSV-EMPTY, E-CSV-BINARY)."""
+    """Refuse what is no text and is recognised, with what to do instead (E-CSV-EMPTY, E-CSV-BINARY)."""
     if not head:
         raise Refused("E-CSV-EMPTY", "The file has 0 bytes: save the table as CSV again and send that file")
-    if head.startswith(b"PK\x03\x04"):
-        if b"[Content_Types].xml" in head or b"xl/" in head:
-            raise _binary("an Excel workbook (.xlsx)", "in Excel choose Save As, CSV UTF-8")
-        raise _binary("a zip archive", "unpack it and send the CSV inside")
     for magic, kind, fix in _MAGIC:
         if head.startswith(magic):
             raise _binary(kind, fix)

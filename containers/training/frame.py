@@ -18,7 +18,7 @@ import pandas as pd
 from containers.training.families import CLASSIFICATION
 from containers.training.profile import Survey, Tally
 from containers.training.refusal import Refused, quoted
-from containers.training.table import Table
+from containers.training.rows import open_table
 from containers.training.values import is_missing, numbers
 
 NUMBER_MAX = 1e30
@@ -137,7 +137,7 @@ def load(
         else _Texts(sys.maxsize if found.columns[i].name == beside else TEXTS_MAX)
         for i in wanted
     }
-    with Table(path, found.dialect) as table:
+    with open_table(path, found.dialect) as table:
         for block in table.blocks():
             cells = list(zip(*block, strict=True))
             for index, column in columns.items():

@@ -28,6 +28,9 @@ def inspect(path: Path, request: dict[str, Any] | None = None) -> dict[str, Any]
         checked = check(found, question) if question else None
     except Refused as refusal:
         return {"ok": False, "code": refusal.code, "detail": refusal.detail}
+    except MemoryError:
+        detail = "The file takes more memory to look at than a table should: send fewer columns, or the CSV itself"
+        return {"ok": False, "code": "E-CSV-BOMB", "detail": detail}
     return {"ok": True, "profile": found.json(), "check": checked.json() if checked else None}
 
 

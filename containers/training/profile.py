@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 from containers.training.dialect import Dialect
 from containers.training.refusal import Refused, quoted
-from containers.training.table import Table, Undecodable, detect_file
+from containers.training.rows import open_table
+from containers.training.table import Undecodable, detect_file
 from containers.training.values import MISSING, comma_numbers, has_sure_comma, is_number, point_numbers
 
 DISTINCT_MAX = 1000
@@ -234,6 +235,8 @@ class Survey(NamedTuple):
     """What was followed of the target, where one was named and is in the file."""
     decimal: str | None = None
     """How numbers are written in the file, ``.`` or ``,``; ``None`` where its columns do not tell."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of how the file was read, one sentence each."""
 
     def json(self) -> dict[str, Any]:
         """Return the survey as ``messages.storage.Profile`` has it."""
@@ -242,6 +245,7 @@ class Survey(NamedTuple):
             "columns": [c.json() for c in self.columns],
             "delimiter": self.dialect.delimiter,
             "encoding": self.dialect.encoding,
+            "format": self.dialect.format,
             "size_bytes": self.size_bytes,
             "sha256": self.sha256,
         }
@@ -258,7 +262,7 @@ def survey(
     """Read the whole file once and return what is in it, following the column ``target`` if the file has it.
 
     ``decimal`` is believed of a file whose own columns do not tell how numbers are written.
-    Raises ``Refused`` with an E-CSV-… code: EMPTY, BINARY, DELIMITER, COLUMNS, HEADER, RAGGED.
+    Raises ``Refused`` with an E-CSV-… code: EMPTY, BINARY, ARCHIVE, BOMB, LIBRARY, DELIMITER, COLUMNS, HEADER, RAGGED.
     """
     found = dialect or detect_file(path, columns_min)
     try:
@@ -270,7 +274,7 @@ def survey(
 
 
 def _survey(path: Path, dialect: Dialect, target: str | None, decimal: str | None) -> Survey:
-    with Table(path, dialect) as table:
+    with open_table(path, dialect) as table:
         aim = Target(table.names.index(target), len(table.names)) if target in table.names else None
         most = max(1, min(DISTINCT_MAX, DISTINCT_TOTAL_MAX // len(table.names)))
         tallies = tuple(Tally(name, dialect.delimiter, most) for name in table.names)
@@ -286,7 +290,7 @@ def _survey(path: Path, dialect: Dialect, target: str | None, decimal: str | Non
         written = "." if dialect.delimiter == "," else file_decimal(tallies) or decimal
         for tally in tallies:
             tally.file_decimal = written
-        return Survey(rows, tallies, dialect, table.size_bytes, table.sha256, aim, written)
+        return Survey(rows, tallies, dialect, table.size_bytes, table.sha256, aim, written, table.notes)
 
 
 def file_decimal(tallies: Sequence[Tally]) -> str | None:

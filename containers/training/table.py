@@ -1,8 +1,8 @@
-"""A CSV file as a stream of blocks of rows, in bounded memory, with its digest taken on the way.
+"""A file of text as a stream of blocks of rows, in bounded memory, with its digest taken on the way.
 
-Used by inspection, training and prediction alike, so that all three see the same cells. What cannot be read is
-refused with a code and a line number. The standard library's reader does the splitting; a tap under it hashes,
-counts, and keeps the length of lines bounded.
+Used (through ``rows.open_table``) by inspection, training and prediction alike, so that all three see the same cells.
+What cannot be read is refused with a code and a line number. The standard library's reader does the splitting; a tap
+under it hashes, counts, and keeps the length of lines bounded.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from containers.training.dialect import SAMPLE_BYTES, Dialect, detect
+from containers.training.packed import PARQUET, PLAIN, XLSX, first_bytes, format_of, open_text
 from containers.training.refusal import Refused, quoted
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ class Undecodable(Exception):
 class _Tap(io.RawIOBase):
     """The file's bytes on their way to the reader: hashed, counted, and checked for zeros and endless lines."""
 
-    def __init__(self, path: Path, *, zeros_allowed: bool) -> None:
-        self._file = path.open("rb", buffering=0)
+    def __init__(self, file: io.RawIOBase, *, zeros_allowed: bool) -> None:
+        self._file = file
         self._zeros_allowed = zeros_allowed
         self._line_bytes = 0
         self.digest = hashlib.sha256()
@@ -87,7 +88,8 @@ class Table:
     def __init__(self, path: Path, dialect: Dialect) -> None:
         self.path = path
         self.dialect = dialect
-        self._tap = _Tap(path, zeros_allowed=dialect.encoding.startswith("utf-16"))
+        self.notes: tuple[str, ...] = ()
+        self._tap = _Tap(open_text(path, dialect.format), zeros_allowed=dialect.encoding.startswith("utf-16"))
         buffered = io.BufferedReader(self._tap, BUFFER_BYTES)
         self._text = io.TextIOWrapper(buffered, dialect.encoding, errors=dialect.decode_errors, newline="")
         csv.field_size_limit(CELL_CHARS_MAX)
@@ -115,13 +117,13 @@ class Table:
 
     @property
     def sha256(self) -> str:
-        """Digest of the bytes read; of the whole file once ``blocks`` is exhausted."""
-        return self._tap.digest.hexdigest()
+        """Digest of the file as it was sent; where it is not packed, of the bytes read so far."""
+        return self._tap.digest.hexdigest() if self.dialect.format == PLAIN else file_digest(self.path)
 
     @property
     def size_bytes(self) -> int:
-        """Bytes read; of the whole file once ``blocks`` is exhausted."""
-        return self._tap.size_bytes
+        """Size of the file as it was sent; where it is not packed, the bytes read so far."""
+        return self._tap.size_bytes if self.dialect.format == PLAIN else self.path.stat().st_size
 
     def blocks(self) -> Iterator[list[list[str]]]:
         """Give the rows in blocks, each row as wide as the header, blank lines left out.
@@ -187,7 +189,8 @@ class Table:
 
     def _line_of_first_bad(self, width: int) -> int | None:
         """Read again from the start, to count lines: blocks know rows, and a row may span lines."""
-        with self.path.open(encoding=self.dialect.encoding, errors="replace", newline="") as text:
+        raw = io.BufferedReader(open_text(self.path, self.dialect.format), BUFFER_BYTES)
+        with io.TextIOWrapper(raw, self.dialect.encoding, errors="replace", newline="") as text:
             for _ in range(self.dialect.skip_lines):
                 text.readline()
             reader = csv.reader(text, delimiter=self.dialect.delimiter)
@@ -227,12 +230,16 @@ def check_names(names: list[str]) -> None:
         first[name] = number
 
 
-def read_head(path: Path) -> bytes:
-    """Return the first ``SAMPLE_BYTES`` bytes of a file."""
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
     with path.open("rb") as file:
-        return file.read(SAMPLE_BYTES)
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def detect_file(path: Path, columns_min: int = 2) -> Dialect:
-    """Return how the file is written; raises ``Refused`` as ``dialect.detect`` does."""
-    return detect(read_head(path), columns_min)
+    """Return how the file is written; raises ``Refused`` as ``dialect.detect`` and ``packed.open_text`` do."""
+    format = format_of(path)
+    if format in (PARQUET, XLSX):
+        return Dialect("utf-8", ",", format=format)
+    with open_text(path, format) as stream:
+        return detect(first_bytes(stream, SAMPLE_BYTES), columns_min)._replace(format=format)

@@ -246,6 +246,7 @@ def _classes(found: Survey, target: Tally) -> int:
 
 def _warnings(found: Survey, target: Tally, features: Sequence[str], task: str) -> Iterator[str]:
     """Give what a person should know before paying, most important first, one sentence each."""
+    yield from found.notes
     if target.missing:
         yield f"{target.missing:,} of {found.rows:,} rows have no {quoted(target.name)} and are left out."
     yield from _doubtful_numbers(found, {target.name, *features})

@@ -132,6 +132,7 @@ def _survey(order: Order) -> Survey:
         order.dialect["encoding"] or dialect.encoding,
         order.dialect["delimiter"] or dialect.delimiter,
         dialect.skip_lines,
+        dialect.format,
     )
     found = survey(order.source, order.question.target, dialect=given)
     if order.sha256 and found.sha256 != order.sha256:

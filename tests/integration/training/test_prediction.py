@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gzip
 import json
 import os
 import pickle
@@ -12,8 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import openpyxl
+import pyarrow as pa
 import pytest
 import skops.io
+from pyarrow import parquet
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -55,6 +59,32 @@ def test_extra_columns_are_kept_and_the_prediction_is_named_as_asked(predict: Pr
         chances = {name: float(row[f"probability_{name}"]) for name in ("female", "male")}
         assert sum(chances.values()) == pytest.approx(1)
         assert row["guess"] == max(chances, key=lambda name: chances[name])
+
+
+@pytest.mark.parametrize("format", ["gz", "parquet", "xlsx"])
+def test_packed_files_are_predicted_like_the_csv_of_them(predict: Predict, tmp_path: Path, format: str) -> None:
+    rows = [line.split(",") for line in penguins().read_text().splitlines()]
+    rows = [["=note", *rows[0]], *(["=A1", *row] for row in rows[1:8])]
+    text = "".join(",".join(row) + "\n" for row in rows)
+    assert predict("logistic_binary", write(tmp_path, text))["ok"]
+    expected = read(tmp_path / "predicted.csv")
+    source = tmp_path / "packed"
+    if format == "gz":
+        source.write_bytes(gzip.compress(text.encode()))
+    elif format == "parquet":
+        columns = [pa.array(column) for column in zip(*rows[1:], strict=True)]
+        parquet.write_table(pa.table(columns, names=rows[0]), source)
+    else:
+        book = openpyxl.Workbook()
+        for i, row in enumerate(rows, 1):
+            for j, cell in enumerate(row, 1):
+                book.active.cell(i, j, cell).data_type = "s"
+        book.save(source)
+    assert predict("logistic_binary", source)["ok"]
+    found = read(tmp_path / "predicted.csv")
+    notes = {next(iter(row.items())) for row in found}
+    assert notes == {("=note", "=A1") if format == "gz" else ("'=note", "'=A1")}
+    assert [list(row.values())[1:] for row in found] == [list(row.values())[1:] for row in expected]
 
 
 def test_a_file_without_the_target_and_with_other_order_is_predicted_alike(predict: Predict, tmp_path: Path) -> None:
