@@ -9,7 +9,7 @@ from pydantic import Field
 
 from messages.base import Instant, Record
 from messages.ids import DatasetId, UserId
-from messages.machines import Offer, ProviderKind
+from messages.machines import Offer, ProviderKind, SelfEnding
 from messages.money import Usd
 from messages.storage import Artifact
 
@@ -122,7 +122,7 @@ class Plan(Record):
     estimate: Estimate
     hold_usd: Usd
     """What is held while the job runs: no more can be spent."""
-    self_termination: Literal["proven", "unproven"]
+    self_termination: SelfEnding
     """Whether the machine's own timer is known to end it; unproven means bounded only while Lastcall runs."""
     warnings: tuple[str, ...] = ()
     copied_from: ProviderKind | None = None

@@ -265,7 +265,7 @@ class LaunchRequest(Record):
     """The account the job is bound to: a machine of another one could be neither listed nor proven gone from there."""
 
 
-SelfEnding = Literal["proven", "refused", "unproven"]
+SelfEnding = Literal["proven", "unproven"]
 """Whether machines of an account can end themselves: tried and seen, tried and refused, or never tried."""
 
 

@@ -85,7 +85,7 @@ def plan(
         offers=tuple(offers),
         estimate=estimate(size_mb, terms, limits, past),
         hold_usd=hold_usd,
-        self_termination="proven" if self_ending == "proven" else "unproven",
+        self_termination=self_ending,
         warnings=(*checked.warnings, *((_NO_LIBRARY.format(lacking),) if lacking else ())),
         copied_from=checked.copied_from,
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from lastcall.config.settings import Settings
-from lastcall.doctor.findings import Finding, Room, Verdict
+from lastcall.doctor.findings import Finding, Room, Verdict, clock
 from lastcall.setup.aws import storage_advice
 from lastcall.setup.aws_wanted import Found, client_of, find
 from providers.aws.client import Client
@@ -21,8 +21,6 @@ from providers.aws.resources.roles import InstanceProfile
 from providers.aws.trying import try_launch
 from providers.interface import NotFound, ProviderError, Refused
 
-CLOCK_S: Final = 60.0
-"""A greater difference is told; AWS takes no signature that is older than five minutes."""
 SETUP: Final = "lastcall setup aws"
 POLICY: Final = "give the key the daemon policy that lastcall setup aws --dry-run prints"
 _CLIENT, _FOUND, _BUCKET = "aws.client", "aws.found", "aws.bucket is there"
@@ -60,17 +58,7 @@ async def account(room: Room) -> Sequence[Finding]:
         return [Finding("AWS account", "fail", str(error), "check the network; machines end by their own timers")]
     room.notes[_FOUND] = found
     detail = f"{found.account}, as {found.arn}, in {found.wanted.region}"
-    return [Finding("AWS account", "ok", detail), _clock(client)]
-
-
-def _clock(client: Client) -> Finding:
-    off_s = client.clock_off_s()
-    if off_s is None:
-        return Finding("clock", "warn", "AWS does not say its time", "")
-    if abs(off_s) > CLOCK_S:
-        detail = f"this computer is {-off_s:+.0f} s from AWS's time"
-        return Finding("clock", "warn", detail, "set the clock, by NTP if possible")
-    return Finding("clock", "ok", "agrees with AWS's")
+    return [Finding("AWS account", "ok", detail), clock("AWS", client.clock_off_s())]
 
 
 async def resources(room: Room) -> Sequence[Finding]:

@@ -9,6 +9,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
+from actors.fleet.certainty import CLOCK_OFF_S_MAX
 from lastcall.cli.client import UnixConnection
 from lastcall.cli.failures import Failure, NoDaemon
 from lastcall.config.load import Loaded
@@ -95,6 +96,19 @@ class Check(NamedTuple):
 
     name: str
     look: Callable[[Room], Awaitable[Sequence[Finding]]]
+
+
+def clock(cloud: str, off_s: float | None) -> Finding:
+    """Judge this computer's clock by a cloud's, which is ``off_s`` seconds ahead; ``None``: it does not say its time.
+
+    AWS takes no signature that is older than five minutes, RunPod's storage none older than an hour.
+    """
+    if off_s is None:
+        return Finding("clock", "warn", f"{cloud} does not say its time")
+    if abs(off_s) > CLOCK_OFF_S_MAX:
+        detail = f"this computer is {-off_s:+.0f} s from {cloud}'s time"
+        return Finding("clock", "warn", detail, "set the clock, by NTP if possible")
+    return Finding("clock", "ok", f"agrees with {cloud}'s")
 
 
 def exit_code(findings: Sequence[Finding]) -> int:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from email.utils import parsedate_to_datetime
 from typing import Final
 
-from lastcall.doctor.findings import Finding, Room
+from lastcall.doctor.findings import Finding, Room, clock
 from lastcall.renting import runpod_settings
 from lastcall.setup import rights, storage
 from providers.interface import NotFound, ProviderError
@@ -16,8 +15,6 @@ from providers.runpod.provider import build_runpod_storage
 from providers.runpod.settings import RunPodSettings
 from providers.transport import HttpRequest, TransportError
 
-CLOCK_S: Final = 60.0
-"""A greater difference is told; S3 signatures hold up to an hour (fact sheet 5.2)."""
 RUNWAY_H: Final = 24
 """Money for less is told."""
 INDEX_S: Final = 15.0
@@ -49,19 +46,11 @@ async def api(room: Room) -> Sequence[Finding]:
     if settings is None:
         return []
     try:
-        reply = await client_of(room, settings).answer(Call("GET", "/network-volumes"), "whether it is there")
+        await client_of(room, settings).answer(Call("GET", "/network-volumes"), "whether it is there")
     except ProviderError as error:
         return [Finding("RunPod API", "fail", str(error), "check the network; machines end by their own timers")]
-    found = [Finding("RunPod API", "ok", f"answers at {settings.api_url}")]
-    try:
-        said = parsedate_to_datetime(reply.headers.get("date", ""))
-    except ValueError:
-        return [*found, Finding("clock", "warn", "RunPod does not say its time", "")]
-    difference_s = (room.clock.now() - said).total_seconds()
-    if abs(difference_s) > CLOCK_S:
-        detail = f"this computer is {difference_s:+.0f} s from RunPod's time"
-        return [*found, Finding("clock", "warn", detail, "set the clock, by NTP if possible")]
-    return [*found, Finding("clock", "ok", "agrees with RunPod's")]
+    off_s = client_of(room, settings).clock_off_s()
+    return [Finding("RunPod API", "ok", f"answers at {settings.api_url}"), clock("RunPod", off_s)]
 
 
 async def key(room: Room) -> Sequence[Finding]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from providers.interface import ProviderError, Unavailable
+from providers.interface import ProviderError
 from providers.runpod import resources
-from providers.runpod.catalogue import Gpu, Stock, read_gpus
-from providers.runpod.client import Call, Client
+from providers.runpod.catalogue import Gpu, Stock
+from providers.runpod.client import Client
 from providers.runpod.offers import LARGE_GPU, MIDDLE_GPU
 
 WITH_S3: Final = (
@@ -41,11 +41,7 @@ async def with_s3(client: Client) -> Sequence[str]:
 
 async def find_places(client: Client, default_gpu: str) -> list[Place]:
     """Return the data centres with S3, the best stocked with wanted GPUs first. Raises Unavailable, Refused."""
-    query = {"include": "AVAILABILITY", "product": "POD"}
-    gpus = read_gpus(await client.read(Call("GET", "/catalog/gpus", query=query), "for the catalogue"))
-    if gpus is None:
-        raise Unavailable("RunPod's catalogue could not be read")
-    return rank(gpus, await with_s3(client), (default_gpu, MIDDLE_GPU, LARGE_GPU))
+    return rank(await resources.gpus(client), await with_s3(client), (default_gpu, MIDDLE_GPU, LARGE_GPU))
 
 
 def rank(gpus: Sequence[Gpu], places: Sequence[str], wanted: Sequence[str]) -> list[Place]:

@@ -1,4 +1,4 @@
-"""What setup and the health check ask beside pods: volumes, templates, registries, the balance, where S3 is."""
+"""What is asked beside pods: the catalogue, volumes, templates, registries, the balance, where S3 is."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, TypeVar
 from providers.fields import text
 from providers.gate import Priority
 from providers.interface import Ambiguous, NoCapacity, Refused, Unavailable
+from providers.runpod.catalogue import Cpu, Gpu, read_cpus, read_gpus
 from providers.runpod.client import Call, Client, path_of
 from providers.runpod.codec import Volume, decimal, is_object, place, read_page, read_volume
 from providers.runpod.problems import Unreadable
@@ -20,6 +21,7 @@ PAGES_MAX: Final = 50
 PAGE_ITEMS: Final = 100
 """What every list of this kind gives at most (fact sheet 1.1)."""
 CREATE_S: Final = 60.0
+_IN_STOCK: Final = {"include": "AVAILABILITY", "product": "POD"}
 _BALANCE = "query { myself { clientBalance currentSpendPerHr spendLimit } }"
 _WITH_S3 = "query { dataCenters { id s3apiEnabled } }"
 
@@ -37,6 +39,22 @@ class Balance(NamedTuple):
     left_usd: Decimal | None
     spending_usd_per_hour: Decimal | None
     spend_limit_usd_per_hour: Decimal | None
+
+
+async def gpus(client: Client) -> tuple[Gpu, ...]:
+    """Return the GPU types on offer, with their stock. Raises Refused or Unavailable."""
+    found = read_gpus(await client.read(Call("GET", "/catalog/gpus", query=_IN_STOCK), "for the catalogue"))
+    if found is None:
+        raise Unavailable("RunPod's catalogue of GPUs could not be read")
+    return found
+
+
+async def cpus(client: Client) -> tuple[Cpu, ...]:
+    """Return the flavours of machines without GPU, with their stock. Raises Refused or Unavailable."""
+    found = read_cpus(await client.read(Call("GET", "/catalog/cpus", query=_IN_STOCK), "for the catalogue"))
+    if found is None:
+        raise Unavailable("RunPod's catalogue of CPUs could not be read")
+    return found
 
 
 async def volumes(client: Client) -> list[Volume]:

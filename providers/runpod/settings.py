@@ -70,8 +70,6 @@ class RunPodSettings(Record):
     """Where pods find Python packages; pip's own default when ``None``."""
     self_ending_proven_for: str = ""
     """Fingerprint of the account for which setup has seen a pod end itself."""
-    self_ending_refused_for: str = ""
-    """Fingerprint of the account for which setup has seen a pod fail to end itself."""
     shares: QuotaShares = QuotaShares()
     timings: Timings = RUNPOD_TIMINGS
     log_silence_s: float = Field(default=3.0, gt=0)
@@ -84,10 +82,8 @@ class RunPodSettings(Record):
 
     @property
     def self_ending(self) -> SelfEnding:
-        """Whether this account's pods end themselves, as far as setup has tried."""
-        if self.self_ending_proven_for == self.fingerprint:
-            return "proven"
-        return "refused" if self.self_ending_refused_for == self.fingerprint else "unproven"
+        """Whether setup has seen a pod of this account end itself."""
+        return "proven" if self.self_ending_proven_for == self.fingerprint else "unproven"
 
     @property
     def image_reference(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from math import inf
 from typing import ClassVar, Final
 
@@ -26,14 +27,14 @@ from providers.interface import (
 from providers.runpod import pods
 from providers.runpod.account import Account
 from providers.runpod.billing import billed, volume_billed
-from providers.runpod.catalogue import Catalogue, Cpu, Gpu, read_cpus, read_gpus
-from providers.runpod.client import Call, Client
+from providers.runpod.catalogue import Catalogue
+from providers.runpod.client import Client
 from providers.runpod.listing import Lister
 from providers.runpod.logs import read_logs
 from providers.runpod.offers import are_enough, rank, select_gpu, wants_cpus, wants_gpus
 from providers.runpod.prices import AS_OF, usual_rate, volume_usd_per_month
 from providers.runpod.proof import Prover
-from providers.runpod.resources import volume
+from providers.runpod.resources import cpus, gpus, volume
 from providers.shared import Shared
 from providers.sights import Sights
 
@@ -43,7 +44,6 @@ share one list. Safe, because nothing is paid by it: what a create made is compa
 is another machine, elsewhere, or more than a tenth dearer (``actors/supervisor/checks.py``). Stock is advice however
 young it is (fact sheet 1.1). A create that shows other stock or another price makes the lists old at once.
 """
-IN_STOCK: Final = {"include": "AVAILABILITY", "product": "POD"}
 OWN_LISTINGS: Final = 2
 """Intervals without anybody's listing after which whoever waits for exits asks for one."""
 
@@ -63,8 +63,8 @@ class RunPodTraining(CloudTrainingProvider):
         self._lister = Lister(client, self.account, self._sights)
         self._prover = Prover(client, self.account, self._lister)
         self._ender = pods.Ender(client)
-        self._gpus = Shared(client.clock, self._read_gpus, "runpod GPU catalogue")
-        self._cpus = Shared(client.clock, self._read_cpus, "runpod CPU catalogue")
+        self._gpus = Shared(client.clock, partial(gpus, client), "runpod GPU catalogue")
+        self._cpus = Shared(client.clock, partial(cpus, client), "runpod CPU catalogue")
         self._doubted = -inf
         """Since when the catalogue is known to be wrong somewhere; monotonic seconds."""
 
@@ -94,10 +94,10 @@ class RunPodTraining(CloudTrainingProvider):
         place = await self.account.place()
         since = max(self._doubted, self.client.clock.monotonic() - CATALOGUE_S)
         settings = self.client.settings
-        cpus = await self._cpus.begun_since(since) if wants_cpus(need) else ()
-        enough = are_enough(need, cpus, place, settings)
-        gpus = await self._gpus.begun_since(since) if wants_gpus(need) and not enough else ()
-        return rank(need, Catalogue(gpus, cpus), place, settings)
+        flavours = await self._cpus.begun_since(since) if wants_cpus(need) else ()
+        enough = are_enough(need, flavours, place, settings)
+        types = await self._gpus.begun_since(since) if wants_gpus(need) and not enough else ()
+        return rank(need, Catalogue(types, flavours), place, settings)
 
     def usual_rate(self, machine_type: str) -> Decimal | None:
         """Return about what a GPU costs an hour, for estimates without a catalogue, or ``None``."""
@@ -178,15 +178,3 @@ class RunPodTraining(CloudTrainingProvider):
         await self.account.close()
         await self._gpus.close()
         await self._cpus.close()
-
-    async def _read_gpus(self) -> tuple[Gpu, ...]:
-        found = read_gpus(await self.client.read(Call("GET", "/catalog/gpus", query=IN_STOCK), "for the catalogue"))
-        if found is None:
-            raise Unavailable("RunPod's catalogue of GPUs could not be read")
-        return found
-
-    async def _read_cpus(self) -> tuple[Cpu, ...]:
-        found = read_cpus(await self.client.read(Call("GET", "/catalog/cpus", query=IN_STOCK), "for the catalogue"))
-        if found is None:
-            raise Unavailable("RunPod's catalogue of CPUs could not be read")
-        return found
