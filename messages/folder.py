@@ -19,6 +19,8 @@ STARTED = "started.json"
 HEARTBEAT = "heartbeat.json"
 PROGRESS = "progress.json"
 RESULT = "result.json"
+CHECKPOINT = "checkpoint.json"
+CHECKPOINT_FOLDER = "checkpoint"
 LOG_FOLDER = "log"
 
 
@@ -109,3 +111,6 @@ class Spec(Record):
     """Local name in the scratch directory → path of a file the machine can read (relative to storage root)."""
     artifacts_required: tuple[str, ...] = ()
     """Files the work must leave in its output directory for an exit code of 0 to count as success."""
+    resume: tuple[str, ...] = ()
+    """Where earlier attempts say what they kept of the work (``checkpoint.json``, relative to storage root), newest
+    first; the wrapper brings the newest whole one before the work starts."""

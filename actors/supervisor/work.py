@@ -8,11 +8,15 @@ from datetime import datetime
 from actors.supervisor.rules import leads
 from actors.supervisor.state import Attempt, Job
 from messages.base import Record
-from messages.folder import Control, Spec, Work
+from messages.folder import CHECKPOINT, Control, Spec, Work
 from messages.machines import LaunchRequest, ProviderKind
 
 INPUT_NAME = "data.csv"
 REQUIRED = ("artifacts/model.skops", "artifacts/metadata.json", "artifacts/metrics.json", "artifacts/schema.json")
+
+
+RESUME_MAX = 8
+"""So many earlier attempts are asked for a checkpoint."""
 
 
 class Program(Record):
@@ -73,6 +77,7 @@ def spec_for(job: Job, attempt: int, program: Program) -> Spec:
         work_spec=order,
         inputs={INPUT_NAME: spec.dataset_key},
         artifacts_required=REQUIRED,
+        resume=kept_by_earlier(job, attempt),
     )
 
 
@@ -89,6 +94,12 @@ def _machine(job: Job, attempt: int) -> dict[str, object]:
         "spot": offer.spot,
         "rate_usd_per_hour": str(offer.rate_usd_per_hour),
     }
+
+
+def kept_by_earlier(job: Job, attempt: int) -> tuple[str, ...]:
+    """Return where attempts before this one would have kept their work, newest first: those that may have run."""
+    ran = [a.request for a in job.attempts if a.number < attempt and a.request and not (a.refused or a.never_seen)]
+    return tuple(f"{request.folder}/{CHECKPOINT}" for request in reversed(ran[-RESUME_MAX:]))
 
 
 def stop_control(attempt: Attempt, soft_deadline: datetime) -> Control:

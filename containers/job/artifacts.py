@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import stat
 from pathlib import Path
 from typing import IO, Any, Callable, NamedTuple
 
-from containers.job.folder import ARTIFACT_FOLDER
+from containers.job.folder import ARTIFACT_FOLDER, digest
 
 ERROR_FILE = "error.json"
 """In ``out/``: the work's own word on why it failed; not a result."""
@@ -25,8 +24,6 @@ DEPTH_MAX = 8
 NAME_BYTES_MAX = 400
 BYTES_MAX = 50 << 30
 """All results together."""
-
-CHUNK_BYTES = 1 << 20
 
 
 Keep = Callable[[IO[bytes], str], "dict[str, Any]"]
@@ -115,13 +112,13 @@ def _store(file: IO[bytes], source: Path, job_folder: Path, name: str) -> dict[s
     with contextlib.suppress(FileNotFoundError):
         temporary.unlink()
     try:
-        digest, size = _bring(file, source, temporary)
+        sha256, size = _bring(file, source, temporary)
         temporary.replace(target)
     except OSError:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
-    return {"name": name, "size_bytes": size, "sha256": digest}
+    return {"name": name, "size_bytes": size, "sha256": sha256}
 
 
 def _ensure_below(job_folder: Path, folder: Path) -> None:
@@ -138,9 +135,9 @@ def _bring(file: IO[bytes], source: Path, temporary: Path) -> tuple[str, int]:
     """Link the file where both sides share a disk, else copy it; return sha256 and size of what is there now."""
     if _link(source, temporary):
         os.fsync(file.fileno())
-        return _digest(file, None)
+        return digest(file)
     with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as copy:
-        found = _digest(file, copy)
+        found = digest(file, copy)
         copy.flush()
         os.fsync(copy.fileno())
         return found
@@ -152,16 +149,3 @@ def _link(source: Path, temporary: Path) -> bool:
     except OSError:
         return False
     return True
-
-
-def _digest(file: IO[bytes], copy: IO[bytes] | None) -> tuple[str, int]:
-    digest = hashlib.sha256()
-    size = 0
-    while True:
-        chunk = file.read(CHUNK_BYTES)
-        if not chunk:
-            return digest.hexdigest(), size
-        digest.update(chunk)
-        size += len(chunk)
-        if copy is not None:
-            copy.write(chunk)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import itertools
 import json
 import os
 import stat
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 SPEC = "spec.json"
 CONTROL = "control.json"
@@ -24,10 +25,16 @@ RESULT = "result.json"
 ENDING = "ending.json"
 LOG_FOLDER = "log"
 ARTIFACT_FOLDER = "artifacts"
+CHECKPOINT = "checkpoint.json"
+CHECKPOINT_FOLDER = "checkpoint"
 
 JSON_BYTES_MAX = 1 << 20
 """Largest JSON file that is read."""
 
+CHUNK_BYTES = 1 << 20
+"""How much of a large file is in memory at a time."""
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NO_LINK = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
@@ -66,6 +73,20 @@ def _no_constant(name: str) -> Any:
 def dump(value: object) -> bytes:
     """Write JSON as bytes."""
     return json.dumps(value, allow_nan=False, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def digest(file: IO[bytes], copy: IO[bytes] | None = None) -> tuple[str, int]:
+    """Return sha256 and size of what is left of an open file, and write it to ``copy`` on the way."""
+    found = hashlib.sha256()
+    size = 0
+    while True:
+        chunk = file.read(CHUNK_BYTES)
+        if not chunk:
+            return found.hexdigest(), size
+        found.update(chunk)
+        size += len(chunk)
+        if copy is not None:
+            copy.write(chunk)
 
 
 class Folder:
@@ -118,6 +139,25 @@ class Folder:
         self._sync_directory((self.root / name).parent)
         return True
 
+    def keep(self, file: IO[bytes], name: str) -> dict[str, Any]:
+        """Store an open file, whole or not at all; return its name, size and sha256. Raises OSError."""
+        target = self.root / name
+        temporary = target.with_name(f".{target.name}.{self._nonce[:12]}.{next(self._writes)}.tmp")
+        try:
+            with open(os.open(temporary, _NEW, 0o600), "wb") as copy:
+                sha256, size = digest(file, copy)
+                copy.flush()
+                os.fsync(copy.fileno())
+            temporary.replace(target)
+        except OSError:
+            self._remove(temporary)
+            raise
+        return {"name": name, "size_bytes": size, "sha256": sha256}
+
+    def forget(self, name: str) -> None:
+        """Take a file away, if it is there and that is allowed."""
+        self._remove(self.root / name)
+
     def _link(self, temporary: Path, target: Path, data: bytes) -> None:
         try:
             os.link(temporary, target)
@@ -146,8 +186,7 @@ class Folder:
         return temporary
 
     def _write(self, path: Path, data: bytes, durable: bool) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with open(os.open(path, flags, 0o600), "wb") as file:
+        with open(os.open(path, _NEW, 0o600), "wb") as file:
             file.write(data)
             file.flush()
             if durable:

@@ -13,8 +13,9 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from containers.job import artifacts, memory, outcome, scratch
+from containers.job import artifacts, memory, outcome, resume, scratch
 from containers.job import folder as names
+from containers.job.carrier import Carrier
 from containers.job.clock import Clock, instant
 from containers.job.courier import Courier
 from containers.job.ending import Machine, end_machine, power_off, take_pod
@@ -40,7 +41,13 @@ RETRY_S = 0.25
 END_RESERVE_S = 2.0
 """Kept back of the timer's time for the end of the machine itself."""
 NOTICE_WRITE_S = 1.0
-"""What is left for the marker when the platform takes the machine."""
+"""What is left at least for checkpoint, log and marker each time when the platform takes the machine."""
+NOTICE_S = 4.5
+"""RunPod kills 5 s after its signal: until then, the marker's own time kept back."""
+ANNOUNCED_WRITE_S = 60.0
+"""The same where the platform announces it two minutes before."""
+LAST_CHECKPOINT_S = 30.0
+"""The last checkpoint may hold up the marker of work whose time is up for so long."""
 ERROR_BYTES_MAX = 64 << 10
 
 
@@ -122,6 +129,8 @@ class Life:
         self._folder = self._open_folder()
         self._spool = Spool(settings.log_bytes_max)
         self._courier = Courier(settings, self._folder, self._nonce, clock, self._spool, signals.wake)
+        self._carrier = Carrier(settings, self._folder, clock, lambda: self._courier.fenced, self._say)
+        self._standing: Standing | None = None
         self._opening = Opening()
         self._peak_bytes = 0
         self._stored: list[dict[str, Any]] = []
@@ -153,11 +162,16 @@ class Life:
         self._courier.start()
         ended = self._run_steps(opening.spec)
         until = self._clock.boot() + self._write_limit_s(ended.reason)
+        goes_on = ended.reason in (Reason.INTERRUPTED, Reason.DEADLINE)
+        self._carrier.close(once_more=goes_on)
         self._courier.vitals = {**self._courier.vitals, "stage": "ending"}
         ended = self._bring_results(opening.spec, ended, until)
         self._spool.close(self._clock.wall(), self._clock.boot())
         self._courier.finish(max(0.0, until - self._clock.boot()))
+        self._carrier.wait(min(LAST_CHECKPOINT_S, until - self._clock.boot()) if goes_on else 0.0)
         self.finish(ended)
+        if ended.reason is None and ended.exit_code == 0:
+            self._carrier.discard()
 
     def _run_steps(self, spec: Spec) -> Ended:
         if self._stores is not None:
@@ -177,7 +191,10 @@ class Life:
         except OSError as error:
             full = artifacts.is_full(error)
             return Ended(exit_code=None, disk_full=full, preparing=True, note=f"scratch directory: {error.strerror}")
-        standing = Standing(self._settings, self._clock, self._courier, self._timer, lambda: self._signals.noticed)
+        self._resume(spec)
+        grace_s = self._signals.grace_s
+        standing = Standing(self._settings, self._clock, self._courier, self._timer, grace_s)
+        self._standing = standing
         gpu = GpuProbe(self._settings.heartbeat_interval_s, self._settings.path)
         tools = Tools(self._settings, self._clock, self._signals, self._spool, self._courier, standing, gpu)
         if spec.prepare is not None:
@@ -187,6 +204,17 @@ class Life:
                 return self._as_ended(end, watch, preparing=True)
         watch = Watch(tools, "running", memory.limit_bytes(self._settings.memory_limit_bytes))
         return self._as_ended(watch.run(spec.work, scratch.environment(self._settings, spec.work)), watch)
+
+    def _resume(self, spec: Spec) -> None:
+        """Bring what an earlier attempt kept, and keep what this one will."""
+        root, stores = self._settings.storage_root, self._stores
+        chunks = resume.disk_chunks(root) if stores is None else resume.object_chunks(stores.bucket)
+        until = self._clock.boot() + self._settings.folder_wait_s
+        patience = resume.Patience(self._clock, until, self._is_stopped)
+        said = resume.bring(spec.resume, scratch.checkpoint_file(self._settings), chunks, patience)
+        if said:
+            self._say(said)
+        self._carrier.start()
 
     def _say(self, text: str) -> None:
         self._spool.add("wrapper", text, self._clock.wall(), self._clock.boot())
@@ -243,7 +271,10 @@ class Life:
 
     def _write_limit_s(self, reason: Reason | None) -> float:
         """How long results, log and marker are tried for: storage may be away for a while."""
-        limit = NOTICE_WRITE_S if reason is Reason.INTERRUPTED else self._settings.folder_wait_s
+        limit = self._settings.folder_wait_s
+        if reason is Reason.INTERRUPTED:
+            noticed_s = self._standing.noticed_s() if self._standing else NOTICE_S
+            limit = max(NOTICE_WRITE_S, NOTICE_S - noticed_s) if self._signals.at_once else ANNOUNCED_WRITE_S
         return max(0.0, min(limit, self._timer.left_s() - END_RESERVE_S))
 
     def _bring_results(self, spec: Spec, ended: Ended, until: float) -> Ended:

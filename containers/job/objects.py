@@ -86,20 +86,17 @@ class ObjectFolder(Folder):
         return written
 
     def keep(self, file: IO[bytes], name: str) -> dict[str, Any]:
-        """Store one result and return its entry in the marker. Raises OSError."""
-        digest, size = hashlib.sha256(), 0
-        while True:
-            chunk = file.read(CHUNK)
-            if not chunk:
-                break
-            digest.update(chunk)
-            size += len(chunk)
+        """Store an open file and return its name, size and sha256. Raises OSError."""
+        sha256, size = names.digest(file)
         if size >= parts.PARTS_FROM_BYTES:
             parts.write_in_parts(self._bucket, self._key(name), file, size)
         else:
             file.seek(0)
             self._bucket.write(self._key(name), file, size)
-        return {"name": name, "size_bytes": size, "sha256": digest.hexdigest()}
+        return {"name": name, "size_bytes": size, "sha256": sha256}
+
+    def forget(self, name: str) -> None:
+        """The machine's role deletes nothing; what is kept of an ended job the daemon takes away."""
 
     def _key(self, name: str) -> str:
         return f"{self._prefix}/{name}"

@@ -14,6 +14,9 @@ HARD_RESERVE_S = 300.0
 INTERRUPT_GRACE_S = 4.0
 """SIGTERM to SIGKILL when the platform takes the machine: RunPod gives 5 s between its own two."""
 
+ANNOUNCED_GRACE_S = 30.0
+"""The same where the platform said so before it sends anything: AWS gives two minutes, and is asked every 5 s."""
+
 MEMORY_KILL_SHARE = 0.97
 """Share of the memory limit at which the work is killed, before the kernel picks a victim of its own."""
 
@@ -73,6 +76,8 @@ class Moment(NamedTuple):
     """Since a preparing step passed its limit."""
     memory_share: float = 0.0
     fenced: bool = False
+    interrupt_grace_s: float = INTERRUPT_GRACE_S
+    """How long the work may take from the platform's notice on."""
 
 
 class Order(NamedTuple):
@@ -87,7 +92,7 @@ def decide(moment: Moment, limits: Limits) -> Order:
     rules = (
         (Reason.FENCED, Step.KILL if moment.fenced else Step.RUN),
         (Reason.CANCELLED, _graced(moment.stopping_s, limits.stop_grace_s)),
-        (Reason.INTERRUPTED, _graced(moment.interrupted_s, INTERRUPT_GRACE_S)),
+        (Reason.INTERRUPTED, _graced(moment.interrupted_s, moment.interrupt_grace_s)),
         (Reason.MEMORY, Step.KILL if moment.memory_share >= MEMORY_KILL_SHARE else Step.RUN),
         (Reason.DEADLINE, _due(moment.left_s, limits)),
         (Reason.STEP_LIMIT, _graced(moment.past_limit_s, limits.stop_grace_s)),
@@ -126,7 +131,7 @@ def seconds_to_next(moment: Moment, limits: Limits) -> float:
     waits = [left for left in (moment.left_s - limits.term_lead_s, moment.left_s - limits.kill_lead_s) if left > 0]
     for since, grace in (
         (moment.stopping_s, limits.stop_grace_s),
-        (moment.interrupted_s, INTERRUPT_GRACE_S),
+        (moment.interrupted_s, moment.interrupt_grace_s),
         (moment.past_limit_s, limits.stop_grace_s),
     ):
         if since is not None and since < grace:

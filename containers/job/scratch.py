@@ -17,6 +17,7 @@ from containers.job.spec import Spec, Work
 WORK_FILE = "work.json"
 OUT = "out"
 TEMPORARY = "tmp"
+CHECKPOINTS = "checkpoint"
 
 
 class InputMissing(Exception):
@@ -28,7 +29,7 @@ def prepare(settings: Settings, spec: Spec) -> None:
     scratch = settings.scratch
     remove(scratch)
     scratch.mkdir(mode=0o700)
-    for name in (OUT, TEMPORARY):
+    for name in (OUT, TEMPORARY, CHECKPOINTS):
         (scratch / name).mkdir(mode=0o700)
     (scratch / WORK_FILE).write_bytes(dump(spec.work_spec))
     for name, relative in spec.inputs.items():
@@ -52,8 +53,14 @@ def environment(settings: Settings, work: Work) -> dict[str, str]:
         MARKER: settings.machine,
         "LASTCALL_PROGRESS_FILE": str(scratch / PROGRESS),
         "LASTCALL_OUT": str(scratch / OUT),
+        "LASTCALL_CHECKPOINT_FILE": str(checkpoint_file(settings)),
         "LASTCALL_PYTHON": sys.executable,
     }
+
+
+def checkpoint_file(settings: Settings) -> Path:
+    """Return where the work leaves its checkpoint, replaced whole, and finds an earlier attempt's."""
+    return settings.scratch / CHECKPOINTS / "latest"
 
 
 def preparing_environment(settings: Settings, work: Work) -> dict[str, str]:

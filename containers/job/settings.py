@@ -52,6 +52,7 @@ class Settings:
     log_flush_s: float
     nonce_interval_s: float
     nonce_settle_s: float
+    checkpoint_interval_s: float
     folder_wait_s: float
     stop_grace_s: float
     memory_limit_bytes: int
@@ -96,6 +97,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         log_flush_s=_interval(environ, "LASTCALL_LOG_FLUSH_S", 5.0),
         nonce_interval_s=_interval(environ, "LASTCALL_NONCE_INTERVAL_S", 15.0),
         nonce_settle_s=_number(environ, "LASTCALL_NONCE_SETTLE_S", 2.0),
+        checkpoint_interval_s=_interval(environ, "LASTCALL_CHECKPOINT_INTERVAL_S", 15.0),
         folder_wait_s=_number(environ, "LASTCALL_FOLDER_WAIT_S", 120.0),
         stop_grace_s=_number(environ, "LASTCALL_STOP_GRACE_S", 10.0),
         memory_limit_bytes=_whole(environ, "LASTCALL_MEMORY_LIMIT_BYTES", 0),

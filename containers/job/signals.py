@@ -7,12 +7,15 @@ import signal
 import socket
 from types import FrameType
 
+from containers.job.policy import ANNOUNCED_GRACE_S, INTERRUPT_GRACE_S
+
 
 class Signals:
-    """``noticed`` once the platform (or anybody) asked this process to end."""
+    """``noticed`` once the platform (or anybody) asked this process to end, ``at_once`` once by a signal."""
 
     def __init__(self) -> None:
         self.noticed = False
+        self.at_once = False
         self._out, self._in = socket.socketpair()
         self._out.setblocking(False)
         self._in.setblocking(False)
@@ -26,9 +29,15 @@ class Signals:
         signal.set_wakeup_fd(self._in.fileno(), warn_on_full_buffer=False)
 
     def notice(self) -> None:
-        """Say that the platform takes the machine, from any thread."""
+        """Say that the platform is going to take the machine, from any thread."""
         self.noticed = True
         self.wake()
+
+    def grace_s(self) -> float | None:
+        """Return how long the work may still take since the notice; ``None`` without one."""
+        if not self.noticed:
+            return None
+        return INTERRUPT_GRACE_S if self.at_once else ANNOUNCED_GRACE_S
 
     def fileno(self) -> int:
         """The descriptor that turns readable."""
@@ -51,7 +60,7 @@ class Signals:
         self._in.close()
 
     def _notice(self, _: int, __: FrameType | None) -> None:
-        self.noticed = True
+        self.at_once = self.noticed = True
 
     def _nothing(self, _: int, __: FrameType | None) -> None:
         return

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from containers.job.clock import epoch
 
-RESERVED_NAMES = frozenset({"work.json", "out", "tmp", "progress.json", "env"})
+RESERVED_NAMES = frozenset({"work.json", "out", "tmp", "checkpoint", "progress.json", "env"})
 """Names in the scratch directory an input cannot have."""
 
 _LOCAL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
@@ -35,6 +35,7 @@ class Spec(NamedTuple):
     work_spec: dict[str, Any]
     inputs: dict[str, str]
     artifacts_required: tuple[str, ...]
+    resume: tuple[str, ...] = ()
 
 
 class Control(NamedTuple):
@@ -59,6 +60,7 @@ def parse_spec(document: dict[str, Any], attempt: int) -> Spec:
         work_spec=_object(document, "work_spec"),
         inputs={_local_name(name): _stored_path(path) for name, path in _object(document, "inputs").items()},
         artifacts_required=tuple(_strings(document.get("artifacts_required", []), "artifacts_required")),
+        resume=tuple(_stored_path(key) for key in _strings(document.get("resume", []), "resume")),
     )
 
 
@@ -119,8 +121,8 @@ def _local_name(name: str) -> str:
 
 def _stored_path(path: object) -> str:
     if not isinstance(path, str) or not path or "\0" in path:
-        raise ValueError("an input's path is not text")
+        raise ValueError("a storage path is not text")
     pure = PurePosixPath(path)
     if pure.is_absolute() or ".." in pure.parts:
-        raise ValueError(f"input path {path[:60]!r} leaves the storage root")
+        raise ValueError(f"storage path {path[:60]!r} leaves the storage root")
     return path

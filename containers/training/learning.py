@@ -15,7 +15,7 @@ from containers.training.estimators import Size, found_by_fit
 from containers.training.families import Family
 from containers.training.fitting import fit
 from containers.training.frame import Frame, Integers, is_number_column
-from containers.training.manifest import versions
+from containers.training.manifest import code_digest, versions
 from containers.training.parameters import Value
 from containers.training.pipeline import build, many_valued, settle
 from containers.training.progress import Progress
@@ -98,6 +98,7 @@ def fit_noted(
             "columns": [str(n) for n in frame.features.columns],
             "rows": len(rows),
             "versions": versions(family.library),
+            "code": code_digest(),
         }
     )
     keeper = Keeper(checkpoint, key, progress)

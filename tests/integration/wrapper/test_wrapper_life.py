@@ -69,7 +69,7 @@ def test_the_work_sees_nothing_of_the_daemon(machine: WrapperRun) -> None:
     seen = json.loads(machine.log[0])
     assert set(seen) - {"LC_CTYPE"} == {
         "PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "PYTHONUNBUFFERED", "MINE",
-        "LASTCALL_MACHINE", "LASTCALL_PROGRESS_FILE", "LASTCALL_OUT", "LASTCALL_PYTHON",
+        "LASTCALL_MACHINE", "LASTCALL_PROGRESS_FILE", "LASTCALL_OUT", "LASTCALL_PYTHON", "LASTCALL_CHECKPOINT_FILE",
     }  # fmt: skip
     assert seen["LASTCALL_MACHINE"] == machine.name
     assert "lock" not in machine.log[1]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from actors.supervisor.work import Program, spec_for
+from actors.supervisor.state import Job
+from actors.supervisor.work import RESUME_MAX, Program, spec_for
 from messages.jobs import LastRun
-from tests.support.jobs import Story, plan
+from tests.support.jobs import JOB, USER, Story, offer, plan
 
 PROGRAM = Program(argv=("python", "-m", "containers.training"))
 
@@ -37,3 +38,31 @@ def test_the_work_is_told_when_it_was_ordered_and_on_which_offer_it_runs() -> No
 
 def test_of_an_attempt_that_has_no_intent_yet_no_offer_is_told() -> None:
     assert spec_for(Story().job, 1, PROGRAM).work_spec["machine"] == {"provider": "fake", "max_cost_usd": "10"}
+
+
+def resume(job: Job, attempt: int) -> tuple[str, ...]:
+    """Return the attempts whose checkpoints this one is told of, by their folders."""
+    found = spec_for(job, attempt, PROGRAM).resume
+    return tuple(key.removeprefix(f"jobs/user_{USER}/{JOB}/").removesuffix("/checkpoint.json") for key in found)
+
+
+def test_an_attempt_is_told_of_every_earlier_one_that_may_have_run_newest_first() -> None:
+    story = Story(plan(tuple(map(offer, "abcd")), max_billed_attempts=9))
+    assert resume(story.job, 1) == ()
+    story.running().after(600).vanished().ended()
+    assert resume(story.job, 2) == ("1",)
+    story.refused()
+    story.running().after(600)
+    assert resume(story.job, 3) == ("1",), "the second had no machine, and its own folder is not an earlier one"
+    story.vanished().ended()
+    assert resume(story.job, 4) == ("3", "1")
+
+
+def test_only_so_many_are_told_of() -> None:
+    names = [f"offer{number}" for number in range(RESUME_MAX + 3)]
+    story = Story(plan(tuple(map(offer, names)), max_billed_attempts=20))
+    for _ in range(RESUME_MAX + 2):
+        story.running().after(600).vanished().ended()
+    number = len(story.job.attempts)
+    assert len(resume(story.job, number)) == RESUME_MAX
+    assert resume(story.job, number)[0] == str(number - 1)

@@ -173,8 +173,8 @@ def test_finishing_writes_what_waits(desk: Desk) -> None:
 
 def test_a_stop_once_heard_stays_and_moves_the_timer(desk: Desk) -> None:
     timer = Timer(desk.clock, NOW + 100, NOW + 500, lambda: None)
-    noticed = False
-    standing = Standing(desk.settings, desk.clock, desk.courier, timer, lambda: noticed)
+    grace: float | None = None
+    standing = Standing(desk.settings, desk.clock, desk.courier, timer, lambda: grace)
     assert standing.moment().left_s == 100
     assert timer.left_s() == 100 + AFTER_DEADLINE_S
     desk.write("control.json", seq=1, soft_deadline="2027-01-15T08:00:10Z", stop_requested=False)
@@ -188,9 +188,12 @@ def test_a_stop_once_heard_stays_and_moves_the_timer(desk: Desk) -> None:
     desk.write("control.json", seq=3, soft_deadline="2027-01-15T08:00:10Z", stop_requested=False)
     desk.courier.read_control()
     desk.clock.passed += 3
-    noticed = True
+    grace = 4.0
     moment = standing.moment()
     assert (moment.stopping_s, moment.interrupted_s, moment.fenced) == (3, 0, False)
+    assert (moment.interrupt_grace_s, standing.noticed_s()) == (4.0, 0)
+    desk.clock.passed += 2
+    assert (standing.moment().interrupted_s, standing.noticed_s()) == (2, 2)
     assert Reason.CANCELLED.value == "cancelled"
 
 

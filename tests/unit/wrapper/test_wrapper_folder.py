@@ -180,7 +180,7 @@ def test_the_scratch_directory_begins_empty_and_goes_whole(tmp_path: Path) -> No
     (tmp_path / "data.csv").write_text("a")
     spec = Spec("job_x", None, Work(("true",), {}, None), {"target": "t"}, {"data.csv": "data.csv"}, ())
     scratch.prepare(told, spec)
-    assert names(told.scratch) == ["data.csv", "out", "tmp", "work.json"]
+    assert names(told.scratch) == ["checkpoint", "data.csv", "out", "tmp", "work.json"]
     (told.scratch / "out" / "deep").mkdir()
     (told.scratch / "out" / "deep" / "file").write_text("x")
     (told.scratch / "out" / "deep").chmod(0)

@@ -35,6 +35,8 @@ SPANS = st.none() | st.floats(0, 1000)
         (Moment(1000, stopping_s=10), Order(Step.KILL, Reason.CANCELLED)),
         (Moment(1000, interrupted_s=0), Order(Step.TERM, Reason.INTERRUPTED)),
         (Moment(1000, interrupted_s=4), Order(Step.KILL, Reason.INTERRUPTED)),
+        (Moment(1000, interrupted_s=29, interrupt_grace_s=30), Order(Step.TERM, Reason.INTERRUPTED)),
+        (Moment(1000, interrupted_s=30, interrupt_grace_s=30), Order(Step.KILL, Reason.INTERRUPTED)),
         (Moment(1000, past_limit_s=0), Order(Step.TERM, Reason.STEP_LIMIT)),
         (Moment(1000, past_limit_s=10), Order(Step.KILL, Reason.STEP_LIMIT)),
         (Moment(1000, memory_share=0.969), Order(Step.RUN)),

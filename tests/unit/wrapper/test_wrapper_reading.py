@@ -24,6 +24,7 @@ def test_the_defaults_are_those_of_a_rented_machine(tmp_path: Path) -> None:
     assert (settings.term_lead_s, settings.kill_lead_s, settings.stop_grace_s) == (60, 15, 10)
     assert (settings.control_interval_s, settings.heartbeat_interval_s, settings.log_flush_s) == (15, 15, 5)
     assert (settings.nonce_interval_s, settings.nonce_settle_s, settings.folder_wait_s) == (15, 2, 120)
+    assert settings.checkpoint_interval_s == 15
     assert (settings.memory_limit_bytes, settings.log_bytes_max, settings.lock_fd) == (0, LOG_BYTES_MAX, None)
     assert settings.path
     assert settings.scratch == tmp_path / "machine" / "scratch"
@@ -69,6 +70,7 @@ def test_a_spec_the_daemon_writes_is_read_back() -> None:
         work_spec={"target": "t"},
         inputs={"data.csv": "users/x/data.csv"},
         artifacts_required=("artifacts/model.skops",),
+        resume=("jobs/x/1/checkpoint.json",),
     )
     spec = parse_spec(written.model_dump(mode="json", by_alias=True), 2)
     assert spec.work.argv == ("python", "-m", "x")
@@ -76,6 +78,7 @@ def test_a_spec_the_daemon_writes_is_read_back() -> None:
     assert spec.prepare is not None
     assert spec.prepare.limit_s == 60
     assert spec.inputs == {"data.csv": "users/x/data.csv"}
+    assert spec.resume == ("jobs/x/1/checkpoint.json",)
     assert (spec.work_spec, spec.artifacts_required) == ({"target": "t"}, ("artifacts/model.skops",))
 
 
@@ -102,7 +105,10 @@ def test_a_spec_the_daemon_writes_is_read_back() -> None:
         {"inputs": {"a": "/etc/passwd"}},
         {"inputs": {"a": "x/../../y"}},
         {"inputs": {"a": ""}},
+        {"inputs": {"checkpoint": "a"}},
         {"artifacts_required": [1]},
+        {"resume": ["../../etc/passwd"]},
+        {"resume": [1]},
     ],
 )
 def test_a_spec_that_is_none_is_refused(change: dict[str, Any]) -> None:
