@@ -32,6 +32,7 @@ from lastcall.config.problems import ConfigError
 from lastcall.disk_watch import LOOK_S, degraded_words, until_unsure
 from lastcall.holding import Holding, kind_of
 from lastcall.node import Node, boot
+from lastcall.owed import OwedNotes
 from lastcall.parts import Parts, Rented
 from lastcall.programs import ProgramSource, training_program
 from lastcall.seat import Seat, open_journal, take_seat, try_address
@@ -147,6 +148,7 @@ class Daemon:
             bundle=source.bundle,
             renew=lambda: self._renew(journal),
             clock_jump_s=lambda: getattr(self._world.clock, "jump_s", None),
+            owed=OwedNotes(seat.places.state_dir),
         )
         now = self._world.clock.now()
         await self._append(journal, ev.DaemonStarted(run=self._world.run, version=__version__, pid=os.getpid(), at=now))

@@ -240,13 +240,17 @@ class Node:
     # ------------------------------------------------------------------------------------------- life
 
     def start_housekeeping(self) -> None:
-        """Begin to look after the disk, to read the providers' bills, and to measure what is kept where it costs."""
+        """Begin to look after the disk, bills and rents, what is kept where it costs, and what setups spent."""
         loop = asyncio.get_running_loop()
         house = loop.create_task(self._house(), name="housekeeping")
         self._housekeeping += [house, *self.fleets.read_bills(self.ledger)]
         meter = wiring.space_meter(self.world, self.parts, self.ledger)
         if meter.has_work:
             self._housekeeping.append(loop.create_task(meter.run(), name="space"))
+        parts = self.parts
+        if parts.owed is not None:
+            owed = parts.owed.run(self.ledger, parts.owner, self.world.clock, parts.log)
+            self._housekeeping.append(loop.create_task(owed, name="owed"))
 
     async def _house(self) -> None:
         while True:

@@ -11,6 +11,7 @@ from actors.storage.access import Layout
 from actors.supervisor.rules import Naming
 from actors.supervisor.work import Programs
 from lastcall.config.settings import Settings
+from lastcall.owed import OwedNotes
 from messages.ids import UserId
 from messages.jobs import Binding
 from messages.machines import ProviderKind
@@ -52,6 +53,8 @@ class Parts:
     """Begin a new generation and tie the journal to it, from the next start on: what ends a safe mode of the start."""
     clock_jump_s: Callable[[], float | None] = lambda: None
     """By how much the computer's wall clock has jumped, or ``None``."""
+    owed: OwedNotes | None = None
+    """What setups spent beside the books; ``None``: there is no state directory."""
 
     @property
     def home(self) -> Provider:

@@ -504,7 +504,7 @@ class Billed(Event):
 
 
 class Charged(Event):
-    """Something that is no machine costs money: a question to the provider's bill, a copy out of its store.
+    """Something that is no machine costs money: a question to the provider's bill, what leaves its store, a setup.
 
     Stands before what it is for.
     """

@@ -66,7 +66,7 @@ def charge_entry(state: LedgerState, budgets: Budgets, asked: Charge, now: datet
     if asked.source in state.sources:
         return []
     reason = refuse(state, budgets, asked.user_id, asked.amount_usd, now, f"This costs {human(asked.amount_usd)}")
-    if reason is not None:
+    if reason is not None and not asked.is_spent:
         raise Refusal("E-BUDGET", reason)
     charged = ev.Charged(
         user_id=asked.user_id,

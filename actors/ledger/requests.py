@@ -90,7 +90,7 @@ class BookBills(Request[int]):
 
 
 class Charge(Request[bool]):
-    """Book what is about to cost money and is no machine. Refused: E-BUDGET.
+    """Book what is about to cost money and is no job's machine. Refused: E-BUDGET.
 
     Answered with whether it was booked: the same source again is not, and was paid for before.
     """
@@ -100,6 +100,8 @@ class Charge(Request[bool]):
     what: str
     amount_usd: Usd
     source: str
+    is_spent: bool = False
+    """It was paid already, by a setup, which has no books: no budget refuses it any more."""
 
 
 class KeptByUser(Record):

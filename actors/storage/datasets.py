@@ -200,9 +200,11 @@ class DatasetService:
         return choose(ref, await self._parts.catalogue.datasets_called(user, ref), "data set")
 
     async def read(self, msg: ReadDataset) -> DownloadGrant:
-        """Permit streaming a data set's bytes."""
-        info = await self.find(msg.requester.user_id, msg.ref)
-        found = await self._located(msg.requester.user_id, info)
+        """Permit streaming a data set's bytes, paid for first where its store charges. Raises ``E-BUDGET``."""
+        user = msg.requester.user_id
+        info = await self.find(user, msg.ref)
+        found = await self._located(user, info)
+        await elsewhere.pay_download(self._parts, found.parts, found.stored.size_bytes, user, info.name)
         return DownloadGrant(
             key=info.key, size_bytes=found.stored.size_bytes, name=info.name, provider=found.parts.kind
         )

@@ -6,7 +6,7 @@ is here already does nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from decimal import Decimal
 from typing import Final, NamedTuple, Protocol, runtime_checkable
@@ -90,18 +90,7 @@ async def pay(
 
     Raises Refusal ``E-BUDGET``.
     """
-    cost_usd = price(source.store, size_bytes)
-    if not cost_usd or parts.charge is None:
-        return cost_usd
-    charge = Charge(
-        user_id=user,
-        provider=source.kind,
-        what=f"copying {what} out of {source.kind}"[:WHAT_CHARS_MAX],
-        amount_usd=cost_usd,
-        source=f"copy:{cause}",
-    )
-    await parts.charge(charge)
-    return cost_usd
+    return await _charged(parts, source, size_bytes, user, f"copying {what}", lambda: f"copy:{cause}")
 
 
 async def pay_near(
@@ -112,6 +101,31 @@ async def pay_near(
         return ZERO
     lacking = [size for key, size in files.items() if not await source.near.has(key, size)]
     return await pay(parts, source, sum(lacking), user, what, f"near:{cause}")
+
+
+async def pay_download(parts: StorageParts, source: StorageParts, size_bytes: int, user: UserId, what: str) -> Decimal:
+    """The same for what a person downloads, which leaves the store each time."""
+    entropy = parts.world.entropy
+    return await _charged(
+        parts, source, size_bytes, user, f"downloading {what}", lambda: f"download:{entropy.bytes(8).hex()}"
+    )
+
+
+async def _charged(
+    parts: StorageParts, source: StorageParts, size_bytes: int, user: UserId, doing: str, cause: Callable[[], str]
+) -> Decimal:
+    cost_usd = price(source.store, size_bytes)
+    if not cost_usd or parts.charge is None:
+        return cost_usd
+    charge = Charge(
+        user_id=user,
+        provider=source.kind,
+        what=f"{doing} out of {source.kind}"[:WHAT_CHARS_MAX],
+        amount_usd=cost_usd,
+        source=cause(),
+    )
+    await parts.charge(charge)
+    return cost_usd
 
 
 def price(store: CloudStorageProvider, size_bytes: int) -> Decimal:

@@ -78,7 +78,10 @@ class ModelService:
         return choose(ref, await self._parts.catalogue.models_called(user, ref), "model")
 
     async def read_file(self, msg: ReadModelFile) -> DownloadGrant:
-        """Permit streaming one file of a model: one of its artifacts, or its manifest."""
+        """Permit streaming one file of a model, an artifact or its manifest, paid for first where its store charges.
+
+        Raises Refusal ``E-BUDGET`` too.
+        """
         user = msg.requester.user_id
         info = await self.find(user, msg.ref)
         sizes = {artifact.name: artifact.size_bytes for artifact in info.artifacts}
@@ -94,6 +97,7 @@ class ModelService:
         size = stored.size_bytes
         if size != sizes.get(msg.file, size):
             raise Refusal("E-MODEL-DAMAGED", f"{msg.file} is not as long as it was")
+        await elsewhere.pay_download(self._parts, parts, size, user, f"{name} of {info.name}")
         return DownloadGrant(key=access.key, size_bytes=size, name=name, provider=parts.kind)
 
     async def bring(self, requester: Requester, info: ModelInfo, cause: str) -> None:

@@ -66,11 +66,13 @@ class PredictionService:
         return info
 
     async def read(self, msg: ReadPrediction) -> DownloadGrant:
-        """Permit streaming a prediction's result file."""
-        info = await self._known(msg.requester.user_id, msg.prediction_id)
+        """Permit streaming a prediction's result file, paid for first where its store charges. Raises ``E-BUDGET``."""
+        user, parts = msg.requester.user_id, self._parts
+        info = await self._known(user, msg.prediction_id)
         if info is None:
             raise not_found("prediction")
         name = f"{info.id}.csv"
+        await elsewhere.pay_download(parts, parts.at(info.provider), info.size_bytes, user, name)
         return DownloadGrant(key=info.key, size_bytes=info.size_bytes, name=name, provider=info.provider)
 
     def _prediction_of(self, user: UserId, grant: UploadGrant) -> PredictionId:

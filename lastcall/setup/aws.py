@@ -100,8 +100,8 @@ class AwsSetup:
         elif self._failed or not self._agreed(tasks, found) or not await self._do(tasks):
             return
         await self._try_storage(client, things.bucket)
-        known, ready = self._settings.aws.bill_split_for, not tasks and not self._failed
-        split = await tell_apart(client, found, self._report, self._person, known, ready=ready)
+        ready = not tasks and not self._failed
+        split = await tell_apart(client, found, self._report, self._person, self._ground, ready=ready)
         self._write(things, found, split=split)
 
     # ------------------------------------------------------------------------------------------- looking

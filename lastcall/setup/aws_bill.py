@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from typing import Final
 
+from lastcall.owed import Owed, OwedNotes
 from lastcall.setup.aws_wanted import Found
+from lastcall.setup.ground import Ground
 from lastcall.setup.steps import Person, Report, Step
 from messages.money import human
 from providers.aws.client import Client
 from providers.aws.codec import NAME_TAG
 from providers.aws.cost_tag import MOST_USD, Split, split_bill
+from providers.aws.prices import COST_EXPLORER_USD
 from providers.interface import ProviderError, Refused
 
 SPLIT_KEY: Final = "aws.bill_split_for"
@@ -27,13 +30,13 @@ _REFUSED: Final = (
 
 
 async def tell_apart(
-    client: Client, found: Found, report: Report, person: Person, known: str | None, *, ready: bool
+    client: Client, found: Found, report: Report, person: Person, ground: Ground, *, ready: bool
 ) -> bool:
     """Say how AWS's bill is split, and have it split; return whether it is. Nothing here fails a setup.
 
-    ``known``: the account that it was split for when it was asked last; ``ready``: this run made nothing.
+    ``ready``: this run made nothing. What it costs is left for the daemon to book.
     """
-    if known == found.account:
+    if ground.settings.aws.bill_split_for == found.account:
         report.tell(Step(NAME, "unchanged", "AWS's bill tells machines apart"))
         return True
     if report.dry_run:
@@ -44,14 +47,25 @@ async def tell_apart(
         report.tell(Step(NAME, "skipped", "AWS's bill does not tell machines apart yet", advice))
         return False
     try:
-        split = await split_bill(client)
+        split = await split_bill(client, lambda: _owe(ground))
     except Refused as error:
         report.tell(Step(NAME, "skipped", str(error), _REFUSED))
         return False
-    except ProviderError as error:
+    except (ProviderError, OSError) as error:
         report.tell(Step(NAME, "skipped", str(error), "run it again"))
         return False
     return _told(report, split)
+
+
+def _owe(ground: Ground) -> None:
+    """Note a request. Raises OSError."""
+    owed = Owed(
+        provider="aws",
+        what="setup: a request about AWS's bill, a cent at most",
+        amount_usd=COST_EXPLORER_USD,
+        at=ground.clock.now(),
+    )
+    OwedNotes(ground.state_dir).leave(f"bill-{ground.entropy.bytes(8).hex()}", owed)
 
 
 def _told(report: Report, split: Split) -> bool:

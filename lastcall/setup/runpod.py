@@ -7,11 +7,13 @@ could change anything.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Final, NamedTuple
 
 from actors.journal import install as installs
 from actors.journal.interface import JournalRefused
 from lastcall.config.settings import Settings
+from lastcall.owed import Owed, OwedNotes
 from lastcall.renting import runpod_settings
 from lastcall.setup import rights
 from lastcall.setup.config_writer import Changes, apply_to
@@ -22,6 +24,7 @@ from lastcall.setup.steps import Person, Report, Step
 from lastcall.setup.storage import check_storage
 from lastcall.setup.trial import COST_MAX_USD, HARD_S, Price, Trial, TrialFailed, Verdict, cheapest
 from lastcall.setup.volumes import VolumeWish, find_volume
+from messages.money import ceil_micro
 from providers.interface import ProviderError
 from providers.runpod import resources
 from providers.runpod.client import Client
@@ -198,13 +201,30 @@ class RunPodSetup:
                 storage = build_runpod_storage(settings, ground.clock, ground.transport)
                 self._trial = Trial(training, storage, self._install(), ground.clock, ground.entropy, waits)
                 self._person.waits(f"trying whether a pod ends itself, {prices[0].watch_s / 60:.0f} min at most")
-                self._judge(await self._trial.run(prices), settings.fingerprint)
+                self._judge(await self._booked(self._trial, prices), settings.fingerprint)
         except (TrialFailed, JournalRefused, ProviderError, OSError) as error:
             tell(Step("self-ending", "failed", f"not tried to the end: {error}", PROVE_AGAIN))
         except StillRuns as error:
             tell(Step("self-ending", "failed", str(error), STILL_RUNS))
         finally:
             await training.close()
+
+    async def _booked(self, trial: Trial, prices: list[Price]) -> Verdict:
+        """Run the trial with a note of what it costs, for the daemon's books: at most, then as it was."""
+        notes, name = OwedNotes(self._ground.state_dir), f"trial-{self._ground.entropy.bytes(8).hex()}"
+        most_usd = max(price.most_usd for price in prices)
+
+        def owed(amount_usd: Decimal) -> Owed:
+            what = "setup: the trial of self-ending"
+            return Owed(provider="runpod", what=what, amount_usd=amount_usd, at=self._ground.clock.now())
+
+        notes.leave(name, owed(most_usd))
+        try:
+            return await trial.run(prices)
+        finally:
+            if trial.left is None:
+                spent_usd = ceil_micro(trial.spent_usd)
+                notes.leave(name, owed(spent_usd)) if spent_usd else notes.drop(name)
 
     def _agreed(self, prices: list[Price]) -> bool:
         tell = self._report.tell

@@ -25,6 +25,7 @@ from lastcall.setup import trial_program
 from lastcall.setup.ending import INTERRUPTED, end_for_sure, words
 from messages.ids import JobId
 from messages.machines import Gone, LaunchRequest, Machine, MachineName, MachineState, Offer
+from messages.money import HOUR_SECONDS
 from providers.interface import Ambiguous, CloudStorageProvider, Need, NoCapacity, NotFound, ProviderError, Refused
 from providers.runpod.training import RunPodTraining
 from providers.seams import Entropy
@@ -137,6 +138,8 @@ class Trial:
         self.name = ""
         """Of the pod, from before it is asked for until it is known that it is not there."""
         self._rate = Decimal(0)
+        self.spent_usd = Decimal(0)
+        """What its pods have cost at most so far: from each create to the proof of its end."""
 
     @property
     def left(self) -> str | None:
@@ -158,14 +161,15 @@ class Trial:
             self.name, self._rate = request.name, price.offer.rate_usd_per_hour + price.offer.disk_usd_per_hour
             began = self._clock.monotonic()
             machine: Machine | None = None
+            maybe_rented = True
             try:
                 try:
                     machine = await self._training.launch(request)
                 except NoCapacity:
-                    self.name = ""
+                    self.name, maybe_rented = "", False
                     continue
                 except Refused as error:
-                    self.name = ""
+                    self.name, maybe_rented = "", False
                     raise TrialFailed(str(error)) from error
                 except Ambiguous as error:
                     raise TrialFailed(f"{error}; whatever was rented has been ended") from error
@@ -178,6 +182,8 @@ class Trial:
                 if self.name:
                     await end_for_sure(self._training, self._clock, self.name, machine, self._measured, self._waits)
                     self.name = ""
+                if maybe_rented:
+                    self.spent_usd += self._rate * Decimal(str(self._clock.monotonic() - began)) / HOUR_SECONDS
         raise TrialFailed("there is no machine for it now")
 
     # ------------------------------------------------------------------------------------------- watching

@@ -8,6 +8,7 @@ itself.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from enum import Enum
 from typing import Final
@@ -31,8 +32,12 @@ class Split(Enum):
     UNKNOWN = "AWS has not met it yet"
 
 
-async def split_bill(client: Client) -> Split:
-    """Look, and activate the tag where it is known and not active. Raises Refused or Unavailable."""
+async def split_bill(client: Client, pay: Callable[[], None]) -> Split:
+    """Look, and activate the tag where it is known and not active; ``pay`` is called before each request.
+
+    Raises Refused or Unavailable, and whatever ``pay`` raises: then nothing more is asked.
+    """
+    pay()
     said = await client.read(Call("ce", "ListCostAllocationTags", {"TagKeys": [NAME_TAG]}), "for cost allocation tags")
     found = [text_at(one, "Status") for one in list_at(said, "CostAllocationTags") if one.get("TagKey") == NAME_TAG]
     if not found:
@@ -41,6 +46,7 @@ async def split_bill(client: Client) -> Split:
         return Split.BEFORE
     wanted = {"CostAllocationTagsStatus": [{"TagKey": NAME_TAG, "Status": "Active"}]}
     what = f"to activate the cost allocation tag {NAME_TAG}"
+    pay()
     answer = await client.read(Call("ce", "UpdateCostAllocationTagsStatus", wanted), what)
     for error in list_at(answer, "Errors"):
         if text_at(error, "Code") == NOT_KNOWN:

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -29,6 +30,7 @@ from lastcall import holding
 from lastcall.account import PAUSE_MAX_S, Stopped, account_of
 from lastcall.daemon import ENDS_S, Daemon, alive_of
 from lastcall.disk_watch import LOOK_S, until_unsure
+from lastcall.owed import Owed, OwedNotes
 from messages.machines import Listing, Machine, MachineName, MachineState
 from providers.interface import Refused, Unavailable
 from tests.support.house import House, a_house
@@ -318,3 +320,19 @@ def test_a_failing_sync_ends_the_daemon_with_an_alarm_and_the_next_one_goes_on(f
     faulty.stop_job(job_id)
     assert faulty.closed(job_id)["job"]["outcome"] == "cancelled"
     assert faulty.processes() == []
+
+
+# --- what a setup spent
+
+
+def test_what_a_setup_spent_stands_in_the_books_once_a_daemon_runs(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    owed = Owed(provider="aws", what="setup: a question", amount_usd=Decimal("0.02"), at=NOW)
+    OwedNotes(house.state).leave("a", owed)
+    try:
+        house.start()
+        house.until(lambda: house.get("/v1/costs?by=provider")["rows"], "the note to be booked")
+        [row] = house.get("/v1/costs?by=provider")["rows"]
+        assert (row["key"], Decimal(row["cost_usd"]), OwedNotes(house.state).all()) == ("aws", Decimal("0.02"), [])
+    finally:
+        house.stop()

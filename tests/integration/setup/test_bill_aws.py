@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lastcall.owed import OwedNotes
 from tests.emulators.aws.billing import Kind
 from tests.emulators.aws.settings import ACCOUNT
 from tests.integration.setup.aws_kit import DRY, AwsBench, setup_rights
@@ -23,6 +24,11 @@ def asked(aws: AwsBench) -> list[str]:
 def spent(aws: AwsBench) -> Decimal:
     lines = [line for line in aws.core.bills() if line.kind is Kind.QUESTION]
     return sum((line.amount(aws.seconds()) for line in lines), Decimal(0))
+
+
+def owed(aws: AwsBench) -> Decimal:
+    """Return what the daemon will book of it."""
+    return sum((note.owed.amount_usd for note in OwedNotes(aws.root / "s").all()), Decimal(0))
 
 
 def is_active(aws: AwsBench) -> bool:
@@ -50,6 +56,7 @@ async def test_a_tag_that_no_machine_had_is_not_known_yet(aws: AwsBench) -> None
     assert (found.state, "not known yet" in found.detail) == ("skipped", True)
     assert "a day after the first machine" in found.next
     assert (report.exit_code, asked(aws)) == (0, ["ce.ListCostAllocationTags"])
+    assert owed(aws) == Decimal("0.01")
     assert "bill_split_for" not in aws.written()
 
 
@@ -60,7 +67,7 @@ async def test_a_day_after_the_first_machine_the_bill_is_split_and_nobody_asks_a
     report = await aws.set_up(person)
     assert states(report)["bill"] == "done"
     assert [one for one in person.questions if "$0.020 at most" in one]
-    assert (is_active(aws), spent(aws)) == (True, Decimal("0.02"))
+    assert (is_active(aws), spent(aws), owed(aws)) == (True, Decimal("0.02"), Decimal("0.02"))
     assert aws.written()["bill_split_for"] == ACCOUNT
     again = Someone()
     assert states(await aws.set_up(again))["bill"] == "unchanged"
@@ -81,6 +88,15 @@ async def test_who_does_not_agree_pays_nothing(aws: AwsBench) -> None:
     await aws.rented()
     report = await aws.set_up(Someone(agrees=False))
     assert (step(report, "bill").state, report.exit_code) == ("skipped", 0)
+    assert (asked(aws), owed(aws)) == ([], Decimal(0))
+
+
+async def test_what_cannot_be_noted_is_not_asked(aws: AwsBench) -> None:
+    """No money is spent that no book will know of."""
+    await aws.set_up()
+    await aws.rented()
+    (aws.root / "s").write_text("not a folder")
+    assert step(await aws.set_up(), "bill").state == "skipped"
     assert asked(aws) == []
 
 

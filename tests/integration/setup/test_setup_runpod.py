@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from actors.journal import install as installs
+from lastcall.owed import OwedNotes
 from lastcall.setup.runpod import Wishes
 from lastcall.setup.trial import COST_MAX_USD
 from lastcall.setup.volumes import VolumeWish
@@ -78,6 +79,22 @@ async def test_the_trial_costs_less_than_was_said(bench: Bench) -> None:
     await bench.clock.advance(600)
     spent = sum(line.amount(bench.now()) for line in bench.platform.bills() if line.kind != "volume")
     assert 0 < spent < COST_MAX_USD
+    [note] = OwedNotes(bench.state).all()
+    assert (note.owed.provider, spent <= note.owed.amount_usd < spent + Decimal("0.005")) == ("runpod", True)
+
+
+async def test_a_trial_whose_pod_is_not_proven_gone_is_owed_at_its_most(bench: Bench) -> None:
+    bench.arm(delete_fail=Switch(503))
+    await bench.set_up()
+    [note] = OwedNotes(bench.state).all()
+    assert Decimal("0.01") < note.owed.amount_usd <= COST_MAX_USD
+
+
+async def test_a_trial_without_a_pod_owes_nothing(bench: Bench) -> None:
+    bench.arm(create_bad400=Switch(True))
+    report = await bench.set_up()
+    assert states(report)["self-ending"] == "failed"
+    assert OwedNotes(bench.state).all() == []
 
 
 # ------------------------------------------------------------------------------------------------ key, rights, money

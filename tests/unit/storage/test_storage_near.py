@@ -15,12 +15,15 @@ from messages.admin import (
     CheckTraining,
     CommitUpload,
     MakePrediction,
+    ReadDataset,
+    ReadModelFile,
+    ReadPrediction,
     RemoveDataset,
     RemoveModel,
     TrainOrder,
 )
 from messages.errors import Refusal
-from messages.ids import DatasetId, JobId
+from messages.ids import DatasetId, JobId, PredictionId
 from messages.storage import DatasetInfo
 from providers.near import NearCopies
 from tests.unit.storage.kit import ANN, CSV, House, MemoryStore
@@ -201,3 +204,35 @@ async def test_a_model_that_a_prediction_here_reads_is_paid_by_who_predicts_for_
         await house.services.parts.near.fetch(f"{model.key}/{one.name}")
     await rented.predict()
     assert len(rented.charges) == 1
+
+
+async def test_what_a_person_downloads_of_a_store_that_charges_is_paid_first_and_each_time(rented: Rented) -> None:
+    info, model = await rented.add(), await rented.house.model()
+    await rented.predict()
+    [made] = [key for key in rented.house.store.objects if key.startswith("predictions/")]
+    first = model.artifacts[0]
+    result = PredictionId(made.split("/")[2])
+    asked = {
+        f"downloading churn.csv out of {model.provider}": (ReadDataset(requester=ANN, ref=info.id), len(CSV)),
+        f"downloading {first.name} of {model.name} out of {model.provider}": (
+            ReadModelFile(requester=ANN, ref=model.id, file=first.name),
+            first.size_bytes,
+        ),
+        f"downloading {result}.csv out of {model.provider}": (
+            ReadPrediction(requester=ANN, prediction_id=result),
+            len(rented.house.store.objects[made][0]),
+        ),
+    }
+    for question, _ in asked.values():
+        await rented.house.ask(question)
+    assert rented.paid() == [], "a store that asks nothing is not in the books"
+    rented.sell()
+    for question, size in asked.values():
+        assert (await rented.house.ask(question)).size_bytes == size
+    assert rented.paid() == [(what, Decimal(size)) for what, (_, size) in asked.items()]
+    await rented.house.ask(ReadDataset(requester=ANN, ref=info.id))
+    assert len({one.source for one in rented.charges}) == 4
+    rented.broke = True
+    for question, _ in asked.values():
+        with pytest.raises(Refusal, match="E-BUDGET"):
+            await rented.house.ask(question)

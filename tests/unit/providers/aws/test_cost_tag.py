@@ -27,19 +27,23 @@ def client(*answers: dict[str, Any]) -> Any:
     return Answers(*answers)
 
 
+def free() -> None:
+    """Nobody minds what it costs."""
+
+
 def refused(code: str) -> dict[str, Any]:
     return {"Errors": [{"TagKey": "lastcall:name", "Code": code, "Message": "no"}]}
 
 
 async def test_a_tag_that_is_forgotten_between_look_and_change_is_not_known_yet() -> None:
-    assert await split_bill(client(INACTIVE, refused("TagKeysNotFoundException"))) is Split.UNKNOWN
+    assert await split_bill(client(INACTIVE, refused("TagKeysNotFoundException")), free) is Split.UNKNOWN
 
 
 async def test_any_other_refusal_of_the_tag_is_told_as_it_came() -> None:
     with pytest.raises(Unavailable, match="TagLimitExceeded: no when asked to activate"):
-        await split_bill(client(INACTIVE, refused("TagLimitExceeded")))
+        await split_bill(client(INACTIVE, refused("TagLimitExceeded")), free)
 
 
 async def test_an_answer_about_another_tag_says_nothing_of_ours() -> None:
     other = {"CostAllocationTags": [{"TagKey": "other", "Status": "Active"}]}
-    assert await split_bill(client(other)) is Split.UNKNOWN
+    assert await split_bill(client(other), free) is Split.UNKNOWN
