@@ -107,7 +107,7 @@ def test_a_damaged_one_gives_way_to_the_older_one_of_its_attempt_then_of_the_att
         '{"schema": "kept/v2", "files": []}',
         '{"schema": "kept/v1"}',
         '{"schema": "kept/v1", "files": [7]}',
-        '{"schema": "kept/v1", "files": [{"name": "../1/checkpoint/1", "size_bytes": 3, "sha256": "%s"}]}' % ONE,
+        '{"schema": "kept/v1", "files": [{"name": "../1/checkpoint/1", "size_bytes": 3, "sha256": "' + ONE + '"}]}',
         '{"schema": "kept/v1", "files": [{"name": "checkpoint/1", "size_bytes": true, "sha256": "%s"}]}' % ("0" * 64),
         '{"schema": "kept/v1", "files": [{"name": "checkpoint/1", "size_bytes": 9e9, "sha256": "%s"}]}' % ("0" * 64),
         '{"schema": "kept/v1", "files": [{"name": "checkpoint/1", "size_bytes": 3, "sha256": "x"}]}',
