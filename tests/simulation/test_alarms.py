@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from actors.fleet.actor import FAILED_WAIT_S_MAX
 from messages.jobs import JobState
 from messages.machines import Listing, MachineName
 from providers.fake.scripts import Script
@@ -107,6 +108,39 @@ def test_an_account_without_a_machine_of_ours_may_stay_unseen() -> None:
         house.cloud.faults.fail_next("list_machines", times=1_000, error=Unavailable("503"))
         await house.clock.sleep(600)
         assert await standing(house) == {}
+
+    virtually(story)
+
+
+def test_an_account_where_only_an_orphan_is_being_ended_is_told_of_too() -> None:
+    """No job is open, and a machine bills while nobody sees it."""
+
+    async def story(house: NodeKit) -> None:
+        past = house.clock.now() + timedelta(seconds=10)
+        house.cloud.plant(MachineName("instal", "olde", "zzzzzzzzzz", 1, past).text(KEY), Script(terminates_ignored=60))
+        await house.clock.sleep(30)
+        house.cloud.faults.fail_next("list_machines", times=1_000, error=Unavailable("503"))
+        await house.clock.sleep(75)
+        assert list(await standing(house)) == ["account_unconfirmed"]
+
+    virtually(story)
+
+
+def test_a_provider_that_does_not_answer_is_asked_for_its_list_less_and_less_often() -> None:
+    """Its quota is for the calls that end machines."""
+
+    async def story(house: NodeKit) -> None:
+        training, asked = house.provider.training, 0
+
+        async def silent() -> Listing:
+            nonlocal asked
+            asked += 1
+            raise Unavailable("503")
+
+        await house.running(good(3000))
+        training.list_machines = silent  # type: ignore[method-assign]
+        await house.clock.sleep(600)
+        assert 600 / FAILED_WAIT_S_MAX <= asked <= 600 / FAILED_WAIT_S_MAX + 8
 
     virtually(story)
 

@@ -11,7 +11,7 @@ import pytest
 from actors.fleet.absences import Absences
 from actors.fleet.messages import Watched
 from actors.runtime.virtual import VirtualClock
-from messages.machines import Listing
+from messages.machines import Listing, Machine, MachineState
 from providers.fake.cloud import FakeCloud
 from providers.fake.settings import FakeSettings
 from providers.fake.training import FakeTraining
@@ -71,6 +71,21 @@ async def test_another_account_and_one_that_does_not_answer_prove_nothing(monkey
     assert not await search.vanished(watched)
     monkeypatch.setattr(search.training, "describe", lambda _: silent())
     assert not await search.vanished(watched)
+
+
+@virtual
+@pytest.mark.parametrize(("state", "vanished"), [(MachineState.GONE, True), (MachineState.UNKNOWN, False)])
+async def test_an_id_whose_machine_is_told_to_be_over_is_as_good_as_unknown(
+    monkeypatch: pytest.MonkeyPatch, state: MachineState, vanished: bool
+) -> None:
+    """EC2 tells of an instance for an hour after its end; what is not known is alive."""
+    search = Search()
+
+    async def seen(_: str) -> Machine:
+        return machine("m1").model_copy(update={"state": state})
+
+    monkeypatch.setattr(search.training, "describe", seen)
+    assert await search.vanished(await search.watched()) is vanished
 
 
 @virtual

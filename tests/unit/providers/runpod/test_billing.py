@@ -144,6 +144,16 @@ async def test_volumes_templates_and_registries_are_listed_over_pages() -> None:
         await resources.registries(client)
 
 
+async def test_a_list_of_volumes_that_goes_round_in_circles_is_left_at_once() -> None:
+    """A volume it lacks would be made a second time, and bill."""
+    wire = Wire()
+    page = {"networkVolumes": [VOLUME_REPLY], "pagination": {"nextCursor": "c", "hasNextPage": True}}
+    wire.on("GET /network-volumes", reply(page))
+    with pytest.raises(Unavailable):
+        await resources.volumes(account(wire))
+    assert len(wire.asked) == 2
+
+
 async def test_one_volume_is_read_or_not_found() -> None:
     wire = Wire()
     client = account(wire)

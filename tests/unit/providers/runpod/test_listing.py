@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from providers.gate import Priority
 from providers.interface import Need, Refused, Unavailable
 from providers.listing import PAGES_MAX
 from providers.runpod.account import FRESH_S, OTHER
@@ -186,6 +187,28 @@ async def test_listings_come_as_far_apart_as_the_quota_asks() -> None:
     assert provider.timings.list_interval_s == 5
     await provider.list_machines()
     assert provider.timings.list_interval_s == 3 / (6 / 60 / 2)
+
+
+async def test_lists_are_left_the_calls_they_need_until_the_window_begins_anew() -> None:
+    """Of 20 calls for 50 s: 11 for a list every 5 s and its looks at the account, 3 kept for ends, 6 for proofs."""
+    wire = Wire()
+    told = {"ratelimit": '"minute";r=20;t=50', "ratelimit_policy": '"minute";q=60;w=60'}
+    wire.on(VOLUME_ROUTE, reply(VOLUME_REPLY, 200, **told))
+    wire.on("GET /pods", reply({"pods": []}, 200, **told))
+    provider = training(wire)
+    await provider.list_machines()
+    assert provider.client.calls_now(Priority.PROOF) == 6
+
+
+async def test_what_a_cut_list_lacks_has_not_ended() -> None:
+    """Fault 6. Ends by themselves are told from complete lists only."""
+    wire = Wire()
+    both, cut = reply({"pods": [pod(1), pod(2)]}), (paged([pod(2)], "next"), NoReply("cut"))
+    wire.on("GET /pods", both, *cut, reply({"pods": [pod(1)]}))
+    provider = training(wire)
+    for complete in (True, False, True):
+        assert (await provider.list_machines()).complete is complete
+    assert await provider.next_exit() == "pod2"
 
 
 async def test_a_fingerprint_is_asked_anew_and_says_what_to_check() -> None:

@@ -43,6 +43,15 @@ async def test_a_snapshot_ends_with_silence_and_is_read_on_from_its_position() -
     assert [c.text for c in await look(wire, chunk.position)] == ["three\n"]
 
 
+async def test_what_a_look_at_the_console_was_told_of_the_quota_counts_for_everybody() -> None:
+    wire = Wire()
+    wire.on(ROUTE, problem(429, retry_after="30"))
+    provider = RunPodTraining(account(wire))
+    with pytest.raises(Unavailable):
+        [chunk async for chunk in provider.logs("pod1")]
+    assert provider.creates_now() == 0
+
+
 @pytest.mark.parametrize("answer", [problem(404), problem(400), page(400)])
 async def test_no_log_is_nothing(answer: HttpReply) -> None:
     wire = Wire()

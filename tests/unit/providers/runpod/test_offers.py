@@ -9,7 +9,7 @@ import pytest
 
 from providers.interface import Need
 from providers.runpod.catalogue import Catalogue, Cpu, Gpu, Stock, read_cpus, read_gpus
-from providers.runpod.offers import OFFERS_MAX, rank, select_gpu, vcpus_for, wants_cpus, wants_gpus
+from providers.runpod.offers import OFFERS_MAX, are_enough, rank, select_gpu, vcpus_for, wants_cpus, wants_gpus
 from providers.runpod.prices import usual_rate
 from tests.support.runpod_wire import PLACE, SETTINGS
 
@@ -68,6 +68,22 @@ def test_the_chosen_type_comes_first_then_as_much_memory_by_price_and_stock() ->
 def test_a_cpu_machine_comes_first_where_a_gpu_would_idle() -> None:
     assert types(Need(size_mb=1, model_type="random_forest"))[0] == "cpu3c-4"
     assert not any(t.startswith("cpu") for t in types(Need(size_mb=1, model_type="neural_network")))
+
+
+def test_of_machines_without_gpu_the_cheapest_is_offered_first() -> None:
+    cheap = CPU._replace(id="cpu9z", usd_per_vcpu=Decimal("0.01"))
+    found = types(Need(size_mb=1, model_type="linear"), Catalogue(GPUS, (CPU, cheap)))
+    assert found[:2] == ["cpu9z-4", "cpu3c-4"]
+
+
+@pytest.mark.parametrize(("flavours", "enough"), [(2, False), (3, True)])
+def test_only_enough_flavours_in_stock_make_gpus_needless(flavours: int, enough: bool) -> None:
+    """Each is a machine of its own to fall back on."""
+    cpus = tuple(CPU._replace(id=f"cpu{number}c") for number in range(flavours))
+    sold_out = CPU._replace(id="cpu9c", stock={PLACE: Stock.NONE})
+    need = Need(size_mb=1, model_type="linear")
+    assert are_enough(need, (*cpus, sold_out), PLACE, SETTINGS) is enough
+    assert not are_enough(need.model_copy(update={"machine": "cpu1c-4"}), cpus, PLACE, SETTINGS)
 
 
 def test_a_cpu_machine_grows_with_the_data_or_is_not_offered() -> None:

@@ -23,7 +23,7 @@ from providers.interface import (
     Refused,
     Unavailable,
 )
-from providers.runpod.creating import VARIABLES_MAX, create_body
+from providers.runpod.creating import VARIABLES_MAX, create_body, environment
 from providers.runpod.training import RunPodTraining
 from providers.transport import HttpReply, NoReply, NotSent
 from tests.support.providers.clocks import ManualClock
@@ -77,7 +77,20 @@ def test_the_create_body_holds_what_runpod_takes_and_nothing_else() -> None:
     assert variables["LASTCALL_MACHINE"] == "m"
     assert variables["LASTCALL_PROVIDER"] == "runpod"
     assert variables["PIP_INDEX_URL"] == "https://i.example/s"
+    assert variables["LASTCALL_RUNPOD_API_URL"] == settings.api_url
+    assert variables["LASTCALL_RUNPOD_GRAPHQL_URL"] == settings.graphql_url
     assert KEY not in str(body)
+
+
+@pytest.mark.parametrize("cloud", ["SECURE", "COMMUNITY"])
+def test_a_pod_is_asked_for_in_the_configured_cloud(cloud: str) -> None:
+    assert create_body(REQUEST, SETTINGS.model_copy(update={"cloud_type": cloud}))["cloud"] == cloud
+
+
+def test_as_many_variables_as_runpod_takes_are_sent() -> None:
+    ours = len(environment(REQUEST.model_copy(update={"environment": {}}), SETTINGS))
+    full = {f"V{number}": "x" for number in range(VARIABLES_MAX - ours)}
+    assert len(environment(REQUEST.model_copy(update={"environment": full}), SETTINGS)) == VARIABLES_MAX
 
 
 def test_a_machine_without_gpu_is_asked_for_as_one() -> None:
@@ -292,6 +305,8 @@ async def test_every_further_call_takes_another_route() -> None:
     assert wire.routes() == ["DELETE /pods/pod1", "POST /pods/pod1/action", GRAPHQL, "DELETE /pods/pod1"]
     assert wire.bodies()[0] == {"action": "terminate"}
     assert wire.bodies()[1]["variables"] == {"input": {"podId": "pod1"}}
+    assert all(sent.urgent for sent in wire.asked), "by whichever route: an end waits for nothing"
+    assert {sent.total_s for sent in wire.asked} == {20.0}, "three routes fit into the minute an end has"
 
 
 @pytest.mark.parametrize("answer", [reply({"errors": [{"message": "x"}], "data": None}), problem(404), page(200)])

@@ -57,6 +57,13 @@ def test_a_new_window_is_full_again_before_its_first_answer() -> None:
     assert may(quota, 31.0) == ["TERMINATE", "LIST", "PROOF", "REST"]
 
 
+def test_a_window_that_began_anew_is_used_up_by_calls_before_their_answers_come() -> None:
+    quota = learnt(0, resets=30)
+    for _ in range(60):
+        quota.sent(31.0)
+    assert may(quota, 32.0) == ["TERMINATE"]
+
+
 def test_proofs_leave_the_lists_what_these_need_until_the_window_begins_anew() -> None:
     quota = learnt(15)
     quota.needs_for_lists(0.2)
