@@ -46,7 +46,6 @@ from messages.admin import (
 from messages.errors import Refusal
 from messages.events import DatasetAdded, DatasetRemoved
 from messages.ids import CommandId, DatasetId, UserId
-from messages.money import human
 from messages.storage import DatasetInfo, Profile
 from providers.interface import NotFound, ProviderError, Unavailable
 
@@ -235,7 +234,8 @@ class DatasetService:
         last = await last_run(parts.catalogue, user, info.id, order.target)
         checked = CheckedTraining(dataset=info, last_run=last, **check.model_dump())
         if paid_usd >= TOLD_USD:
-            said = f"Reading the data set out of {found.parts.kind} for this plan cost {human(paid_usd)}."
+            paid = elsewhere.dollars(found.parts.store, paid_usd)
+            said = f"Reading the data set out of {found.parts.kind} for this plan cost {paid}."
             checked = checked.model_copy(update={"warnings": (*checked.warnings, said)})
         if found.parts is parts:
             return checked

@@ -32,6 +32,13 @@ class PricedReads(Protocol):
     read_usd_per_gb: Decimal
 
 
+@runtime_checkable
+class UpperPrices(Protocol):
+    """Optional: the store's prices may be those of another, dearer place, because its own are not known."""
+
+    prices_at_most: bool
+
+
 class Located(NamedTuple):
     """Where an object lies."""
 
@@ -137,5 +144,11 @@ def price(store: CloudStorageProvider, size_bytes: int) -> Decimal:
 def words(source: StorageParts, size_bytes: int) -> str:
     """Say that something is copied first, how much, and at what price."""
     cost_usd = price(source.store, size_bytes)
-    costs = f"which costs {human(cost_usd)}" if cost_usd else "which costs nothing"
+    costs = f"which costs {dollars(source.store, cost_usd)}" if cost_usd else "which costs nothing"
     return f"copied from {source.kind} first: {size_bytes / MEGABYTE:.1f} MB, {costs}"
+
+
+def dollars(store: CloudStorageProvider, cost_usd: Decimal) -> str:
+    """Say what something costs, and that it may be less where the store's own prices are not known."""
+    at_most = "at most " if isinstance(store, UpperPrices) and store.prices_at_most else ""
+    return f"{at_most}{human(cost_usd)}"

@@ -12,7 +12,7 @@ from typing import Final
 
 from messages.machines import LogPrice
 from messages.money import HOUR_SECONDS, Usd, UsdPerHour, ceil_micro, human
-from providers.aws.prices import Fees, disk_usd_per_gb_month, fees
+from providers.aws.prices import Fees, disk_usd_per_gb_month, fees, fees_are_at_most
 from providers.aws.settings import IPV4_USD_PER_HOUR, AwsSettings
 from providers.fields import HOURS_PER_MONTH
 
@@ -62,7 +62,10 @@ def log_price(settings: AwsSettings) -> LogPrice:
 def words(settings: AwsSettings, disk_gb: int) -> str:
     """Say what the prices beside the instance's own are for."""
     log = human(log_price(settings).bytes_usd_max)
-    return f"{disk_gb} GB of gp3, a public address, calls to S3; its log in CloudWatch at most {log}"
+    said = f"{disk_gb} GB of gp3, a public address, calls to S3; its log in CloudWatch at most {log}"
+    if not fees_are_at_most(settings.region):
+        return said
+    return f"{said}. All at the prices of the dearest region: those of {settings.region} are not known here"
 
 
 def _calls_usd_per_hour(settings: AwsSettings) -> Decimal:

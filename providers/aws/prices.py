@@ -115,8 +115,8 @@ _FEES: Final = {
     "eu-west-1": _fees("0.023", "0.09", "0.005", "0.0004", "0.60"),
     "eu-central-1": _fees("0.0245", "0.09", "0.0054", "0.00043", "0.6624"),
 }
-_FEES_ELSEWHERE: Final = _fees("0.0405", "0.154", "0.01", "0.0008", "1.00")
-"""At most: São Paulo's objects, Cape Town's traffic, twice the calls of the United States."""
+_FEES_ELSEWHERE: Final = _fees("0.0405", "0.16", "0.01", "0.0008", "1.00")
+"""At most: São Paulo's objects, a little over GovCloud's traffic, twice the calls of the United States."""
 
 LEAST_S: Final = 60
 """A started Linux instance costs a minute, spot or not, and by the second from then on; its disk too ("Amazon EC2
@@ -136,6 +136,11 @@ def usual_rate(region: str, machine_type: str) -> Decimal | None:
 def disk_usd_per_gb_month(region: str) -> Decimal:
     """Return what a GB of gp3 costs a month as of ``FEES_AS_OF``; elsewhere at most this."""
     return Decimal(_GP3.get(region, _GP3_ELSEWHERE))
+
+
+def fees_are_at_most(region: str) -> bool:
+    """Say whether the prices of everything but instances are the dearest region's, for want of a region's own."""
+    return region not in _FEES or region not in _GP3
 
 
 def fees(region: str) -> Fees:

@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 
 from messages.machines import ProviderKind
 from providers.aws.policies import statement_that_allows
-from providers.aws.prices import FEES_AS_OF, fees
+from providers.aws.prices import FEES_AS_OF, fees, fees_are_at_most
 from providers.aws.settings import AwsSettings
 from providers.keys import split_key
 from providers.presigned import PresignedGet, PresignedPost
@@ -34,6 +34,7 @@ class AwsStorage(S3Store):
         self.read_usd_per_gb = paid.sent_usd_per_gb
         """Out of AWS's network."""
         self.prices_as_of = FEES_AS_OF
+        self.prices_at_most = fees_are_at_most(client.settings.region)
 
     async def presigned_get(self, key: str, limit_s: int) -> PresignedGet:
         """Return an address that reads one object for ``limit_s`` seconds, without a key."""

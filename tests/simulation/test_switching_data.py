@@ -250,6 +250,8 @@ def test_a_store_that_charges_for_reading_says_what_a_copy_costs() -> None:
         dataset = await house.upload()
         await house.switch("aws")
         assert (await plan(house, dataset)).warnings[-1].endswith("0.0 MB, which costs $1.00.")
+        fake.prices_at_most = True  # type: ignore[attr-defined]
+        assert (await plan(house, dataset)).warnings[-1].endswith("0.0 MB, which costs at most $1.00.")
 
     with_two_clouds(story)
 

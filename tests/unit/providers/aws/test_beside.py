@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from containers.job import settings as wrapper
 from containers.job.spool import TAIL_BYTES_MAX
 from messages.money import usd
 from providers.aws import beside, prices
+from providers.aws.storage import AwsStorage
 from tests.support.aws_cloud import Cloud
 from tests.support.aws_sim import settings
 
@@ -53,6 +56,17 @@ def test_a_region_without_prices_of_its_own_costs_at_least_as_much_as_one_with(r
     known, found = prices.fees("us-east-1"), prices.fees(region)
     assert all(here >= there for here, there in zip(found, known, strict=True))
     assert prices.disk_usd_per_gb_month(region) >= Decimal("0.08")
+
+
+@pytest.mark.parametrize(
+    ("region", "at_most"), [("us-east-1", False), ("eu-central-1", False), ("ap-southeast-4", True)]
+)
+def test_prices_that_are_not_the_regions_own_are_called_the_dearest(region: str, at_most: bool) -> None:
+    told = settings(region=region)
+    said = f"All at the prices of the dearest region: those of {region} are not known here"
+    assert (said in beside.words(told, 50)) is at_most
+    client: Any = SimpleNamespace(settings=SimpleNamespace(region=region, bucket="b"))
+    assert AwsStorage(client, "/x").prices_at_most is at_most
 
 
 async def test_an_offer_says_what_runs_up_beside_the_machine() -> None:
