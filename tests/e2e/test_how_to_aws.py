@@ -16,7 +16,8 @@ from tests.emulators.aws.launch import Emulator
 from tests.emulators.aws.settings import MAIN_KEY, MAIN_SECRET
 from tests.support.aws_house import cloud_settings
 from tests.support.cloud_house import OWN_IMAGE, own_image
-from tests.support.house import CHECKOUT, _end_with
+from tests.support.forked import end_with
+from tests.support.house import CHECKOUT
 from tests.support.how_to import Page, Shell, said_in
 
 PAGE = Page("first-training-on-aws.md")
@@ -57,7 +58,7 @@ def shell(tmp_path: Path) -> Iterator[tuple[Shell, Emulator]]:
         with (tmp_path / "daemon.log").open("wb") as log:
             daemon = subprocess.Popen(
                 [tmp_path / "bin" / "lastcall", "daemon"], env=shell.environment, cwd=tmp_path, stdout=log, stderr=log,
-                preexec_fn=_end_with(os.getpid()),
+                preexec_fn=end_with(os.getpid()),
             )  # fmt: skip
         try:
             shell.run("until lastcall status; do sleep 0.2; done")

@@ -14,7 +14,7 @@ import pytest
 from tests.emulators.runpod.launch import Emulator
 from tests.emulators.runpod.settings import MAIN_KEY
 from tests.support.cloud_house import OWN_IMAGE, own_image
-from tests.support.house import _end_with
+from tests.support.forked import end_with
 from tests.support.how_to import Page, Shell, said_in
 from tests.support.patience import wait_until
 from tests.support.runpod_house import ACCESS, PLACE, SECRET, VOLUME, platform_settings
@@ -71,7 +71,7 @@ def shell(tmp_path: Path) -> Iterator[PodShell]:
         with (tmp_path / "daemon.log").open("wb") as log:
             daemon = subprocess.Popen(
                 [tmp_path / "bin" / "lastcall", "daemon"], env=shell.environment, cwd=tmp_path, stdout=log, stderr=log,
-                preexec_fn=_end_with(os.getpid()),
+                preexec_fn=end_with(os.getpid()),
             )  # fmt: skip
         try:
             shell.run("until lastcall status; do sleep 0.2; done")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +12,7 @@ from typing import Any
 
 from lastcall.cli.client import UnixConnection
 from lastcall.cli.failures import NoDaemon
+from tests.support.forked import Forked
 from tests.support.patience import PATIENCE_S, wait_until
 
 CHECKOUT = Path(__file__).parents[2]
@@ -22,8 +20,6 @@ CSV = b"a,b,churn\n" + b"".join(b"%d,%d,%s\n" % (i, i * 7 % 5, b"yes" if i % 2 e
 STEP_S = 0.02
 CLOSED_STEP_S = 0.1
 """Between two looks at a job that takes seconds: every look is work for the daemon too."""
-PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None)
 
 
 class Refused(Exception):
@@ -44,7 +40,7 @@ class House:
         self.root = root
         self.state = root / "s"
         self.socket = self.state / "run" / "admin.sock"
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Forked | None = None
         self.log = root / "daemon.log"
 
     @property
@@ -57,16 +53,8 @@ class House:
         }
 
     def start(self, more: Mapping[str, str] | None = None, *, wait_ready: bool = True, **environment: str) -> House:
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", self.entry],
-                cwd=self.root,
-                env=self.environment | dict(more or {}) | environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                preexec_fn=_end_with(os.getpid()),
-            )
+        told = self.environment | dict(more or {}) | environment
+        self.process = Forked(self.entry, self.root, told, self.log)
         if wait_ready:
             self.until(self.answers, "the daemon to answer")
         return self
@@ -181,17 +169,6 @@ class House:
             return []
         install = json.loads(path.read_text())["installation"]
         return carrying(f"LASTCALL_MACHINE=lc1-{install}".encode())
-
-
-def _end_with(parent: int) -> Callable[[], None]:
-    """Return what makes a new process end with the tests that started it, however they end (prctl(2))."""
-
-    def ask() -> None:
-        _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:  # they ended before it was asked for
-            os._exit(1)
-
-    return ask
 
 
 def carrying(mark: bytes) -> list[int]:
