@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from multiprocessing import forkserver
+from multiprocessing import forkserver, util
 from pathlib import Path
 from runpy import run_module
 
@@ -84,6 +84,7 @@ def end_with(parent: int) -> Callable[[], None]:
 
 def _serve() -> None:
     """Start the server, if it does not run, with an environment that names no folder of a test."""
+    util.get_temp_dir()  # the one that the environment names
     kept = dict(os.environ)
     os.environ.clear()
     os.environ.update({name: kept[name] for name in ("PATH", "PYTHONHASHSEED") if name in kept})
