@@ -129,23 +129,45 @@ def test_the_dialect_of_the_profile_is_used(tmp_path: Path) -> None:
 
 
 ITERATIVE = ("logistic", "hist_gradient_boosting")
+FITS = [*((model, n) for model in ITERATIVE for n in (1, 50)), *((m, 1) for m in ("random_forest", "ridge", "linear"))]
+ONE_AFTER_ANOTHER = """
+import os, sys
+from pathlib import Path
+from containers.training.__main__ import main
+for folder in map(Path, sys.argv[1:]):
+    for descriptor, name in ((1, "stdout"), (2, "stderr")):
+        os.dup2(os.open(folder / name, os.O_CREAT | os.O_WRONLY), descriptor)
+    if main([str(folder / "work.json"), str(folder / "out")]) != 0:
+        sys.exit(folder.name)
+"""
+"""What loading costs is paid once for all of them."""
 
 
-@pytest.mark.parametrize(
-    ("model", "iterations"),
-    [*((model, n) for model in ITERATIVE for n in (1, 50)), *((m, 1) for m in ("random_forest", "ridge", "linear"))],
-)
-def test_no_warning_of_a_library_reaches_users_by_its_class_name(tmp_path: Path, model: str, iterations: int) -> None:
-    rows = [f"{i % 17},town {i % 50},same,{'yes' if i % 3 else 'no'},{i % 17}.5" for i in range(60)]
-    target = "spent" if model in ("ridge", "linear") else "bought"
-    parameters = {"max_iter": iterations} if model in ITERATIVE else {}
-    file = work(
-        tmp_path, table("a,town,c,bought,spent", rows), model=model, target=target, parameters=parameters, task="auto"
-    )
-    command = [sys.executable, "-m", "containers.training", str(file), str(tmp_path / "out")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    said = [*done.stdout.splitlines(), *done.stderr.splitlines(), *document(tmp_path / "out/metrics.json")["warnings"]]
+@pytest.fixture(scope="module")
+def fits(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, int], Path]:
+    """The program's run for each of ``FITS``; every warning is raised each time."""
+    folders = {}
+    for model, iterations in FITS:
+        folder = folders[model, iterations] = tmp_path_factory.mktemp(f"{model}{iterations}")
+        rows = [f"{i % 17},town {i % 50},same,{'yes' if i % 3 else 'no'},{i % 17}.5" for i in range(60)]
+        target = "spent" if model in ("ridge", "linear") else "bought"
+        parameters = {"max_iter": iterations} if model in ITERATIVE else {}
+        text = table("a,town,c,bought,spent", rows)
+        work(folder, text, model=model, target=target, parameters=parameters, task="auto")
+    subprocess.run([sys.executable, "-W", "always", "-c", ONE_AFTER_ANOTHER, *map(str, folders.values())], check=True)
+    return folders
+
+
+@pytest.mark.parametrize(("model", "iterations"), FITS)
+def test_no_warning_of_a_library_reaches_users_by_its_class_name(
+    fits: dict[tuple[str, int], Path], model: str, iterations: int
+) -> None:
+    folder = fits[model, iterations]
+    printed, complained = (folder / "stdout").read_text(), (folder / "stderr").read_text()
+    warned = document(folder / "out" / "metrics.json")["warnings"]
+    said = [*printed.splitlines(), *complained.splitlines(), *warned]
+    assert printed
     assert not [line for line in said if re.search(r"\w+Warning", line)]
-    assert not done.stderr
+    assert not complained
     if model == "logistic":
         assert any("higher max_iter" in line for line in said) == (iterations == 1)
