@@ -367,6 +367,13 @@ _ALL = (
         status=402,
     ),
     ErrorCode("E-MODEL-DAMAGED", "The model's files do not match their digests", "Train the model again", status=422),
+    ErrorCode(
+        "E-DATA-GONE",
+        "The data that this job learnt from is not stored any more",
+        "Add the same file again: lastcall data add FILE; then repeat the command",
+        exit=EXIT_CONFLICT,
+        status=409,
+    ),
     # --- requests
     ErrorCode(
         "E-NOTFOUND",

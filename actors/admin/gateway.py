@@ -26,6 +26,7 @@ from actors.admin.limits import Limits
 from actors.admin.peer import peer_uid, requester_of
 from actors.admin.problems import Fault, fault_of, problem_response
 from actors.admin.routes_bill import BillRoutes
+from actors.admin.routes_compare import CompareRoutes
 from actors.admin.routes_data import DataRoutes
 from actors.admin.routes_events import EventRoutes
 from actors.admin.routes_jobs import JobRoutes
@@ -131,6 +132,7 @@ class AdminGateway:
             JobRoutes(self._desk),
             DataRoutes(self._desk),
             ModelRoutes(self._desk),
+            CompareRoutes(self._desk),
             EventRoutes(self._desk),
             BillRoutes(self._desk),
             UpkeepRoutes(self._desk),

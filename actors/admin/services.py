@@ -7,19 +7,21 @@ A view raises ``messages.errors.Refusal`` (``E-NOTFOUND`` for what is missing *a
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Protocol, TypeVar
 
 from messages.admin import TrainOrder
 from messages.base import Request
+from messages.comparing import CompareDocument, DescribedModel, OrderDocument
 from messages.documents import (
     BilledDocument,
     BillPriceDocument,
     ConsoleOut,
     CostDocument,
     EventLine,
+    JobPart,
     LogLineOut,
     MachinesDocument,
     PlanDocument,
@@ -27,9 +29,10 @@ from messages.documents import (
     StatusDocument,
     TrainDocument,
 )
-from messages.ids import CommandId
+from messages.ids import CommandId, JobId
 from messages.jobs import Plan, Requester
 from messages.machines import ProviderKind
+from messages.storage import DatasetInfo
 from providers.interface import CloudStorageProvider
 
 R = TypeVar("R")
@@ -78,6 +81,18 @@ class Views(Protocol):
 
     async def plan(self, requester: Requester, order: TrainOrder, plan: Plan) -> PlanDocument:
         """Return a plan with what people want to see beside it."""
+        ...
+
+    async def again(
+        self, requester: Requester, job_id: JobId, model: DescribedModel, datasets: Sequence[DatasetInfo]
+    ) -> OrderDocument:
+        """Return the order that does a job's work once more. Raises E-DATA-GONE."""
+        ...
+
+    def compare(
+        self, models: tuple[DescribedModel, DescribedModel], jobs: tuple[JobPart | None, JobPart | None]
+    ) -> CompareDocument:
+        """Return two models beside each other, with the jobs that made them."""
         ...
 
     def events(self, requester: Requester, after: int, follow: bool) -> AsyncIterator[EventLine]:

@@ -1,12 +1,19 @@
-"""Models beside each other: which was the last one on the same data."""
+"""Models beside each other: which was the last one on the same data, and how each was made."""
 
 from __future__ import annotations
 
+import hashlib
 from typing import Final
 
 from pydantic import ValidationError
 
+from actors.storage import elsewhere
+from actors.storage.bundle import DOCUMENT_BYTES_MAX, METADATA_FILE
 from actors.storage.catalogue import Catalogue
+from actors.storage.parts import StorageParts
+from actors.storage.reading import TooLarge, parse_json, read_small
+from messages.comparing import DescribedModel, Making
+from messages.errors import Refusal
 from messages.ids import DatasetId, UserId
 from messages.jobs import HeldOut, LastRun
 from messages.storage import ModelInfo
@@ -42,3 +49,29 @@ def held_out_of(model: ModelInfo) -> HeldOut | None:
         return HeldOut.model_validate(model.metrics.get("split"))
     except ValidationError:
         return None
+
+
+async def described(parts: StorageParts, model: ModelInfo) -> DescribedModel:
+    """Return a model with what its ``metadata.json`` says of how it was made.
+
+    Raises Refusal ``E-MODEL-DAMAGED`` where that is gone or is another one, ``E-ELSEWHERE``, and what stores raise.
+    """
+    key = f"{model.key}/{METADATA_FILE}"
+    found = await elsewhere.locate(parts, model.provider, key, model.name)
+    if found is None:
+        raise Refusal("E-MODEL-DAMAGED", f"{METADATA_FILE} is not in storage")
+    try:
+        raw = await read_small(found.parts.store, key, DOCUMENT_BYTES_MAX)
+    except TooLarge as large:
+        raise Refusal("E-MODEL-DAMAGED", f"{METADATA_FILE} is not as long as it was") from large
+    if hashlib.sha256(raw).hexdigest() not in {a.sha256 for a in model.artifacts if a.name == METADATA_FILE}:
+        raise Refusal("E-MODEL-DAMAGED", f"{METADATA_FILE} has another digest than it had")
+    return DescribedModel(info=model, making=making_of(raw))
+
+
+def making_of(raw: bytes) -> Making:
+    """Return how a model was made, by its ``metadata.json``; one that says it in other words says nothing."""
+    try:
+        return Making.model_validate(parse_json(raw))
+    except ValueError:
+        return Making()

@@ -15,6 +15,7 @@ from actors.journal.interface import JournalError
 from actors.storage.addressed import AddressedDatasets
 from actors.storage.audit import who_of
 from actors.storage.collection import Collector
+from actors.storage.comparing import described
 from actors.storage.datasets import DatasetService
 from actors.storage.holds import JobsUsing
 from actors.storage.locks import NamedLocks
@@ -45,6 +46,7 @@ from messages.admin import (
     RemoveDataset,
     RemoveModel,
 )
+from messages.comparing import DescribedModel, DescribeModel
 from messages.errors import Refusal
 from messages.ids import ModelId
 from messages.upkeep import PruneDocument, PruneStorage
@@ -61,7 +63,7 @@ DatasetRequest = (
     | RemoveDataset
     | CheckTraining
 )
-ModelRequest = ListModels | FindModel | ReadModelFile | RemoveModel
+ModelRequest = ListModels | FindModel | DescribeModel | ReadModelFile | RemoveModel
 PredictionRequests = BeginPrediction | MakePrediction | ReadPrediction
 StorageMessage = (
     DatasetRequest | ModelRequest | PredictionRequests | CollectResult | HoldDataset | BringDataset | PruneStorage
@@ -115,7 +117,7 @@ class StorageServices:
                 | CheckTraining()
             ):
                 what, resource, work, quiet = self._dataset_call(msg)
-            case ListModels() | FindModel() | ReadModelFile() | RemoveModel():
+            case ListModels() | FindModel() | DescribeModel() | ReadModelFile() | RemoveModel():
                 what, resource, work, quiet = self._model_call(msg)
             case BeginPrediction() | MakePrediction() | ReadPrediction():
                 what, resource, work, quiet = self._prediction_call(msg)
@@ -187,6 +189,8 @@ class StorageServices:
                 return "model.list", "", lambda: self.models.all(user), True
             case FindModel():
                 return "model.find", msg.ref, lambda: self.models.find(user, msg.ref), True
+            case DescribeModel():
+                return "model.describe", msg.ref, lambda: self._described(msg), True
             case ReadModelFile():
                 return "model.read", f"{msg.ref} {msg.file}", lambda: self.models.read_file(msg), False
             case RemoveModel():
@@ -204,6 +208,9 @@ class StorageServices:
                 return "prediction.read", msg.prediction_id, lambda: self.predictions.read(msg), False
             case _:
                 assert_never(msg)
+
+    async def _described(self, msg: DescribeModel) -> DescribedModel:
+        return await described(self.parts, await self.models.find(msg.requester.user_id, msg.ref))
 
     async def _collected(self, msg: CollectResult) -> Collected:
         """Collect; a result that does not hold is an answer, and a refusal in the audit trail."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Literal, NamedTuple
 
@@ -16,11 +16,14 @@ from actors.runtime.system import ActorInfo, ActorSystem
 from actors.runtime.world import Clock
 from actors.supervisor.rules import Naming
 from actors.supervisor.state import Job, fold
+from actors.views.again import order_again
 from actors.views.billed import BillViews
+from actors.views.comparing import compare
 from actors.views.jobs import JobViews
 from actors.views.money import MoneyViews
 from actors.views.ownership import ANOTHER, Owners
 from messages.admin import FindDataset, TrainOrder
+from messages.comparing import CompareDocument, DescribedModel, OrderDocument
 from messages.documents import (
     ActorRow,
     AlarmRow,
@@ -29,6 +32,7 @@ from messages.documents import (
     ConsoleOut,
     CostDocument,
     EventLine,
+    JobPart,
     LogLineOut,
     MachineRow,
     MachinesDocument,
@@ -41,6 +45,7 @@ from messages.errors import Refusal
 from messages.ids import CommandId, JobId, UserId
 from messages.jobs import Plan, Requester
 from messages.machines import Listing, Machine, MachineState, ProviderKind
+from messages.storage import DatasetInfo
 from providers.interface import ProviderError
 
 ASK_S = 5.0
@@ -143,6 +148,22 @@ class NodeViews:
             columns=len(dataset.profile.columns),
             budget_left_usd=min((b.left_usd for b in budgets), default=None),
         )
+
+    async def again(
+        self,
+        requester: Requester,  # noqa: ARG002 (whose job it is was asked before)
+        job_id: JobId,
+        model: DescribedModel,
+        datasets: Sequence[DatasetInfo],
+    ) -> OrderDocument:
+        """Return the order that does a job's work once more."""
+        return order_again(await self._jobs.folded(job_id), model, datasets)
+
+    def compare(
+        self, models: tuple[DescribedModel, DescribedModel], jobs: tuple[JobPart | None, JobPart | None]
+    ) -> CompareDocument:
+        """Return two models beside each other."""
+        return compare(models, jobs)
 
     # ------------------------------------------------------------------------------------------- machines
 

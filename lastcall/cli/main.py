@@ -12,6 +12,8 @@ from lastcall.cli.app import App, Lazy, LazyGroup
 COMMANDS = {
     "train": Lazy("lastcall.cli.train", "train", "Plan, confirm, train and follow until the machine is gone."),
     "predict": Lazy("lastcall.cli.predict", "predict", "Run a file through a model."),
+    "compare": Lazy("lastcall.cli.compare", "compare", "Two models beside each other, and which is better."),
+    "reproduce": Lazy("lastcall.cli.compare", "reproduce", "Do a job once more, and say whether the same comes out."),
     "ps": Lazy("lastcall.cli.jobs", "ps", "List jobs."),
     "logs": Lazy("lastcall.cli.logs", "logs", "Show a job's log."),
     "wait": Lazy("lastcall.cli.jobs", "wait", "Wait until a job is over; its outcome is the exit code."),

@@ -59,15 +59,24 @@ def train(app: App, /, data: str, yes: bool, no_follow: bool, with_logs: bool, a
         line = f"lastcall train {quoted(data)} {_flags(options)} --yes"
         raise Usage("Spending has to be confirmed, and there is no terminal to ask on", line)
     order["dataset"] = _dataset(app, data)
+    plan = confirmed(app, order, yes=yes)
+    if plan is None:
+        return 0
+    accepted = submit(app, order)
+    if no_follow:
+        return leave(app, accepted, as_json=as_json)
+    return _follow(app, accepted.document, plan, with_logs=with_logs, as_json=as_json)
+
+
+def confirmed(app: App, order: dict[str, Any], *, yes: bool) -> dict[str, Any] | None:
+    """Show what an order would cost and return that plan once it is agreed to; ``None`` where it is not."""
     plan = app.client.post("/v1/jobs", order, dry_run=1).document
-    _show_plan(app, plan)
+    for number, line in enumerate(cards.plan_card(plan, app.screen.message_columns)):
+        app.screen.say(line, style="" if number else "bold")
     if not yes and not click.confirm("Start?", default=False, err=True):
         app.screen.say("Nothing was started and nothing was spent.")
-        return 0
-    accepted = _submit(app, order)
-    if no_follow:
-        return _leave(app, accepted, as_json=as_json)
-    return _follow(app, accepted.document, plan, with_logs=with_logs, as_json=as_json)
+        return None
+    return plan
 
 
 def _flags(options: dict[str, Any]) -> str:
@@ -157,12 +166,8 @@ def upload(app: App, path: Path, name: str) -> Reply:
         app.screen.done()
 
 
-def _show_plan(app: App, plan: dict[str, Any]) -> None:
-    for number, line in enumerate(cards.plan_card(plan, app.screen.message_columns)):
-        app.screen.say(line, style="" if number else "bold")
-
-
-def _submit(app: App, order: dict[str, Any]) -> Reply:
+def submit(app: App, order: dict[str, Any]) -> Reply:
+    """Order a training that was agreed to."""
     try:
         return app.client.post("/v1/jobs", order)
     except (BrokenConnection, KeyboardInterrupt) as error:
@@ -177,7 +182,8 @@ def _submit(app: App, order: dict[str, Any]) -> Reply:
         raise failure from error
 
 
-def _leave(app: App, accepted: Reply, *, as_json: bool) -> int:
+def leave(app: App, accepted: Reply, *, as_json: bool) -> int:
+    """Say that a job is on its way, and return at once."""
     name, typed = clean(accepted.document["name"]), quoted(accepted.document["name"])
     if as_json:
         app.screen.raw(accepted.raw)
@@ -188,24 +194,31 @@ def _leave(app: App, accepted: Reply, *, as_json: bool) -> int:
 
 
 def _follow(app: App, accepted: dict[str, Any], plan: dict[str, Any], *, with_logs: bool, as_json: bool) -> int:
-    name, typed = clean(accepted["name"]), quoted(accepted["name"])
-    quiet = as_json and not app.screen.err_tty
-    follower = Follower(app, accepted["job_id"], accepted["name"], logs=with_logs and not quiet, quiet=quiet)
-    try:
-        closed = follower.run()
-    except KeyboardInterrupt:
-        app.screen.say()
-        app.screen.say(f"{name} keeps running.")
-        app.screen.say(f"Follow it: lastcall logs -f {typed}      End it: lastcall stop {typed}")
+    closed = followed(app, accepted, with_logs=with_logs, as_json=as_json)
+    if closed is None:
         return EXIT_SIGINT
-    except NoDaemon as away:
-        away.todo = f"Start it again: lastcall daemon      Then: lastcall wait {typed}"
-        raise
     if as_json:
         app.screen.raw(closed.raw)
     else:
         show_result(app, closed.document, _expected(plan))
     return outcome_exit(closed.document)
+
+
+def followed(app: App, accepted: dict[str, Any], *, with_logs: bool, as_json: bool) -> Reply | None:
+    """Show a job's progress and return how it ended; ``None`` where the user left it to itself."""
+    name, typed = clean(accepted["name"]), quoted(accepted["name"])
+    quiet = as_json and not app.screen.err_tty
+    follower = Follower(app, accepted["job_id"], accepted["name"], logs=with_logs and not quiet, quiet=quiet)
+    try:
+        return follower.run()
+    except KeyboardInterrupt:
+        app.screen.say()
+        app.screen.say(f"{name} keeps running.")
+        app.screen.say(f"Follow it: lastcall logs -f {typed}      End it: lastcall stop {typed}")
+        return None
+    except NoDaemon as away:
+        away.todo = f"Start it again: lastcall daemon      Then: lastcall wait {typed}"
+        raise
 
 
 def _expected(plan: dict[str, Any]) -> str:

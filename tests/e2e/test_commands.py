@@ -66,6 +66,13 @@ def test_one_line_trains_and_prints_one_document(real: House, penguins: Path) ->
     for name, arguments in (("ps", ("ps", "-a")), ("cost", ("cost",))):
         jsonschema.validate(json.loads(run(real, *arguments, "--json").stdout), schema(name))
     assert json.loads(run(real, "machines", "ls", "--json").stdout)["running"] == 0
+    name = document["job"]["name"]
+    again = json.loads(run(real, "reproduce", name, "-y", "--json").stdout)
+    assert (again["identical"], again["differences"]) == (True, [])
+    assert again["models"][0]["name"] == name
+    assert "The same to the last digit" in run(real, "compare", name, "@last").stdout
+    run(real, "data", "rm", document["job"]["dataset_id"])
+    assert "E-DATA-GONE" in run(real, "reproduce", name, "-y", status=6).stderr
 
 
 def test_a_job_can_be_waited_for_stopped_and_read(real: House, penguins: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+from messages.comparing import DescribedModel, Making
 from messages.documents import (
     AcceptedDocument,
     ActorRow,
@@ -31,7 +32,7 @@ from messages.documents import (
     TrainDocument,
 )
 from messages.ids import DatasetId, JobId, ModelId, UserId
-from messages.jobs import Estimate, JobState, Limits, Outcome, Plan, TrainSpec
+from messages.jobs import Estimate, HeldOut, JobState, Limits, Outcome, Plan, TrainSpec
 from messages.machines import MachineState, Offer
 from messages.money import usd
 from messages.storage import Artifact, Column, DatasetInfo, ModelInfo, ObjectInfo, PredictionInfo, Profile
@@ -41,6 +42,7 @@ NOON = datetime(2026, 11, 23, 14, 0, 0, tzinfo=UTC)
 JOB = JobId("job_churn7fabc")
 OTHER_JOB = JobId("job_other2fabc")
 MODEL = ModelId("mdl_churn7fabc")
+OTHER_MODEL = ModelId("mdl_other2fabc")
 DATASET = DatasetId("ds_custom2abc")
 USER = UserId("usr_abcdefghij")
 MACHINE_NAME = "lc1-abcdef2345-churn7fabc-a001-x1795442400-wxyz"
@@ -91,6 +93,34 @@ def model() -> ModelInfo:
         size_bytes=33,
         created=at(590),
     )
+
+
+def described(**more: object) -> DescribedModel:
+    """How ``model`` was made; ``more`` is what is not the same in another one."""
+    split = HeldOut(method="random", share=0.2, sha256="11" * 32)
+    making = Making(
+        model_type="random_forest",
+        hyperparameters={"n_estimators": 200, "max_depth": None},
+        dataset_sha256="ab" * 32,
+        split=split,
+        seed=42,
+        versions={"python": "3.12.1", "scikit-learn": "1.9.1"},
+        code_sha256="22" * 32,
+        machine={"provider": "local", "machine_type": "this computer", "cores": 2},
+    )
+    answers = Artifact(name="predictions_holdout.csv", size_bytes=11, sha256="33" * 32)
+    info = model()
+    info = info.model_copy(update={"artifacts": (*info.artifacts, answers)})
+    return DescribedModel(info=info, making=making.model_copy(update=more))
+
+
+def described_other() -> DescribedModel:
+    """A boosted model of the same data, judged on the same rows, a little better."""
+    found = described(model_type="lightgbm", hyperparameters={"n_estimators": 100})
+    top = {**metrics()["headline"], "value": 0.851, "low": 0.833, "high": 0.868}  # type: ignore[dict-item]
+    better = {**metrics(), "headline": top, "held_out": {"roc_auc": 0.851, "accuracy": 0.806}}
+    changes = {"id": OTHER_MODEL, "name": "churn-8bc", "job_id": OTHER_JOB, "model_type": "lightgbm", "metrics": better}
+    return found.model_copy(update={"info": found.info.model_copy(update=changes)})
 
 
 def metrics() -> dict[str, object]:

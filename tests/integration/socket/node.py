@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import date
 from typing import Any
 
 from actors.admin.services import Services
-from messages import admin, upkeep
+from actors.views.comparing import compare
+from messages import admin, comparing, upkeep
 from messages.documents import (
     BilledDocument,
     BillPriceDocument,
     ConsoleOut,
     CostDocument,
     EventLine,
+    JobPart,
     LogLineOut,
     MachinesDocument,
     PlanDocument,
@@ -24,7 +26,7 @@ from messages.documents import (
     TrainDocument,
 )
 from messages.errors import Refusal
-from messages.ids import CommandId, DatasetId
+from messages.ids import CommandId, DatasetId, JobId
 from messages.jobs import JobState, Plan, Requester
 from messages.storage import DatasetInfo, ObjectInfo
 from providers.interface import CloudStorageProvider, Conflict, NotFound
@@ -113,6 +115,7 @@ class FakeNode:
         self.bills: list[tuple[str, date | None, date | None]] = []
         """Who reads a console now."""
         self.datasets: dict[str, DatasetInfo] = {}
+        self.described = [examples.described(), examples.described_other()]
         self.release = asyncio.Event()
         """Streams that follow go on when this is set."""
         self.release.set()
@@ -138,6 +141,7 @@ class FakeNode:
                 admin.RemoveDataset: self._remove,
                 admin.ListModels: lambda _: (examples.model(),),
                 admin.FindModel: lambda q: self._model(q.ref),
+                comparing.DescribeModel: lambda q: self._described(q.ref),
                 admin.ReadModelFile: self._model_file,
                 admin.RemoveModel: lambda q: self._model(q.ref),
                 admin.BeginPrediction: self._begin,
@@ -215,6 +219,12 @@ class FakeNode:
         files = tuple(f.model_copy(update={"sha256": digest}) for f in found.artifacts)
         return found.model_copy(update={"artifacts": files})
 
+    def _described(self, ref: str) -> comparing.DescribedModel:
+        for found in self.described:
+            if ref in (found.info.id, found.info.name):
+                return found
+        raise Refusal("E-NOTFOUND", f"no model {ref}")
+
     def _model_file(self, question: admin.ReadModelFile) -> admin.DownloadGrant:
         if question.file not in [a.name for a in self._model(question.ref).artifacts]:
             raise Refusal("E-NOTFOUND", "no such file")
@@ -261,6 +271,27 @@ class FakeNode:
 
     async def plan(self, requester: Requester, order: admin.TrainOrder, plan: Plan) -> PlanDocument:
         return examples.plan_document()
+
+    async def again(
+        self,
+        requester: Requester,
+        job_id: JobId,
+        model: comparing.DescribedModel,
+        datasets: Sequence[DatasetInfo],
+    ) -> comparing.OrderDocument:
+        if not datasets:
+            raise Refusal("E-DATA-GONE", "customers.csv is not among your data sets any more")
+        order = admin.TrainOrder(dataset=datasets[0].id, target="churn", model="random_forest", seed=7)
+        return comparing.OrderDocument(
+            job_id=job_id, name="churn-7fa", model_id=model.info.id, dataset_sha256="ab" * 32, order=order
+        )
+
+    def compare(
+        self,
+        models: tuple[comparing.DescribedModel, comparing.DescribedModel],
+        jobs: tuple[JobPart | None, JobPart | None],
+    ) -> comparing.CompareDocument:
+        return compare(models, jobs)
 
     async def config(self, requester: Requester) -> dict[str, Any]:
         return {"provider": "local"}

@@ -51,6 +51,7 @@ async def lines(response: Any) -> list[dict[str, Any]]:
         ("/v1/datasets", "datasets/v1"),
         ("/v1/models", "models/v1"),
         ("/v1/models/churn-7fa", "model/v1"),
+        ("/v1/compare?first=churn-7fa&second=churn-8bc", "compare/v1"),
     ],
 )
 async def test_every_read_answers_with_its_document(site: Site, path: str, schema: str) -> None:

@@ -45,6 +45,8 @@ ARGUMENTS = {
     "logs": ("churn-7fa",),
     "wait": ("churn-7fa",),
     "stop": ("churn-7fa",),
+    "compare": ("churn-7fa", "churn-8bc"),
+    "reproduce": ("churn-7fa", "--yes"),
     "models show": ("churn-7fa",),
     "models get": ("churn-7fa",),
     "models rm": ("churn-7fa",),
@@ -85,7 +87,7 @@ def test_every_leaf_command_prints_its_document_with_json(
     command: click.Command,
 ) -> None:
     name = " ".join(path)
-    if name in ("data get", "data rm"):
+    if name in ("data get", "data rm", "reproduce"):
         assert run(capsys, "data", "add", "customers.csv")[0] == 0
         if name == "data get":
             table.unlink()

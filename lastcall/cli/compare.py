@@ -1,0 +1,212 @@
+"""``compare`` and ``reproduce``: two models beside each other, and a job done once more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from lastcall.cli.app import App, leaf, pass_app
+from lastcall.cli.cards import model_words
+from lastcall.cli.client import segment
+from lastcall.cli.failures import Usage
+from lastcall.cli.jobs import outcome_exit, show_result, span_option
+from lastcall.cli.text import clean, count, cut, money, number, quoted, span, table, width, wrap
+from lastcall.cli.train import confirmed, followed, leave, submit
+from messages.errors import EXIT_FAILED, EXIT_OK, EXIT_SIGINT
+
+Document = dict[str, Any]
+
+WITHIN = 1e-6
+"""Largest difference of two metrics, as a share, that counts as the same result: other processors add in another
+order."""
+DIFFERENCES_SHOWN_MAX = 20
+METRICS_SHOWN_MAX = 12
+CELL_LEAST = 8
+
+
+@leaf("compare", "lastcall compare churn-7fa churn-8bc", "lastcall compare @last churn-7fa --json")
+@click.argument("first", metavar="JOB|MODEL")
+@click.argument("second", metavar="JOB|MODEL")
+@pass_app
+def compare(app: App, first: str, second: str, as_json: bool) -> int:
+    """Show two models beside each other, and say which is better, if that can be said."""
+    found = app.client.get("/v1/compare", first=first, second=second)
+    if as_json:
+        app.screen.raw(found.raw)
+        return EXIT_OK
+    columns = app.screen.columns or app.screen.message_columns
+    for line in compare_card(found.document, columns):
+        app.screen.out(line)
+    for line in wrap(clean(found.document["verdict"]), columns):
+        app.screen.out(line, style="bold")
+    return EXIT_OK
+
+
+@leaf(
+    "reproduce",
+    "lastcall reproduce churn-7fa",
+    "lastcall reproduce @last --max-cost 1 -y --json",
+    json_help="Print exactly one document, the comparison.",
+)
+@click.argument("job")
+@click.option("--max-runtime", metavar="TIME", help="End it after 90s, 15m or 2h; as it was when left out.")
+@click.option("--max-cost", metavar="USD", help="Never spend more on it; as it was when left out.")
+@click.option("--machine", metavar="TYPE", help="Machine type; the best is chosen when left out.")
+@click.option("--logs", "with_logs", is_flag=True, help="Show the log while following.")
+@click.option("--no-follow", is_flag=True, help="Start it and return.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@pass_app
+def reproduce(
+    app: App,
+    job: str,
+    max_runtime: str | None,
+    max_cost: str | None,
+    machine: str | None,
+    with_logs: bool,
+    no_follow: bool,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    """Train once more as JOB did, on the same data, rows and seed, and compare. Exit 1 when the result is another."""
+    if not yes and not app.screen.in_tty:
+        raise Usage(
+            "Spending has to be confirmed, and there is no terminal to ask on",
+            f"lastcall reproduce {quoted(job)} --yes",
+        )
+    before = app.client.get(f"/v1/jobs/{segment(job)}/order").document
+    order = before["order"] | _limits(max_runtime, max_cost, machine)
+    plan = confirmed(app, order, yes=yes)
+    if plan is None:
+        return EXIT_OK
+    accepted = submit(app, order)
+    if no_follow:
+        code = leave(app, accepted, as_json=as_json)
+        app.screen.say(f"Then compare: lastcall compare {quoted(before['name'])} {quoted(accepted.document['name'])}")
+        return code
+    closed = followed(app, accepted.document, with_logs=with_logs, as_json=as_json)
+    if closed is None:
+        return EXIT_SIGINT
+    model = closed.document["model"].get("id")
+    if model is None:
+        if as_json:
+            app.screen.raw(closed.raw)
+        else:
+            show_result(app, closed.document)
+        return outcome_exit(closed.document)
+    found = app.client.get("/v1/compare", first=before["model_id"], second=model)
+    if as_json:
+        app.screen.raw(found.raw)
+    else:
+        show_result(app, closed.document)
+        for line in reproduction_lines(found.document, app.screen.columns or app.screen.message_columns):
+            app.screen.out(line, style="bold")
+    return EXIT_OK if reproduced(found.document) else EXIT_FAILED
+
+
+def _limits(max_runtime: str | None, max_cost: str | None, machine: str | None) -> Document:
+    found: Document = {}
+    if max_runtime is not None:
+        found["max_runtime_s"] = span_option("--max-runtime", max_runtime)
+    if max_cost is not None:
+        found["max_cost_usd"] = max_cost.lstrip("$")
+    if machine is not None:
+        found["machine"] = machine
+    return found
+
+
+def reproduced(document: Document) -> bool:
+    """Say whether two results are the same as far as anybody could ask for."""
+    return bool(document["comparable"]) and document["apart"] <= WITHIN
+
+
+def reproduction_lines(document: Document, columns: int) -> list[str]:
+    """Return whether the same came out, and if not, what else is not the same."""
+    if not document["comparable"]:
+        return wrap(f"Not reproduced. {clean(document['verdict'])}", columns)
+    if document["identical"]:
+        said = "Reproduced: the same to the last digit, every metric and every answer to the held-out rows."
+        return wrap(said, columns)
+    if reproduced(document):
+        said = f"Reproduced: no metric differs by more than {document['apart']:.1g} of its value."
+    else:
+        said = f"Not reproduced: metrics differ by up to {document['apart']:.2g} of their value."
+    why = [one for one in document["differences"] if one["of"] != "data"]
+    lines = wrap(said, columns)
+    if why:
+        return lines + _listed("What else differs", why, columns)
+    return lines + wrap("Nothing else that is known differs.", columns)
+
+
+def compare_card(document: Document, columns: int) -> list[str]:
+    """Return both beside each other, and what else differs."""
+    first, second = document["models"]
+    rows = list(_rows(first, second))
+    label = max(width(row[0]) for row in rows)
+    most = max(CELL_LEAST, (columns - label - 4) // 2)
+    cells = [[row[0], *(cut(clean(cell), most) for cell in row[1:])] for row in rows]
+    heads = ["", *(clean(model["name"]) for model in (first, second))]
+    lines = [line.rstrip() for line in table(heads, cells, None)]
+    shown = [one for one in document["differences"] if one["of"] in ("settings", "versions") and one["what"] != "model"]
+    return lines + (_listed("Different", shown, columns) if shown else [])
+
+
+def _rows(first: Document, second: Document) -> Iterator[tuple[str, str, str]]:
+    """Yield what is shown of both, by its name."""
+
+    def both(name: str, words: Any) -> tuple[str, str, str]:
+        return name, words(first), words(second)
+
+    yield both("model", lambda m: model_words(m["model_type"]))
+    yield both("data", lambda m: m["dataset_name"] or m["dataset_id"])
+    yield both("target", lambda m: m["target"])
+    yield both("rows", _counted)
+    yield both("held out", _held_out)
+    scores = [model["score"] for model in (first, second)]
+    labels = list(dict.fromkeys(score["label"] for score in scores if score))
+    for label in labels:
+        yield both(clean(label), lambda m, label=label: _score(m["score"], label))
+        yield both("  between", lambda m, label=label: _between(m["score"], label))
+    yield both("guessing", lambda m: number(m["score"]["baseline"]) if m["score"] else "-")
+    top = {score["name"] for score in scores if score}
+    names = [name for name in dict.fromkeys([*first["metrics"], *second["metrics"]]) if name not in top]
+    for name in names[:METRICS_SHOWN_MAX]:
+        yield both(clean(name.replace("_", " ")), lambda m, name=name: number(m["metrics"].get(name, "-")))
+    yield both("cost", lambda m: money(m["cost_usd"]))
+    yield both("took", lambda m: span(m["runtime_s"]))
+    yield both("machine", lambda m: str(m["making"]["machine"].get("machine_type") or "-"))
+
+
+def _score(score: Document | None, label: str) -> str:
+    return "-" if score is None or score["label"] != label else number(score["value"])
+
+
+def _between(score: Document | None, label: str) -> str:
+    if score is None or score["label"] != label or score["low"] is None or score["high"] is None:
+        return "-"
+    return f"{number(score['low'])}–{number(score['high'])}"
+
+
+def _counted(model: Document) -> str:
+    if model["rows_train"] is None or model["rows_test"] is None:
+        return "-"
+    return f"{count(model['rows_train'])} + {count(model['rows_test'])}"
+
+
+def _held_out(model: Document) -> str:
+    split = model["making"]["split"]
+    if split is None:
+        return "-"
+    how = {"random": "at random", "group": f"by {split['column']}", "time": f"last by {split['column']}"}
+    return f"{split['share']:.0%} {how[split['method']]}, seed {model['making']['seed']}"
+
+
+def _listed(title: str, found: list[Document], columns: int) -> list[str]:
+    """Return differences, one a line."""
+    lines = [f"{title}:"]
+    for one in found[:DIFFERENCES_SHOWN_MAX]:
+        words = clean(f"{one['what']}: {one['first']} → {one['second']}")
+        lines += [f"  {line}" for line in wrap(words, columns - 2, "  ")]
+    left = len(found) - DIFFERENCES_SHOWN_MAX
+    return [*lines, f"  and {left} more"] if left > 0 else lines
