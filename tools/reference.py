@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pydantic import BaseModel
 
 import messages as messages_package
-from containers.training.families import ALIASES, FAMILIES
+from containers.training.families import ALIASES, AUTO_CANDIDATES, FAMILIES
 from lastcall.cli.families import range_words, shown
 from lastcall.config.fields import FIELDS
 from lastcall.config.render import default_text, section_words
@@ -142,6 +142,10 @@ def _error_page(entry: registry.ErrorCode) -> str:
 # ------------------------------------------------------------------------------------------------ models
 
 
+def _auto_words() -> str:
+    return "; ".join(f"for {task} {', '.join(names)}" for task, names in AUTO_CANDIDATES.items())
+
+
 def models() -> str:
     """Every kind of model with its parameters."""
     known = FAMILIES.values()
@@ -157,7 +161,8 @@ def models() -> str:
     ]
     parts: list[list[str]] = [
         [
-            "`lastcall train FILE --target COLUMN --model NAME --param KEY=VALUE`. `auto` chooses by itself;",
+            "`lastcall train FILE --target COLUMN --model NAME --param KEY=VALUE`. `auto` tries several kinds",
+            f"of model ({_auto_words()}) and takes the one that does best in cross-validation on the training rows;",
             *(f"`{alias}` is another name of `{name}`." for alias, name in ALIASES.items()),
             "`lastcall models families` shows the same.",
         ],

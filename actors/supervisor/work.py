@@ -60,6 +60,7 @@ def spec_for(job: Job, attempt: int, program: Program) -> Spec:
         "parameters": dict(spec.parameters),
         "test_share": spec.test_share,
         "seed": spec.seed,
+        "max_runtime_s": job.plan.limits.max_runtime_s,
         "group": spec.group,
         "time": spec.time,
         "last_run": spec.last_run.model_dump() if spec.last_run else None,

@@ -30,7 +30,10 @@ COST_SHARE = 0.05
 """Largest share of the fitting time that writing checkpoints may take."""
 STATE = "state.json"
 PAYLOAD = "payload"
+SEARCH = "search.json"
+"""What ``auto`` has found, kept beside the fit of its choice."""
 BYTES_MAX = 2 << 30
+SEARCH_BYTES_MAX = 1 << 20
 SCHEMA = "checkpoint/v1"
 
 
@@ -54,9 +57,14 @@ class Keeper:
     """Counts rounds, tells of them, and keeps the fit at an interval and when it is asked to stop."""
 
     def __init__(
-        self, path: Path | None, key: str, progress: Progress, clock: Callable[[], float] = time.monotonic
+        self,
+        path: Path | None,
+        key: str,
+        progress: Progress,
+        clock: Callable[[], float] = time.monotonic,
+        beside: Mapping[str, bytes] = {},
     ) -> None:
-        """Without a path nothing is kept."""
+        """Without a path nothing is kept; ``beside`` are further members that each checkpoint has."""
         self.stopping = False
         """Set by whoever wants the fit to end at the next round."""
         self.written = 0
@@ -65,6 +73,7 @@ class Keeper:
         self._key = key
         self._progress = progress
         self._clock = clock
+        self._beside = beside
         self._wait_s = FIRST_S
         self._next_s = clock() + FIRST_S
         self._kept = -1
@@ -80,6 +89,8 @@ class Keeper:
             return None
         try:
             with zipfile.ZipFile(self._path) as archive:
+                if STATE not in archive.namelist() and SEARCH in archive.namelist():
+                    return None
                 state = json.loads(archive.read(STATE))
                 info = archive.getinfo(PAYLOAD)
                 if state["schema"] != SCHEMA or state["key"] != self._key or info.file_size > BYTES_MAX:
@@ -134,25 +145,65 @@ class Keeper:
         if self._path is None or done <= self._kept:
             return
         began = self._clock()
-        target = io.BytesIO()
         state = {"schema": SCHEMA, "key": self._key, "rounds": done}
-        with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-            archive.writestr(STATE, json.dumps(state))
-            archive.writestr(PAYLOAD, payload())
-        data = target.getvalue()
+        data = _packed({STATE: json.dumps(state).encode(), PAYLOAD: payload(), **self._beside})
         if len(data) > BYTES_MAX:
             self._progress.say("the fit has grown too large for checkpoints")
             self._next_s = float("inf")
             return
-        temporary = self._path.with_name(f".{self._path.name}.new")
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._path)
+        _replace(self._path, data)
         self._kept = done
         self.written += 1
         self._wait_s = min(2 * self._wait_s, INTERVAL_S_MAX)
         ended = self._clock()
         self._next_s = ended + max(self._wait_s, (ended - began) / COST_SHARE)
         self._progress.say(f"checkpoint at round {done:,}")
+
+
+class SearchRecord:
+    """What ``auto`` has found so far, in the same file, so that the next attempt comes to the same choice."""
+
+    def __init__(self, path: Path | None, key: str) -> None:
+        """Without a path nothing is kept."""
+        self._path = path
+        self._key = key
+
+    def find(self) -> list[Any]:
+        """Return what was written last for this very search; nothing where there is none or it cannot be read."""
+        if self._path is None or not self._path.is_file():
+            return []
+        try:
+            with zipfile.ZipFile(self._path) as archive:
+                if SEARCH not in archive.namelist() or archive.getinfo(SEARCH).file_size > SEARCH_BYTES_MAX:
+                    return []
+                document = json.loads(archive.read(SEARCH))
+            return list(document["found"]) if document["key"] == self._key else []
+        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+            return []
+
+    def members(self, found: list[Any]) -> dict[str, bytes]:
+        """Return what a checkpoint of the choice carries along."""
+        return {SEARCH: json.dumps({"key": self._key, "found": found}).encode()}
+
+    def save(self, found: list[Any]) -> None:
+        """Write what is found: whole or not at all."""
+        if self._path is not None:
+            _replace(self._path, _packed(self.members(found)))
+
+
+def _packed(members: Mapping[str, bytes]) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return target.getvalue()
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Put a file in place of another, whole, and on the disk before it has the name."""
+    temporary = path.with_name(f".{path.name}.new")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

@@ -16,8 +16,14 @@ CLASSIFICATION = "classification"
 REGRESSION = "regression"
 AUTO = "auto"
 
-AUTO_TREES_ROWS_MIN = 200
-"""From so many rows on ``auto`` takes boosted trees; with fewer, a linear model overfits less."""
+AUTO_CANDIDATES = {
+    CLASSIFICATION: ("logistic", "hist_gradient_boosting", "random_forest", "svm"),
+    REGRESSION: ("ridge", "hist_gradient_boosting", "random_forest", "svm"),
+}
+"""Task → what ``auto`` tries, in this order, with their defaults: one of each way to learn, none of which needs a
+library that only some machines have. The first is the plainest, quick with any data, and wins a tie."""
+AUTO_ROWS_MAX = {"svm": 3000}
+"""Training rows up to which ``auto`` tries a family; it is slow past them, and hardly ever the best there."""
 KNN_ROWS_MAX = 200_000
 """A neighbours model holds its training rows, and looks among all of them for each answer."""
 TERMS_MAX = 5000
@@ -251,13 +257,11 @@ def models_for(task: str) -> tuple[str, ...]:
     return tuple(f.name for f in FAMILIES.values() if task in f.tasks)
 
 
-def resolve(model: str, task: str, rows: int) -> Family:
-    """Return the family a known model name stands for; ``auto`` goes by task and number of usable rows."""
-    if model != AUTO:
-        return FAMILIES[ALIASES.get(model, model)]
-    if rows >= AUTO_TREES_ROWS_MIN:
-        return FAMILIES["hist_gradient_boosting"]
-    return FAMILIES["logistic" if task == CLASSIFICATION else "ridge"]
+def candidates(model: str, task: str) -> tuple[Family, ...]:
+    """Return the families a known model name stands for: those ``auto`` chooses among, else the one."""
+    if model == AUTO:
+        return tuple(FAMILIES[name] for name in AUTO_CANDIDATES[task])
+    return (FAMILIES[ALIASES.get(model, model)],)
 
 
 def complete_parameters(family: Family, given: Mapping[str, object]) -> dict[str, Value]:

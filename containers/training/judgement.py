@@ -43,6 +43,14 @@ class Judged(NamedTuple):
     """What a person should know, one sentence each."""
 
 
+def judged_by(frame: Frame) -> tuple[Truth, str]:
+    """Return the target of all rows as what answers are compared with, and the metric that speaks first."""
+    classes = len(frame.classes)
+    positive = evaluation.positive_class(frame.classes, frame.target.astype(np.int64)) if classes == 2 else 1
+    everything = Truth(frame.target, classes, positive)
+    return everything, headline_metric(everything)
+
+
 def judge(
     pipeline: Any,
     metadata: Mapping[str, Any],
@@ -52,10 +60,8 @@ def judge(
     losses: Sequence[tuple[float, float | None]] = (),
 ) -> Judged:
     """Judge a fitted pipeline on the held-out rows. Raises ``Refused`` E-METRICS."""
-    classes = len(frame.classes)
-    positive = evaluation.positive_class(frame.classes, frame.target.astype(np.int64)) if classes == 2 else 1
-    everything = Truth(frame.target, classes, positive)
-    name = headline_metric(everything)
+    everything, name = judged_by(frame)
+    classes, positive = everything.classes, everything.positive
     held_out = frame.features.iloc[split.test]
     answers = answer(pipeline, metadata, held_out)
     scored = split.train[: evaluation.TRAIN_ROWS_SCORED_MAX]

@@ -82,8 +82,12 @@ def fit_noted(
     progress: Progress,
     about: Mapping[str, Any],
     checkpoint: Path | None,
+    beside: Mapping[str, bytes] = {},
 ) -> Fitted:
-    """Fit a family on ``rows``; ``about`` is what a checkpoint must have in common with it. Raises ``Interrupted``."""
+    """Fit a family on ``rows``; ``about`` is what a checkpoint must have in common with it. Raises ``Interrupted``.
+
+    ``beside`` is what each checkpoint holds besides the fit.
+    """
     frame = ground.frame
     numbers, categories = _kinds(frame)
     progress.stage(
@@ -101,7 +105,7 @@ def fit_noted(
             "code": code_digest(),
         }
     )
-    keeper = Keeper(checkpoint, key, progress)
+    keeper = Keeper(checkpoint, key, progress, beside=beside)
     pipeline = unfitted(ground, rows, family, parameters)
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always")

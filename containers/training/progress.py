@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-STAGES = {"load": 5, "prepare": 20, "fit": 30, "evaluate": 80, "save": 90, "done": 100}
+STAGES = {"load": 5, "prepare": 20, "choose": 22, "fit": 30, "evaluate": 80, "save": 90, "done": 100}
 """Each stage and the percentage at which it begins."""
 TOLD_INTERVAL_S = 1.0
 """Least time between two words on the rounds of a fit."""
@@ -42,6 +42,13 @@ class Progress:
         self._stage = stage
         self.say(message)
         self._write(float(STAGES[stage]), message, metric, None)
+
+    def step(self, share: float, message: str, metric: Mapping[str, float] | None = None) -> None:
+        """Say what is done next within the stage, ``share`` (0 to 1) of which is done."""
+        self.say(message)
+        low = STAGES[self._stage]
+        high = min(percent for percent in STAGES.values() if percent > low)
+        self._write(round(low + (high - low) * share, 1), message, metric, None)
 
     def begin_rounds(self, done: int, total: int) -> None:
         """Begin to count the rounds of a fit, of which ``done`` are there already."""

@@ -17,11 +17,11 @@ from containers.training.families import (
     CLASSIFICATION,
     REGRESSION,
     Family,
+    candidates,
     check_model,
     check_size,
     complete_parameters,
     models_for,
-    resolve,
     tasks_of,
 )
 from containers.training.libraries import is_missing
@@ -72,7 +72,10 @@ class Check(NamedTuple):
     library_missing: str | None
     """A library the model needs that is not on this computer."""
     family: Family
+    """For ``auto`` the first candidate, until the rows have chosen."""
     parameters: dict[str, Value]
+    candidates: tuple[Family, ...] = ()
+    """What ``auto`` chooses among; else nothing."""
 
     def json(self) -> dict[str, Any]:
         """Return what inspection answers with."""
@@ -104,14 +107,17 @@ def check(found: Survey, question: Question) -> Check:
     _check_values(found, target, features)
     task = choose_task(found, target, question)
     classes = _classes(found, target) if task == CLASSIFICATION else None
-    family = resolve(question.model, task, target.values)
+    family, *others = candidates(question.model, task)
+    if others and question.parameters:
+        raise Refused("E-PARAMETER", "auto chooses among kinds of model with their defaults: name the model you mean")
     parameters = complete_parameters(family, question.parameters)
     number_count = sum(c.kind == "number" for c in found.columns if c.name in set(features))
     smallest = min(_labels(found, target).values(), default=None) if task == CLASSIFICATION else None
     check_size(family, parameters, target.values, number_count, smallest)
     warnings = tuple(_warnings(found, target, features, task))[:WARNINGS_MAX]
     lacking = family.library if is_missing(family.library) else None
-    return Check(task, target.values, classes, features, warnings, lacking, family, parameters)
+    tried = (family, *others) if others else ()
+    return Check(task, target.values, classes, features, warnings, lacking, family, parameters, tried)
 
 
 def find_target(found: Survey, name: str) -> Tally:

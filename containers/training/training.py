@@ -6,6 +6,7 @@ The same data, seed, libraries and machine give the same metrics and the same pr
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,16 +14,17 @@ from typing import Any, NamedTuple
 
 from containers.prediction.core import one_thread
 from containers.training import bundle, evaluation, manifest, splits
-from containers.training.checkpoints import CHECKPOINT_VARIABLE
+from containers.training.checkpoints import CHECKPOINT_VARIABLE, SearchRecord, key_of
 from containers.training.dialect import Dialect
-from containers.training.families import CLASSIFICATION
+from containers.training.families import CLASSIFICATION, complete_parameters
 from containers.training.frame import Frame, is_blank, load
 from containers.training.inspection import read_question
-from containers.training.judgement import Asked, judge
-from containers.training.learning import Ground, fit_noted
+from containers.training.judgement import Asked, judge, judged_by
+from containers.training.learning import Fitted, Ground, fit_noted
 from containers.training.profile import Survey, survey
 from containers.training.progress import Progress
 from containers.training.refusal import Refused, listed
+from containers.training.search import Found, Search, budget_s, scorer
 from containers.training.table import detect_file
 from containers.training.target import Check, Question, check
 
@@ -50,6 +52,8 @@ class Order(NamedTuple):
     started_at: str = ""
     last_run: Mapping[str, Any] | None = None
     """Headline of the user's last model on the same data and target."""
+    max_runtime_s: float | None = None
+    """The job's; part of it may go into choosing a model."""
     plots: bool = True
     """Whether plots are drawn, which takes a second."""
 
@@ -69,6 +73,7 @@ def read_order(work: Mapping[str, Any]) -> Order:
         machine=dict(work.get("machine") or {}),
         started_at=manifest.now(),
         last_run=work.get("last_run"),
+        max_runtime_s=float(work["max_runtime_s"]) if work.get("max_runtime_s") else None,
         plots=bool(work.get("plots", True)),
     )
 
@@ -100,11 +105,11 @@ def _learn(
     split: splits.Split,
     notes: list[str],
 ) -> dict[str, Any]:
-    pipeline, fit_notes = _fit(frame, checked, order, split.train, progress)
+    fitted, checked, chosen = _fit(frame, checked, order, split.train, progress)
     progress.stage("evaluate", f"{len(split.test):,} held-out rows")
     metadata = _metadata(order, found, checked, frame, split)
     asked = Asked(order.seed, split.last_value, order.last_run)
-    judged = judge(pipeline, metadata, frame, split, asked)
+    judged = judge(fitted.pipeline, metadata, frame, split, asked)
     measured = judged.measured
     _report(measured, progress)
     for note in judged.notes:
@@ -115,13 +120,16 @@ def _learn(
         "model_type": checked.family.name,
         "rows": {"train": len(split.train), "test": len(split.test), "dropped": frame.dropped},
         "split": metadata["split"],
-        "warnings": [*notes, *fit_notes, *judged.notes],
+        **({"auto": chosen} if chosen else {}),
+        "warnings": [*notes, *fitted.notes, *judged.notes],
     }
     metadata["score"] = measured.value
     metadata["score_metric"] = measured.headline
     metadata["times"] = manifest.times(order.started_at)
     progress.stage("save", "writing the model", {measured.headline: measured.value})
-    bundle.save(out, bundle.Fitted(pipeline, metadata, metrics, frame, split, judged, found.decimal, order.plots))
+    bundle.save(
+        out, bundle.Fitted(fitted.pipeline, metadata, metrics, frame, split, judged, found.decimal, order.plots)
+    )
     progress.stage("done", "trained")
     return metrics
 
@@ -154,8 +162,10 @@ def _without_blank_columns(frame: Frame, train_rows: splits.Indexes, notes: list
     return frame._replace(features=frame.features.drop(columns=blank))
 
 
-def _fit(frame: Frame, checked: Check, order: Order, rows: splits.Indexes, progress: Progress) -> tuple[Any, list[str]]:
-    """Return the fitted pipeline and what the library had to say, as sentences."""
+def _fit(
+    frame: Frame, checked: Check, order: Order, rows: splits.Indexes, progress: Progress
+) -> tuple[Fitted, Check, dict[str, Any] | None]:
+    """Return the fit, what was checked with the model chosen, and how ``auto`` chose it, where it did."""
     threads = 1 if frame.features.size <= ONE_THREAD_CELLS_MAX else -1
     ground = Ground(frame, checked.task, order.seed, threads)
     asked = order.question
@@ -166,8 +176,30 @@ def _fit(frame: Frame, checked: Check, order: Order, rows: splits.Indexes, progr
         "target": asked.target,
     }
     name = os.environ.get(CHECKPOINT_VARIABLE)
-    fitted = fit_noted(ground, rows, checked.family, checked.parameters, progress, about, Path(name) if name else None)
-    return fitted.pipeline, fitted.notes
+    checkpoint = Path(name) if name else None
+    found = _choose(ground, checked, order, rows, progress, SearchRecord(checkpoint, _search_key(about, ground, rows)))
+    if found:
+        checked = checked._replace(family=found.winner, parameters=complete_parameters(found.winner, {}))
+    beside = found.beside if found else {}
+    fitted = fit_noted(ground, rows, checked.family, checked.parameters, progress, about, checkpoint, beside)
+    return fitted, checked, found.document if found else None
+
+
+def _search_key(about: Mapping[str, Any], ground: Ground, rows: splits.Indexes) -> str:
+    columns = [str(n) for n in ground.frame.features.columns]
+    more = {"seed": ground.seed, "columns": columns, "rows": len(rows), "versions": manifest.versions()}
+    return key_of({**about, **more, "code": manifest.code_digest()})
+
+
+def _choose(
+    ground: Ground, checked: Check, order: Order, rows: splits.Indexes, progress: Progress, record: SearchRecord
+) -> Found | None:
+    """Return what a search came to; ``None`` where the model was named."""
+    if not checked.candidates:
+        return None
+    truth, metric = judged_by(ground.frame)
+    search = Search(metric, _way(order), progress, scorer(ground, truth, metric, time.monotonic))
+    return search.run(ground.frame, rows, checked.candidates, budget_s(order.max_runtime_s), record)
 
 
 def _report(measured: evaluation.Measured, progress: Progress) -> None:

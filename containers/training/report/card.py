@@ -40,6 +40,7 @@ def card(story: Story) -> str:
         f"Guessing answers {md(str(story.metrics['guessing']))}. The interval is a 95 % bootstrap over held-out rows.",
         *_thresholds(story),
         *_grid(story.classes()),
+        *_chosen(story),
         "### What matters",
         *_grid(story.signals()),
         "## Limits",
@@ -80,6 +81,11 @@ def _loading(story: Story) -> list[str]:
 def _thresholds(story: Story) -> list[str]:
     grid = story.thresholds()
     return ["### Threshold", *_grid(grid), md(story.threshold_note())] if grid else []
+
+
+def _chosen(story: Story) -> list[str]:
+    grid = story.candidates()
+    return ["### How the model was chosen", *_grid(grid), md(story.candidates_note())] if grid else []
 
 
 def _pairs(pairs: Sequence[tuple[str, str]]) -> list[str]:

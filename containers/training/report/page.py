@@ -67,6 +67,7 @@ def page(story: Story, plots: Sequence[Plot]) -> str:
         *_warnings(story.warnings()),
         *_section("Plots", [_album(plots)] if plots else []),
         *_section("Metrics", _metrics(story)),
+        *_section("How the model was chosen", _candidates(story)),
         *_section("By class", _grid(story.classes(), numbers_from=2)),
         *_section("What matters", _signals(story)),
         *_section("Data", _pairs(story.data())),
@@ -119,6 +120,11 @@ def _metrics(story: Story) -> list[str]:
 def _signals(story: Story) -> list[str]:
     grid = story.signals()
     return [*_grid(grid, numbers_from=2), f'<p class="soft">{esc(story.signals_note())}</p>'] if grid else []
+
+
+def _candidates(story: Story) -> list[str]:
+    grid = story.candidates()
+    return [*_grid(grid, numbers_from=2), f'<p class="soft">{esc(story.candidates_note())}</p>'] if grid else []
 
 
 def _grid(grid: Grid | None, numbers_from: int) -> list[str]:

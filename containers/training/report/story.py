@@ -165,6 +165,32 @@ class Story(NamedTuple):
             f"its standard deviation.{tried}"
         )
 
+    def candidates(self) -> Grid | None:
+        """Return what ``auto`` chose among."""
+        found = self.metrics.get("auto")
+        if not found:
+            return None
+        rows = [
+            (
+                str(one["name"]).replace("_", " "),
+                f"left out: {one['skipped']}" if one["skipped"] else f"{figure(one['mean'])} ± {figure(one['sd'])}",
+                f"{one['seconds']:,.1f}",
+            )
+            for one in found["candidates"]
+        ]
+        return Grid(("Kind of model", str(found["label"]), "Seconds"), rows)
+
+    def candidates_note(self) -> str:
+        """Return how they were compared, and why the winner won."""
+        found = self.metrics["auto"]
+        why = str(found["why"])
+        of = f" (drawn from {found['rows_of']:,})" if found["rows"] < found["rows_of"] else ""
+        return (
+            f"{why[:1].upper()}{why[1:]}. Mean and standard deviation over the same {found['folds']} folds of "
+            f"{found['rows']:,} training rows{of}; the held-out rows were not looked at. The search had "
+            f"{found['budget_s']:,.0f} s."
+        )
+
     def warnings(self) -> list[str]:
         """Return what a person should know of the data and the fit."""
         return [str(text) for text in self.metrics["warnings"]]

@@ -26,7 +26,14 @@ FILES = {
 
 def train(folder: Path, source: Path, target: str, **more: Any) -> Path:
     """Train in this process and return the folder of the bundle; without plots, which take longest, unless asked."""
-    work = {"input": str(source), "target": target, "model": "auto", "task": "auto", "features": None, "plots": False}
+    work = {
+        "input": str(source),
+        "target": target,
+        "model": "decision_tree",
+        "task": "auto",
+        "features": None,
+        "plots": False,
+    }
     work |= more
     folder.mkdir(exist_ok=True)
     (folder / "work.json").write_text(json.dumps(work))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from containers.training.families import FAMILIES
+from containers.training.families import AUTO_CANDIDATES, FAMILIES
 from containers.training.frame import load
 from containers.training.profile import survey
 from tests.integration.training.bundles import document, read, request, train
@@ -38,6 +38,18 @@ def test_a_model_beats_guessing_on_rows_it_never_saw(bundles: dict[str, Path], c
     better = top["low"] > top["baseline"] if top["higher_is_better"] else top["high"] < top["baseline"]
     assert better
     assert set(metrics["baseline"]) == set(metrics["held_out"])
+
+
+def test_auto_says_what_it_tried_and_takes_the_best_of_it(bundles: dict[str, Path]) -> None:
+    metrics, metadata = document(bundles["auto"] / "metrics.json"), document(bundles["auto"] / "metadata.json")
+    found = metrics["auto"]
+    means = {one["name"]: one["mean"] for one in found["candidates"]}
+    assert tuple(means) == AUTO_CANDIDATES["classification"]
+    assert all(len(one["scores"]) == found["folds"] for one in found["candidates"])
+    assert found["winner"] == metadata["model_type"] == max(means, key=lambda name: means[name])
+    assert found["rows"] == found["rows_of"] == metadata["training_samples"]
+    assert "How the model was chosen" in (bundles["auto"] / "report.html").read_text()
+    assert "auto" not in document(bundles["logistic"] / "metrics.json")
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -47,7 +47,7 @@ def test_the_program_reports_progress_and_leaves_exactly_the_bundle(tmp_path: Pa
     progress = ProgressFile.model_validate(document(tmp_path / "progress.json"))
     assert (progress.stage, progress.percent) == ("done", 100)
     stages = [line.split("]")[0][1:] for line in done.stdout.splitlines()]
-    assert list(dict.fromkeys(stages)) == ["load", "prepare", "fit", "evaluate", "save", "done"]
+    assert list(dict.fromkeys(stages)) == ["load", "prepare", "choose", "fit", "evaluate", "save", "done"]
     assert done.stderr == ""
     assert document(tmp_path / "out" / "metadata.json")["job_id"] == "job_abc"
 

@@ -66,3 +66,8 @@ def test_only_so_many_are_told_of() -> None:
     number = len(story.job.attempts)
     assert len(resume(story.job, number)) == RESUME_MAX
     assert resume(story.job, number)[0] == str(number - 1)
+
+
+def test_the_work_is_told_its_longest_runtime_of_which_a_search_takes_a_part() -> None:
+    ordered = plan()
+    assert spec_for(Story(ordered).job, 1, PROGRAM).work_spec["max_runtime_s"] == ordered.limits.max_runtime_s

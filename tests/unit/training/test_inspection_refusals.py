@@ -183,6 +183,7 @@ def test_features_that_cannot_be_used_are_refused(tmp_path: Path, features: list
         ({"model": "ridge", "task": "classification"}, "E-TASK", "cannot do"),
         ({"task": "regression"}, "E-TASK", "text such as"),
         ({"model": "logistic", "parameters": {"c": 1}}, "E-PARAMETER", "did you mean C?"),
+        ({"model": "auto", "parameters": {"C": 1}}, "E-PARAMETER", "name the model you mean"),
         ({"model": "logistic", "parameters": {"zzzzzz": 1}}, "E-PARAMETER", "it has"),
         ({"model": "logistic", "parameters": {"C": -1}}, "E-PARAMETER", "a number from"),
         ({"model": "logistic", "parameters": {"max_iter": 1.5}}, "E-PARAMETER", "a whole number"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 
@@ -131,3 +132,32 @@ def test_every_plot_says_of_which_job_when_and_on_which_machine_it_was_made() ->
     machine = {"provider": "runpod", "machine_type": "NVIDIA RTX A5000"}
     told = story(exhibit(2), name="churn-7f3", job_id="job_a", ordered_at="2026-11-26T08:00:00Z", machine=machine)
     assert told.footer == "lastcall · churn-7f3 · job_a · 2026-11-26 · NVIDIA RTX A5000"
+
+
+def test_report_and_card_tell_how_the_model_was_chosen() -> None:
+    told = story(exhibit(2))
+    one = {"name": "logistic", "mean": 0.8712, "sd": 0.0123, "scores": [0.86, 0.88], "seconds": 1.25, "skipped": None}
+    late: dict[str, Any] = {
+        "name": "random_forest",
+        "mean": None,
+        "sd": None,
+        "scores": [],
+        "seconds": 0.0,
+        "skipped": "no time left",
+    }
+    auto = {
+        "label": "ROC AUC", "folds": 5, "rows": 800, "rows_of": 900, "budget_s": 1200.0, "candidates": [one, late],
+        "why": "logistic has the best mean ROC AUC (0.8712), and no other could be compared",
+    }  # fmt: skip
+    chosen = told._replace(metrics={**told.metrics, "auto": auto})
+    found = Reader(page(chosen, []))
+    said = (
+        "How the model was chosen",
+        "0.8712 ± 0.0123",
+        "left out: no time left",
+        "800 training rows (drawn from 900)",
+    )
+    for text in (*said, "Logistic has the best mean ROC AUC", "held-out rows were not looked at", "1,200 s"):
+        assert text in found.text
+    assert "| logistic | 0.8712 ± 0.0123 | 1.2 |" in card(chosen)
+    assert "How the model was chosen" not in page(told, []) + card(told)
