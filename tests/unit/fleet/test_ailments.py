@@ -117,6 +117,11 @@ def test_two_restarts_before_the_start_are_borne_and_the_third_is_a_loop() -> No
     assert found == [None, None, None, None, None, None, StopReason.CRASH_LOOP]
 
 
+def test_readings_of_a_minute_ago_make_no_crash_loop() -> None:
+    """Fault 10: a cached uptime is older than a container could be that began anew since the look before."""
+    assert Patrol(JobState.STARTING).reasons(100, 60, 110, 65, 120, 70, 130, 75) == [None] * 8
+
+
 def test_a_host_that_runs_nothing_for_minutes_is_replaced() -> None:
     patrol = Patrol(JobState.STARTING)
     assert [patrol.see(0.0, after_s=60) for _ in range(5)] == [None] * 5
@@ -136,9 +141,10 @@ def test_a_runtime_that_is_not_told_is_no_bad_host() -> None:
     assert [patrol.see(None, after_s=300) for _ in range(4)] == [None] * 4
 
 
-def test_pulling_an_image_is_no_bad_host() -> None:
+@pytest.mark.parametrize("uptime_s", [None, 0.0])
+def test_pulling_an_image_is_no_bad_host(uptime_s: float | None) -> None:
     patrol = Patrol(JobState.STARTING)
-    assert [patrol.see(None, MachineState.STARTING, after_s=300) for _ in range(4)] == [None] * 4
+    assert [patrol.see(uptime_s, MachineState.STARTING, after_s=300) for _ in range(4)] == [None] * 4
 
 
 @pytest.mark.parametrize(
@@ -187,6 +193,9 @@ def test_the_history_of_one_machine_says_nothing_of_the_next() -> None:
     patrol = Patrol(JobState.RUNNING)
     patrol.see(500)
     patrol.see(3)
+    assert [patrol.see(4 + n, id="m2", after_s=1 + 40 * n) for n in range(3)] == [None] * 3
+    patrol.see(500, id="m2")
+    patrol.see(3, id="m2")
     assert [patrol.see(4 + n, attempt=2, id="m2", after_s=1 + 40 * n) for n in range(3)] == [None] * 3
 
 
