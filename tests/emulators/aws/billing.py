@@ -27,6 +27,8 @@ class Kind(StrEnum):
     """A public IPv4 address."""
     QUESTION = "question"
     """A request to Cost Explorer."""
+    FUNCTION = "function"
+    """A call of a function, with the time it took."""
 
 
 QUESTION_USD = Decimal("0.01")
@@ -90,6 +92,10 @@ class Book:
     def question(self, account: str, now: float) -> None:
         """Note a request to Cost Explorer."""
         self.lines.append(Line(account, "cost-explorer", Kind.QUESTION, Decimal(0), now, ended=now, fixed=QUESTION_USD))
+
+    def call(self, account: str, function: str, usd: Decimal, now: float) -> None:
+        """Note a call of a function."""
+        self.lines.append(Line(account, function, Kind.FUNCTION, Decimal(0), now, ended=now, fixed=usd))
 
     def end(self, resource: str, now: float) -> None:
         """End all lines of a resource. Idempotent."""

@@ -20,6 +20,7 @@ from tests.emulators.aws.billing import Line
 from tests.emulators.aws.budgets import Budgets
 from tests.emulators.aws.catalogue import TYPES
 from tests.emulators.aws.cost_tags import ACTIONS, CostTags
+from tests.emulators.aws.functions import Functions, asked_of
 from tests.emulators.aws.hosts import Hosts
 from tests.emulators.aws.instances import Instances
 from tests.emulators.aws.launches import TAKES, Launches
@@ -116,6 +117,7 @@ class Ec2Core(Core):
         self.prices = Prices(self.settings, self.faults)
         self.network = Network(self.hosts, random.Random(rng.getrandbits(64)))
         self.budgets = Budgets()
+        self.functions = Functions(self.hosts.book.call, random.Random(0))
         self.cost_tags = CostTags(self.settings, self.hosts.book)
         self.bucket: Callable[[str], Bucket | None] = lambda name: None
         """Bucket name → what is known of it; who keeps buckets takes this over."""
@@ -231,6 +233,8 @@ class Ec2Core(Core):
         who = who_signed(request)
         plain = "s3" if request.path != "/" or request.method != "POST" else "ec2"
         service = who.service if who else plain
+        if service == "lambda":
+            return f"lambda.{asked_of(request).operation}"
         return f"{service}.{s3_action(request) if service == 's3' else _read(request)[0]}"
 
     def answers(self, request: Request) -> bool:

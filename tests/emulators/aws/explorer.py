@@ -37,6 +37,7 @@ SERVICES = {
     Kind.VOLUME: "EC2 - Other",
     Kind.ADDRESS: "Amazon Virtual Private Cloud",
     Kind.QUESTION: "AWS Cost Explorer",
+    Kind.FUNCTION: "AWS Lambda",
 }
 
 

@@ -45,6 +45,9 @@ def response(problem: Problem, service: str, request_id: str) -> Response:
             f"<Error><Code>{code}</Code><Message>{message}</Message><RequestId>{request_id}</RequestId></Error>"
         )
         headers = {"content-type": "application/xml"}
+    elif service == "lambda":
+        text = json.dumps({"Type": "User", "Message": problem.message})
+        headers = {"content-type": "application/json", "x-amzn-errortype": problem.code}
     else:
         name = JSON_CODES.get(problem.code, problem.code)
         text, headers = json.dumps({"__type": name, "message": problem.message}), JSON

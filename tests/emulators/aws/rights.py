@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote
 
+from tests.emulators.aws import functions
 from tests.emulators.aws.budgets import RIGHTS, Budgets
 from tests.emulators.aws.wire import Request
 
@@ -67,6 +69,8 @@ def needed(request: Request, call: str, account: str, region: str) -> list[Right
     context = {"aws:RequestedRegion": region}
     if service == "s3":
         return [_s3(request, operation, context)]
+    if service == "lambda":
+        return _lambda(request, account, region, context)
     parameters = _parameters(request)
     if service == "logs":
         return [Right(f"logs:{operation}", _log_arn(operation, parameters, account, region), context)]
@@ -75,6 +79,20 @@ def needed(request: Request, call: str, account: str, region: str) -> list[Right
     if service == "kms":
         return [Right(f"kms:{operation}", f"arn:aws:kms:{region}:{account}:key/any", context)]
     return [Right(f"{service}:{operation}", "*", context)]
+
+
+def _lambda(request: Request, account: str, region: str, context: Mapping[str, str]) -> list[Right]:
+    asked, document = functions.asked_of(request), {}
+    if asked.operation == "CreateFunction":
+        with suppress(ValueError):
+            document = json.loads(request.body or b"{}")
+    name = asked.name or document.get("FunctionName", "")
+    action = functions.RIGHTS.get(asked.operation, asked.operation)
+    found = [Right(f"lambda:{action}", f"arn:aws:lambda:{region}:{account}:function:{name}", context)]
+    if asked.operation == "CreateFunction":
+        passed = {**context, "iam:PassedToService": "lambda.amazonaws.com"}
+        found.append(Right("iam:PassRole", str(document.get("Role", "")), passed))
+    return found
 
 
 def of_json(call: str, document: Any, account: str, region: str) -> Right:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from tests.emulators.aws import control
+from tests.emulators.aws import control, problems
 from tests.emulators.aws.core import Ec2Core
+from tests.emulators.aws.problems import Problem
 from tests.emulators.aws.processes import ProcessRunner
 from tests.emulators.aws.signature import signed
 from tests.emulators.aws.wire import Request, Response
@@ -61,6 +62,7 @@ class Server:
         await web.TCPSite(self._runner, HOST, port).start()
         main = f"http://{HOST}:{self._runner.addresses[0][1]}"
         self.urls = {"aws": main, "control": f"{main}/_control", "metadata": f"{main}{METADATA}"}
+        self._core.functions.endpoint_url = main
         if isinstance(self._core.runner, ProcessRunner):
             self._core.runner.endpoint_url = main
             self._core.runner.metadata_url = lambda instance_id: f"{main}{METADATA}/{instance_id}/"
@@ -84,6 +86,8 @@ class Server:
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         asked = await _read(request, request.rel_url.raw_path)
+        if self._core.name(asked).startswith("lambda."):
+            return await deliver(request, await self._function(asked))
         if self._moto is None or self._core.answers(asked):
             return await deliver(request, self._core.handle(asked, time.time()))
         return await deliver(request, await self._behind(self._moto, asked))
@@ -98,6 +102,20 @@ class Server:
             return blocked
         answer = await asyncio.to_thread(moto.handle, asked)
         return self._core.leaving(call, "", answer, "", time.time())
+
+    async def _function(self, asked: Request) -> Response:
+        """Let a function run for what the front lets through; it blocks until it has run."""
+        core, now, who = self._core, time.time(), signed(asked)
+        call = core.name(asked)
+        blocked = core.front(asked, call, "lambda", who, now)
+        if blocked is not None or who is None:
+            return blocked or problems.response(Problem("MissingAuthenticationTokenException", "", 403), "lambda", "")
+        account, code = core.keys.caller(asked, call, who, now).account, ""
+        try:
+            answer = await asyncio.to_thread(core.functions.answer, asked, account, who.region, now)
+        except Problem as problem:
+            answer, code = problems.response(problem, "lambda", ""), problem.code
+        return core.leaving(call, "", answer, code, time.time())
 
     async def _metadata(self, request: web.Request) -> web.StreamResponse:
         path = "/" + request.rel_url.raw_path.removeprefix(f"{METADATA}/{request.match_info['id']}").lstrip("/")

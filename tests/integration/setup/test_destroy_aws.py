@@ -38,9 +38,12 @@ def keep_data() -> None:
 
 
 async def test_all_that_was_made_goes(aws: AwsBench) -> None:
+    """The alarm too, although nobody is named any more whom it would write to."""
     await aws.set_up()
+    del aws.environ["LASTCALL_AWS_ALARM_EMAIL"]
     report = await aws.set_up(typing(), DESTROY)
     assert report.exit_code == 0, report.steps
+    assert states(report)["budget alarm"] == "done"
     assert (buckets(), roles()) == (set(), set())
     assert not iam_backends[ACCOUNT]["aws"].instance_profiles
     assert "/lastcall/jobs" not in logs_backends[ACCOUNT][REGION].groups

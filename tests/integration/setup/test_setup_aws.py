@@ -329,6 +329,7 @@ async def test_a_missing_right_is_named_with_the_statement_that_grants_it(tmp_pa
     said = [one for one in report.steps if one.state == "failed"]
     assert [one for one in said if f"{sid} of the setup policy" in f"{one.detail} {one.next}"], said
     assert all("give the key that right" in one.next for one in said if "policy grant" in one.detail)
+    assert not aws.file.exists(), "what is not ready is not configured"
 
 
 async def test_the_bucket_of_another_lastcall_is_none_for_this_one(aws: AwsBench) -> None:
