@@ -57,6 +57,19 @@ async def test_a_clock_a_day_ahead_at_the_start_is_not_certain_until_it_is_set_r
 
 
 @virtual
+async def test_a_clock_that_somebody_has_set_is_certain_again_only_once_it_is_borne_out() -> None:
+    host = Host()
+    certainty = host.certainty()
+    assert certainty.sure()
+    host.answered = False
+    host.wall.set_wall(DAY_S)
+    host.clock.now()
+    assert not certainty.sure()
+    host.answered = True
+    assert certainty.sure()
+
+
+@virtual
 async def test_a_provider_whose_own_clock_goes_wrong_changes_nothing() -> None:
     """Fault 15."""
     host = Host()
