@@ -189,7 +189,7 @@ class AwsSetup:
         if self._wishes.dry_run:
             self._report.tell(Step("storage", "planned", f"would write, read and delete a file in {bucket.bucket}"))
             return
-        settings = client.settings.model_copy(update={"bucket": bucket.bucket, "kms_key": bucket.wanted.kms_key})
+        settings = client.settings.model_copy(update={"bucket": bucket.bucket})
         try:
             await build_aws_storage(settings, client, self._ground.transport).probe()
         except ProviderError as error:

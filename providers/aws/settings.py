@@ -66,7 +66,7 @@ class AwsSettings(Record):
     spot_max_usd_per_hour: Decimal | None = Field(default=None, gt=0)
     disk_gb: int = Field(default=50, ge=10, le=1000)
     ami: Sensible | None = None
-    """Image to start from; the newest of ``images.PARAMETERS`` when ``None``."""
+    """Image to start from; the newest of ``images.UBUNTU``, for GPUs ``UBUNTU_GPU``, when ``None``."""
     image: Sensible | None = None
     """Docker image that the job runs in."""
     instance_profile: Sensible = "lastcall-machine"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from moto.iam.models import iam_backends
 from moto.logs.models import logs_backends
 from moto.s3.models import S3Backend, s3_backends
 
 from lastcall.setup.aws import AwsWishes
+from lastcall.setup.aws_removal import TRIES_MAX
 from providers.aws.client import Call, Client
+from providers.aws.resources.buckets import LogBucket
 from providers.aws.settings import AwsSettings
 from tests.emulators.aws.settings import ACCOUNT
 from tests.integration.setup.aws_kit import ALL, BUCKET, DESTROY, KEYS, REGION, AwsBench, setup_rights
@@ -66,6 +70,34 @@ async def test_data_stays_unless_its_bucket_is_typed(aws: AwsBench, typed: str |
     assert (states(report)["bucket"], states(report)["access log"]) == ("skipped", "skipped")
     assert any("2 objects and versions" in line for line in person.heard)
     assert aws.written()["bucket"] == BUCKET
+
+
+async def test_the_access_log_stays_with_the_bucket_that_writes_it_although_it_is_empty(
+    aws: AwsBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await aws.set_up()
+    keep_data()
+
+    async def nothing(_: LogBucket) -> str:
+        return ""
+
+    monkeypatch.setattr(LogBucket, "holds", nothing)
+    report = await aws.set_up(Someone(), DESTROY)
+    assert (states(report)["bucket"], states(report)["access log"]) == ("skipped", "skipped")
+    assert buckets() == {BUCKET, LOGS}
+
+
+async def test_what_does_not_go_at_once_is_removed_again_a_bounded_number_of_times(aws: AwsBench) -> None:
+    """EC2 remembers a group's last instance for a while."""
+    await aws.set_up()
+    aws.arm("outage", "503", TRIES_MAX - 1, on=("ec2.DeleteSecurityGroup",))
+    assert states(await aws.set_up(typing(), DESTROY))["security group"] == "done"
+    await aws.set_up()
+    aws.arm("outage", "503", on=("ec2.DeleteSecurityGroup",))
+    before = aws.core.calls["ec2.DeleteSecurityGroup"]
+    report = await aws.set_up(typing(), DESTROY)
+    assert (states(report)["security group"], report.exit_code) == ("failed", 1)
+    assert aws.core.calls["ec2.DeleteSecurityGroup"] - before == TRIES_MAX
 
 
 async def test_data_goes_with_its_old_versions_when_its_bucket_is_typed(aws: AwsBench) -> None:
@@ -145,6 +177,41 @@ async def test_nothing_is_removed_while_a_machine_is_there(aws: AwsBench) -> Non
     report = await aws.set_up(wishes=DESTROY)
     assert (states(report)["machines"], report.exit_code) == ("failed", 1)
     assert step(report, "machines").next.startswith("lastcall stop --all")
+    assert buckets() == {BUCKET, LOGS}
+
+
+async def test_a_machine_on_a_later_page_is_one_too(aws: AwsBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page may be empty although more come: EC2 filters behind its pages."""
+    await aws.set_up()
+    one = {"InstanceId": "i-late", "State": {"Name": "running"}}
+    pages: list[dict[str, Any]] = [
+        {"Reservations": [], "NextToken": "more"},
+        {"Reservations": [{"OwnerId": ACCOUNT, "Instances": [one]}]},
+    ]
+    read = Client.read
+
+    async def paged(client: Client, call: Call, what: str) -> dict[str, Any]:
+        return pages.pop(0) if call.operation == "DescribeInstances" else await read(client, call, what)
+
+    monkeypatch.setattr(Client, "read", paged)
+    found = step(await aws.set_up(wishes=DESTROY), "machines")
+    assert (found.state, found.detail.endswith("i-late")) == ("failed", True)
+
+
+async def test_nothing_is_removed_while_something_could_not_be_looked_at(aws: AwsBench) -> None:
+    await aws.set_up()
+    aws.arm("outage", "503", on=("iam.GetRole",))
+    before = aws.changes()
+    report = await aws.set_up(typing(), DESTROY)
+    assert (states(report)["machine role"], report.exit_code, aws.changes()) == ("failed", 1, before)
+
+
+async def test_what_cannot_be_looked_into_counts_as_holding_data(aws: AwsBench) -> None:
+    await aws.set_up()
+    person = Someone()
+    report = await aws.again(setup_rights(without="SeeWhatBucketsHold")).set_up(person, DESTROY)
+    assert (states(report)["bucket"], states(report)["access log"]) == ("skipped", "skipped")
+    assert [line for line in person.heard if "holds what cannot be seen (" in line]
     assert buckets() == {BUCKET, LOGS}
 
 
