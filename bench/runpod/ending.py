@@ -29,8 +29,10 @@ class PatientHouse(RunPodHouse):
 
     @property
     def environment(self) -> dict[str, str]:
-        """Without the short timings of the tests."""
-        return {name: value for name, value in super().environment.items() if name != "QUICK_RUNPOD"}
+        """Without the short timings of the tests. Raises KeyError where these are switched on by another name now."""
+        found = dict(super().environment)
+        del found["QUICK_CLOUDS"]
+        return found
 
 
 def measure(pods: int, *, key_refused: bool) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from actors.fleet import reconcile as reconciler
 from actors.journal.interface import NEW
 from messages import events as ev
 from messages.errors import Refusal
@@ -356,6 +357,22 @@ def test_reap_all_ours_ends_every_unknown_machine_and_nobody_elses() -> None:
         ]
         assert house.billing() == 2
         assert (await house.job(job_id)).phase is JobState.RUNNING
+
+    virtually(story)
+
+
+def test_what_does_not_fit_into_one_order_is_said_and_ended_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconciler, "ENDS_MAX", 2)
+
+    async def story(house: NodeKit) -> None:
+        names = [planted(house, generation="olde", job=f"zzzzzzzzz{letter}") for letter in "abc"]
+        await house.clock.sleep(5)
+        found = await reconcile(house, reap=True, all_ours=True)
+        assert [row_of(found, name).done for name in names] == [True, True, False]
+        assert "ask again" in row_of(found, names[2]).detail
+        assert house.billing() == 1
+        await reconcile(house, reap=True, all_ours=True)
+        assert house.billing() == 0
 
     virtually(story)
 

@@ -128,6 +128,20 @@ async def test_an_accepted_terminate_that_did_nothing_is_asked_again() -> None:
 
 
 @virtual
+async def test_an_orphan_is_booked_to_the_call_that_ended_it_and_not_to_its_proof() -> None:
+    """The proof comes later by as long as there is no complete list."""
+    yard = Yard()
+    for _ in range(20):
+        yard.cloud.fault_next_listing("incomplete")
+    took_s = await yard.reap()
+    over = yard.left[-1]
+    assert isinstance(over, OrphanGone)
+    assert over.accepted_at is not None
+    assert took_s > 60
+    assert over.cost_usd < Decimal("0.001") * 10
+
+
+@virtual
 async def test_a_proof_that_cannot_be_had_is_no_proof() -> None:
     yard = Yard()
     yard.cloud.fault_next_listing("empty", "incomplete", "foreign")

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
-from actors.fleet.recovery import LIFE_S_MAX, NotAdoptable, Remains, Takeover, check_job, offer_of
+from actors.fleet.recovery import LIFE_S_MAX, NotAdoptable, Remains, Takeover, check_job, find_folder, offer_of
 from actors.ledger.requests import Held
+from actors.runtime.virtual import VirtualClock
 from actors.storage.access import Layout
 from actors.supervisor.pending import pending
 from actors.supervisor.state import Job, fold
 from actors.supervisor.work import INPUT_NAME
 from messages import events as ev
 from messages.folder import Spec, Started, Work
-from messages.ids import UserId
+from messages.ids import JobId, UserId
 from messages.jobs import Binding, JobState, Outcome
 from messages.machines import MachineName
 from messages.money import ZERO
+from providers.fake.cloud import FakeCloud
+from providers.fake.settings import FakeSettings
+from providers.fake.storage import FakeStorage
 from tests.support.jobs import ACCOUNT, JOB, NAMING, START, TIMINGS, USER, machine, offer, queued
+from tests.support.virtual import virtual
 
 HARD = START + timedelta(hours=3)
 BINDING = Binding(provider="fake", account=ACCOUNT, config_digest="c")
 DATA = f"datasets/user_{USER}/ds_dddddddddd/data.csv"
+
+
+async def whole(data: bytes) -> AsyncIterator[bytes]:
+    yield data
 
 
 def name(attempt: int = 1) -> MachineName:
@@ -121,6 +131,36 @@ CLOSED = ev.JobClosed(outcome=Outcome.CANCELLED, cost_usd=ZERO, at=START)
 def test_a_job_that_leaves_no_room_for_the_attempt_is_left_alone(job: Job, attempt: int, why: str) -> None:
     with pytest.raises(NotAdoptable, match=why):
         check_job(job, name(attempt), USER)
+
+
+@pytest.mark.parametrize(
+    "key", [f"models/user_{USER}/ds_dddddddddd/data.csv", f"jobs/user_{USER}/{JOB}/1/spec.json", "", "../x"]
+)
+def test_a_spec_that_names_no_data_set_of_its_user_is_not_believed(key: str) -> None:
+    left = remains()
+    left = left._replace(spec=left.spec.model_copy(update={"inputs": {INPUT_NAME: key}}))
+    with pytest.raises(NotAdoptable):
+        takeover()._replace(remains=left).check(Layout())
+
+
+@virtual
+@pytest.mark.parametrize(
+    ("change", "believed"),
+    [({}, True), ({"attempt": 2}, False), ({"job_id": JobId("job_bbbbbbbbbb")}, False)],
+    ids=["its own", "another attempt's", "another job's"],
+)
+async def test_a_spec_of_another_job_or_attempt_is_not_believed_wherever_it_lies(
+    change: dict[str, object], believed: bool
+) -> None:
+    store = FakeStorage(FakeCloud(FakeSettings(), VirtualClock()))
+    left = remains()
+    spec = left.spec.model_copy(update=change).model_dump_json().encode()
+    await store.put(f"{left.folder}/spec.json", whole(spec))
+    if believed:
+        assert (await find_folder(store, Layout(), name(), USER)).folder == left.folder
+    else:
+        with pytest.raises(NotAdoptable):
+            await find_folder(store, Layout(), name(), USER)
 
 
 def test_a_folder_of_another_user_is_not_believed() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from actors.fleet.messages import Watched
@@ -97,6 +99,15 @@ def test_an_ambiguous_create_hears_of_every_listing_because_absence_is_its_news(
 def test_while_the_create_is_out_nothing_listed_means_anything() -> None:
     one = watched(JobState.LAUNCHING, machine_id=None, known_ids=(), unanswered=True)
     assert not heard(listing(machine(NAME)), one)
+
+
+@pytest.mark.parametrize("phase", [JobState.STARTING, JobState.RUNNING, JobState.ENDING, JobState.CONFIRMING])
+def test_another_price_is_news_while_the_machine_is_needed(phase: JobState) -> None:
+    """What ends is paid for as it is billed; its price changes nothing any more."""
+    one = watched(phase, rate_usd_per_hour=Decimal("0.27"))
+    assert not heard(listing(machine(NAME, rate="0.27")), one)
+    assert not heard(listing(machine(NAME, rate=None)), one)
+    assert heard(listing(machine(NAME, rate="0.30")), one) is (phase in (JobState.STARTING, JobState.RUNNING))
 
 
 def test_a_machine_that_is_gone_is_no_news() -> None:
