@@ -28,7 +28,7 @@ class Artifact(Record):
     sha256: str
 
 
-ColumnKind = Literal["number", "category", "empty"]
+ColumnKind = Literal["number", "date", "category", "empty"]
 
 
 class Column(Record):
@@ -40,6 +40,12 @@ class Column(Record):
     distinct: int | None = None
     """Distinct values, or ``None`` when there were more than were counted."""
     example: str = ""
+    low: str = ""
+    """Least number or date, as text."""
+    high: str = ""
+    """Greatest number or date, as text."""
+    personal: str = ""
+    """What it seems to hold of people, in words."""
 
 
 class Profile(Record):
@@ -53,6 +59,11 @@ class Profile(Record):
     sha256: str
     format: str = "csv"
     """What the table came in: ``csv``, ``csv.gz``, ``csv.zst``, ``zip``, ``parquet`` or ``xlsx``."""
+    duplicates: int = 0
+    """Rows equal to an earlier one in every cell, among the first ``duplicates_among``."""
+    duplicates_among: int = 0
+    time_column: str | None = None
+    """The column that seems to say when each row was."""
 
 
 class DatasetInfo(Record):

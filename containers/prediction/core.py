@@ -18,22 +18,27 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from containers.prediction.model import Model, damaged, load
 from containers.prediction.output import number_text, safe_text, whole_file
+from containers.training import dates
 from containers.training.families import CLASSIFICATION
-from containers.training.frame import number_array, text_value, usable_features
+from containers.training.frame import date_array, number_array, text_value, usable_features
 from containers.training.packed import PARQUET, XLSX
 from containers.training.profile import Survey, survey
 from containers.training.refusal import Refused, listed, nearest, quoted
 from containers.training.rows import open_table
 
 PROBABILITY = "probability_"
+FIXES = {"number": "write numbers there", "date": "write dates as 2026-11-26 there"}
+"""Kinds of column that other cells do not fit, and what to do about it."""
 
 
 class Feature(NamedTuple):
     """A column the model reads."""
 
     name: str
-    number: bool
+    kind: str
     decimal: str = "."
+    way: str = ""
+    """How dates are written, in a column of dates."""
 
 
 def predict(model_dir: Path, source: Path, output: Path, column: str, digests: Mapping[str, str]) -> int:
@@ -44,7 +49,13 @@ def predict(model_dir: Path, source: Path, output: Path, column: str, digests: M
     """
     model = load(model_dir, digests)
     stored = model.schema.get("decimal")
-    found = survey(source, columns_min=1, decimal=stored if stored in (".", ",") else None)
+    ways = model.metadata.get("date_ways")
+    found = survey(
+        source,
+        columns_min=1,
+        decimal=stored if stored in (".", ",") else None,
+        ways=ways if isinstance(ways, dict) else {},
+    )
     if not found.rows:
         raise Refused("E-CSV-ROWS", "The file has no rows below its header: send at least one row to predict")
     features = match_features(model.schema, found)
@@ -89,7 +100,7 @@ def _write(
 def match_features(schema: Mapping[str, Any], found: Survey) -> list[Feature]:
     """Return the model's columns as the file has them; raises E-CSV-SCHEMA naming what does not fit."""
     columns = {c.name: c for c in found.columns}
-    wanted = [(str(c["name"]), c["kind"] == "number") for c in schema.get("columns", ())]
+    wanted = [(str(c["name"]), str(c["kind"])) for c in schema.get("columns", ())]
     if not wanted:
         raise damaged("The model's schema names no columns")
     missing = [name for name, _ in wanted if name not in columns]
@@ -99,16 +110,17 @@ def match_features(schema: Mapping[str, Any], found: Survey) -> list[Feature]:
         noun = "column" if len(missing) == 1 else "columns"
         raise Refused("E-CSV-SCHEMA", f"The file lacks the {noun} {listed(missing)}: {fix}")
     features = []
-    for name, number in wanted:
+    for name, kind in wanted:
         tally = columns[name]
-        if number and tally.kind == "category":
+        if kind in FIXES and tally.kind not in (kind, "empty"):
             example = tally.text_example or tally.example
+            what = {"number": "numbers", "date": "dates"}.get(tally.kind, "text")
             raise Refused(
                 "E-CSV-SCHEMA",
-                f"Column {quoted(name)} holds text such as {quoted(example)} where the model learnt numbers: "
-                "write numbers there or leave the cell empty",
+                f"Column {quoted(name)} holds {what} such as {quoted(example)} where the model learnt {kind}s: "
+                f"{FIXES[kind]} or leave the cell empty",
             )
-        features.append(Feature(name, number, tally.decimal))
+        features.append(Feature(name, kind, tally.decimal, tally.way if tally.kind == "date" else dates.ISO))
     return features
 
 
@@ -133,14 +145,19 @@ def block_frame(block: Sequence[Sequence[str]], features: Sequence[Feature], pla
     columns: dict[str, Any] = {}
     for feature in features:
         cells = [row[places[feature.name]] for row in block]
-        if feature.number:
-            values = number_array(cells, feature.decimal)
-            if values is None:
-                raise Refused("E-CSV-SCHEMA", f"Column {quoted(feature.name)} changed while it was read: send it again")
-            columns[feature.name] = usable_features(values)
+        if feature.kind == "number":
+            columns[feature.name] = usable_features(_unchanged(number_array(cells, feature.decimal), feature.name))
+        elif feature.kind == "date":
+            columns[feature.name] = _unchanged(date_array(cells, feature.way), feature.name)
         else:
             columns[feature.name] = np.array([text_value(cell) for cell in cells], dtype=object)
     return pd.DataFrame(columns)
+
+
+def _unchanged(values: Any, name: str) -> Any:
+    if values is None:
+        raise Refused("E-CSV-SCHEMA", f"Column {quoted(name)} changed while it was read: send it again")
+    return values
 
 
 def answer(pipeline: Any, metadata: Mapping[str, Any], frame: pd.DataFrame) -> Any:

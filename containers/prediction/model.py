@@ -33,6 +33,8 @@ JSON_BYTES_MAX = 64 * 1024**2
 BLOCK_BYTES = 1024 * 1024
 
 _PLAIN = ("numpy.dtype",)
+OURS = ("containers.training.date_parts.DateParts",)
+"""What prepares columns in a model of any family, and is ours."""
 _TREES = (*_PLAIN, "sklearn.tree._tree.Tree")
 TRUSTED: dict[str, tuple[str, ...]] = {
     "linear": _PLAIN,
@@ -134,7 +136,7 @@ def load_pipeline(path: Path, family: str) -> Any:
     from skops.io.exceptions import UntrustedTypesFoundException
 
     try:
-        pipeline = skops.io.load(path, trusted=list(trusted))
+        pipeline = skops.io.load(path, trusted=[*trusted, *OURS])
     except UntrustedTypesFoundException:
         raise damaged("The model file holds types that no model of ours has") from None
     except Exception as error:  # whatever a crafted file makes the reader raise, the file is at fault

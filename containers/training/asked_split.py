@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from containers.training.profile import Survey, Tally
+from containers.training.profile import Survey
 from containers.training.refusal import Refused, nearest, quoted
+from containers.training.tally import Tally
 
 GROUPS_MIN = 5
 """Fewest groups that can be split."""
@@ -21,6 +22,12 @@ def check_split(found: Survey, target: str, group: str | None, time: str | None)
         raise Refused("E-SPLIT", f"{quoted(name)} is the target: rows are not split by what is to be predicted")
     if tally.kind == "empty":
         raise Refused("E-SPLIT", f"Column {quoted(name)} has no value in any row: choose another")
+    if time is not None and tally.way_doubtful:
+        raise Refused(
+            "E-SPLIT",
+            f"The dates in {quoted(name)}, such as {quoted(tally.example)}, can be read in two ways: write them as "
+            "2026-11-26",
+        )
     least = GROUPS_MIN if group is not None else 2
     if tally.distinct is not None and tally.distinct < least:
         noun = "group" if group is not None else "time"

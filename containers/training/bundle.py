@@ -21,10 +21,11 @@ import skops.io
 from containers.prediction.core import added_names, answer, answer_cells
 from containers.prediction.model import METADATA_FILE, MODEL_FILE, SCHEMA_FILE, load_pipeline
 from containers.prediction.output import number_text, safe_text
-from containers.training import manifest
+from containers.training import dates, manifest
 from containers.training.boosters import save_native
+from containers.training.date_parts import to_seconds
 from containers.training.families import library_of
-from containers.training.frame import Frame, is_number_column
+from containers.training.frame import Frame, is_date_column, is_number_column
 from containers.training.judgement import Judged
 from containers.training.refusal import Refused
 from containers.training.report.album import album
@@ -117,6 +118,10 @@ def _column(features: pd.DataFrame, name: str) -> dict[str, Any]:
             "high": float(np.nanmax(values)),
             "median": float(np.nanmedian(values)),
         }
+    if is_date_column(features, name):
+        since = to_seconds(column.dropna())
+        low, high = dates.text(int(since.min())), dates.text(int(since.max()))
+        return {"name": name, "kind": "date", "missing": int(column.isna().sum()), "low": low, "high": high}
     counts = column.value_counts()
     texts = sorted(((int(n), str(text)) for text, n in counts.items() if n and text), key=lambda p: (-p[0], p[1]))
     return {

@@ -1,4 +1,5 @@
-"""A surveyed file in memory: numbers as float64, text as category codes, the target as numbers or class indexes.
+"""A surveyed file in memory: numbers as float64, dates as seconds, text as category codes, the target as numbers or
+class indexes.
 
 The cells come from the same reader and mean the same as in inspection (``values``). Rows without a target are left
 out and counted, never filled. Text that is missing is the category ``""``, which no real cell can be.
@@ -8,17 +9,20 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeGuard
 
 import numpy as np
 import pandas as pd
 
+from containers.training import dates
+from containers.training.date_parts import NO_DATE, from_seconds, is_dates
 from containers.training.families import CLASSIFICATION
-from containers.training.profile import Survey, Tally
+from containers.training.profile import Survey
 from containers.training.refusal import Refused, quoted
 from containers.training.rows import open_table
+from containers.training.tally import Tally
 from containers.training.values import is_missing, numbers
 
 NUMBER_MAX = 1e30
@@ -30,6 +34,7 @@ OTHER_TEXT = "(other)"
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Integers = np.ndarray[Any, np.dtype[np.int64]]
 Texts: TypeAlias = "pd.Categorical[str]"
+Dates = np.ndarray[Any, np.dtype[np.datetime64]]
 
 
 class Frame(NamedTuple):
@@ -43,7 +48,7 @@ class Frame(NamedTuple):
     """For each row kept, its number in the file, counted from 1 below the header."""
     dropped: int
     """Rows without a usable target."""
-    beside: Floats | Texts | None = None
+    beside: Floats | Dates | Texts | None = None
     """The column that rows are split by, whether it is learnt from or not."""
 
 
@@ -87,11 +92,44 @@ class _Numbers:
     def add(self, cells: Sequence[str]) -> None:
         values = number_array(cells, self._tally.decimal)
         if values is None:
-            raise Refused("E-ARTIFACT", f"{quoted(self._tally.name)} changed while it was read: send the file again")
+            raise _changed(self._tally.name)
         self._parts.append(values)
 
     def values(self) -> Floats:
         return np.concatenate(self._parts)
+
+
+def date_array(cells: Sequence[str], way: str) -> Dates | None:
+    """Return cells as dates, missing ones as no date, or ``None`` when there is other text among them."""
+    found: dict[str, int] = {}
+    for cell in dict.fromkeys(cells):
+        since = NO_DATE if is_missing(cell) else dates.seconds(cell, way)
+        if since is None:
+            return None
+        found[cell] = since
+    read: Dates = from_seconds([found[cell] for cell in cells])
+    return read
+
+
+class _Dates:
+    """A column of dates being read."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+        self._parts: list[Dates] = []
+
+    def add(self, cells: Sequence[str]) -> None:
+        values = date_array(cells, self._tally.way)
+        if values is None:
+            raise _changed(self._tally.name)
+        self._parts.append(values)
+
+    def values(self) -> Dates:
+        return np.concatenate(self._parts)
+
+
+def _changed(name: str) -> Refused:
+    return Refused("E-ARTIFACT", f"{quoted(name)} changed while it was read: send the file again")
 
 
 class _Texts:
@@ -131,29 +169,40 @@ def load(
     Raises ``Refused`` with E-METRICS where no finite target value is left.
     """
     wanted = [i for i, c in enumerate(found.columns) if c.name in {*features, target, beside}]
-    columns: Mapping[int, _Numbers | _Texts] = {
-        i: _Numbers(found.columns[i])
-        if found.columns[i].kind == "number"
-        else _Texts(sys.maxsize if found.columns[i].name == beside else TEXTS_MAX)
-        for i in wanted
-    }
+    columns = {i: _column(found.columns[i], keep_all=found.columns[i].name == beside) for i in wanted}
     with open_table(path, found.dialect) as table:
         for block in table.blocks():
             cells = list(zip(*block, strict=True))
             for index, column in columns.items():
                 column.add(cells[index])
     by_name = {found.columns[i].name: columns[i].values() for i in wanted}
-    y, classes, keep = _target(by_name[target], task)
+    answers = by_name[target]
+    if isinstance(answers, np.ndarray) and not _is_floats(answers):
+        raise Refused("E-TASK", f"{quoted(target)} holds dates: add a column of numbers or classes made of them")
+    y, classes, keep = _target(answers, task)
     rows = np.flatnonzero(keep)
     if not len(rows):
         raise Refused("E-METRICS", f"{quoted(target)} has no finite value: check the target column")
-    frame = {n: usable_features(v) if isinstance(v, np.ndarray) else v for n, v in by_name.items() if n != target}
+    others = {n: v for n, v in by_name.items() if n != target}
+    frame = {n: usable_features(v) if _is_floats(v) else v for n, v in others.items()}
     data = pd.DataFrame({name: frame[name] for name in features})
     if len(rows) < len(keep):
         data = data.iloc[rows].reset_index(drop=True)
     numbers_of_rows = (rows + 1).astype(np.int64)
     extra = by_name[beside][rows] if beside is not None else None
     return Frame(data, y[rows], classes, numbers_of_rows, len(keep) - len(rows), extra)
+
+
+def _is_floats(values: Floats | Dates | Texts) -> TypeGuard[Floats]:
+    return isinstance(values, np.ndarray) and not is_dates(values)
+
+
+def _column(tally: Tally, *, keep_all: bool) -> _Numbers | _Dates | _Texts:
+    if tally.kind == "number":
+        return _Numbers(tally)
+    if tally.kind == "date":
+        return _Dates(tally)
+    return _Texts(sys.maxsize if keep_all else TEXTS_MAX)
 
 
 def _target(values: Floats | Texts, task: str) -> tuple[Floats | Integers, tuple[str, ...], Any]:
@@ -176,9 +225,16 @@ def is_number_column(data: pd.DataFrame, name: str) -> bool:
     return bool(data[name].dtype == np.float64)
 
 
+def is_date_column(data: pd.DataFrame, name: str) -> bool:
+    """Return whether a feature column holds dates."""
+    return is_dates(data[name])
+
+
 def is_blank(data: pd.DataFrame, name: str) -> bool:
     """Return whether a feature column has no value in any row."""
     column = data[name]
     if is_number_column(data, name):
         return bool(np.isnan(column.to_numpy()).all())
+    if is_date_column(data, name):
+        return bool(column.isna().all())
     return all(text == "" for text in column.unique())

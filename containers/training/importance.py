@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from containers.training.frame import Floats, is_number_column
+from containers.training.date_parts import to_seconds
+from containers.training.frame import Floats, is_date_column, is_number_column
 from containers.training.scoring import ERRORS, Truth, headline_score
 
 PREDICTED_ROWS_MAX = 60_000
@@ -84,9 +85,10 @@ def _closest(features: pd.DataFrame, answers: Floats, most: int) -> list[int]:
 
 def _strength(features: pd.DataFrame, name: str, said: Floats) -> float:
     """Return the largest share of an answer's spread that the column goes along with."""
-    if is_number_column(features, name):
-        values = features[name].to_numpy()
-        known = np.isfinite(values)
+    dated = is_date_column(features, name)
+    if dated or is_number_column(features, name):
+        values = to_seconds(features[name]) if dated else features[name].to_numpy()
+        known = features[name].notna().to_numpy()
         if known.sum() < 2:
             return 0.0
         ranks = np.argsort(np.argsort(values[known], kind="stable"), kind="stable").astype(np.float64)

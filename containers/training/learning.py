@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from containers.training.checkpoints import Keeper, key_of
 from containers.training.estimators import Size, found_by_fit
 from containers.training.families import Family
 from containers.training.fitting import fit
-from containers.training.frame import Frame, Integers, is_number_column
+from containers.training.frame import Frame, Integers, is_date_column, is_number_column
 from containers.training.manifest import code_digest, versions
 from containers.training.parameters import Value
 from containers.training.pipeline import build, many_valued, settle
@@ -23,8 +24,8 @@ from containers.training.progress import Progress
 FIT_WARNINGS_MAX = 5
 DEVELOPER_WARNINGS = (FutureWarning, DeprecationWarning, PendingDeprecationWarning)
 """What libraries tell programmers about their own future; no user can act on it."""
-SMALL_BINS = "Bins whose width are too small"
-"""What scikit-learn says of a column with few values; it has fewer bins then, which is right."""
+FEW_VALUES = re.compile(r"Bins whose width are too small|Feature \d+ is constant and will be replaced")
+"""What scikit-learn says of a column with few values or one; it has fewer bins then, which is right."""
 
 
 class Ground(NamedTuple):
@@ -49,7 +50,7 @@ class Fitted(NamedTuple):
 def unfitted(ground: Ground, rows: Integers, family: Family, parameters: Mapping[str, Value]) -> Pipeline:
     """Return the pipeline of a family for these rows."""
     frame = ground.frame
-    numbers, categories = _kinds(frame)
+    numbers, dates, categories = _kinds(frame)
     target = frame.target[rows]
     smallest = int(min(n for n in np.bincount(target.astype(np.int64)) if n)) if frame.classes else len(rows)
     return build(
@@ -60,18 +61,20 @@ def unfitted(ground: Ground, rows: Integers, family: Family, parameters: Mapping
         categories,
         size=Size(len(rows), smallest),
         many=many_valued(frame.features.iloc[rows], categories, family),
+        dates=dates,
         classes=len(frame.classes),
         seed=ground.seed,
         threads=ground.threads,
     )
 
 
-def _kinds(frame: Frame) -> tuple[list[str], list[str]]:
-    """Return the names of the columns of numbers and of those of texts, each in the frame's order."""
+def _kinds(frame: Frame) -> tuple[list[str], list[str], list[str]]:
+    """Return the names of the columns of numbers, of dates and of texts, each in the frame's order."""
     names = [str(n) for n in frame.features.columns]
     numbers = [n for n in names if is_number_column(frame.features, n)]
-    known = set(numbers)
-    return numbers, [n for n in names if n not in known]
+    dates = [n for n in names if is_date_column(frame.features, n)]
+    known = {*numbers, *dates}
+    return numbers, dates, [n for n in names if n not in known]
 
 
 def fit_noted(
@@ -89,10 +92,11 @@ def fit_noted(
     ``beside`` is what each checkpoint holds besides the fit.
     """
     frame = ground.frame
-    numbers, categories = _kinds(frame)
-    progress.stage(
-        "fit", f"{family.name} on {len(rows):,} rows, {len(numbers)} numeric and {len(categories)} category columns"
+    numbers, dates, categories = _kinds(frame)
+    kinds = f"{len(numbers)} numeric and {len(categories)} category columns" + (
+        f", {len(dates)} of dates" if dates else ""
     )
+    progress.stage("fit", f"{family.name} on {len(rows):,} rows, {kinds}")
     key = key_of(
         {
             **about,
@@ -122,9 +126,7 @@ def fit_noted(
 def sentences(raised: list[warnings.WarningMessage]) -> list[str]:
     """Return what libraries warned of, for people, each once."""
     told = (
-        w
-        for w in raised
-        if not issubclass(w.category, DEVELOPER_WARNINGS) and not str(w.message).startswith(SMALL_BINS)
+        w for w in raised if not issubclass(w.category, DEVELOPER_WARNINGS) and not FEW_VALUES.match(str(w.message))
     )
     return list(dict.fromkeys(map(_sentence, told)))[:FIT_WARNINGS_MAX]
 

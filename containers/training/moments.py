@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from containers.training.frame import Floats, Texts
+from containers.training.date_parts import NO_DATE, is_dates, to_seconds
+from containers.training.frame import Dates, Floats, Texts
 from containers.training.refusal import Refused, quoted
 
 FORMATS = ("%d{0}%m{0}%Y", "%m{0}%d{0}%Y", "%d{0}%m{0}%y", "%m{0}%d{0}%y", "%Y{0}%m{0}%d")
@@ -21,12 +22,15 @@ SEPARATORS = ("/", ".", "-")
 CLOCKS = ("", " %H:%M", " %H:%M:%S")
 
 
-def moments(column: Floats | Texts, name: str) -> Floats:
+def moments(column: Floats | Dates | Texts, name: str) -> Floats:
     """Return a number for each row, larger where it is later; rows without a time are the earliest.
 
     Raises ``Refused`` E-SPLIT where the texts are no times, or can be read in two ways.
     """
     if isinstance(column, np.ndarray):
+        if is_dates(column):
+            since = to_seconds(column)
+            return np.where(since == NO_DATE, -math.inf, since)
         return np.where(np.isfinite(column), column, -math.inf)
     texts = [str(text) for text in column.categories]
     known = [text for text in texts if text]

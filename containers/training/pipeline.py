@@ -10,6 +10,9 @@ How a family wants its columns:
 * ``gaps``: numbers with their gaps, which the model can read, categories as ordinals.
 * ``native``: numbers with their gaps, categories as ordinals that the model knows to be categories.
 
+A column of dates becomes numbers (``date_parts``), which are then filled, scaled or left as those of the file; products
+and ranges are not made of them.
+
 A category column with many values is also, or only, given as the mean target of each value, computed for each training
 row from other rows (``TargetEncoder``): with its own row in it the mean would tell the answer.
 """
@@ -35,6 +38,7 @@ from sklearn.preprocessing import (
 )
 
 from containers.training.boosters import set_threads
+from containers.training.date_parts import DateParts
 from containers.training.estimators import FOLDS, Size, estimator, forget_training
 from containers.training.families import CLASSIFICATION, Family
 from containers.training.parameters import Value
@@ -50,6 +54,10 @@ MEAN_CLASSES_MAX = 20
 DENSE_CELLS_MAX = 50_000_000
 """Prepared cells (400 MB) up to which linear models work on dense data, which is faster and more exact."""
 
+DATE_NUMBERS = 5
+"""Numbers made of a column of dates, at most."""
+DATE_BINS = 12
+
 Steps = list[tuple[str, Any, list[str]]]
 
 
@@ -61,6 +69,7 @@ def build(
     categories: Sequence[str],
     *,
     size: Size,
+    dates: Sequence[str] = (),
     many: Sequence[str] = (),
     classes: int = 0,
     seed: int,
@@ -83,7 +92,9 @@ def build(
         steps.append(
             ("means", Pipeline([("mean", encoder), ("scale", StandardScaler())]) if scaled else encoder, means)
         )
-    wide = 2 * len(numbers) + ONE_HOT_MAX * len(categories)
+    if dates:
+        steps.append(("dates", _date_steps(family), list(dates)))
+    wide = 2 * (len(numbers) + DATE_NUMBERS * len(dates)) + ONE_HOT_MAX * len(categories)
     sparse = 0.3 if family.columns == "scaled" and size.rows * wide > DENSE_CELLS_MAX else 0.0
     if family.columns == "bins":
         sparse = 1.0
@@ -124,7 +135,9 @@ def _steps(family: Family, parameters: Mapping[str, Value], numbers: list[str], 
             )
             fill = Pipeline([("fill", SimpleImputer(strategy="median")), ("bins", ranges)])
             return _given(
-                ("numbers", fill, numbers), ("missing", missing, numbers), ("categories", one_hot, categories)
+                ("numbers", fill, numbers),
+                ("missing", MissingIndicator(features="all"), numbers),
+                ("categories", one_hot, categories),
             )
         case _:
             gaps = family.columns in ("gaps", "native")
@@ -135,6 +148,19 @@ def _steps(family: Family, parameters: Mapping[str, Value], numbers: list[str], 
                 max_categories=ORDINALS_MAX,
             )
             return _given(("numbers", "passthrough" if gaps else median, numbers), ("categories", ordinal, categories))
+
+
+def _date_steps(family: Family) -> Any:
+    if family.columns in ("gaps", "native"):
+        return DateParts()
+    steps: list[tuple[str, Any]] = [("parts", DateParts()), ("fill", SimpleImputer(strategy="median"))]
+    if family.columns == "bins":
+        steps.append(
+            ("bins", KBinsDiscretizer(DATE_BINS, strategy="quantile", quantile_method="averaged_inverted_cdf"))
+        )
+    elif family.columns != "ordinal":
+        steps.append(("scale", StandardScaler()))
+    return Pipeline(steps)
 
 
 def _mean_encoder(task: str, classes: int, size: Size, seed: int) -> TargetEncoder:

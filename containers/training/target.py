@@ -26,8 +26,10 @@ from containers.training.families import (
 )
 from containers.training.libraries import is_missing
 from containers.training.parameters import Value
-from containers.training.profile import Survey, Tally
+from containers.training.profile import Survey
 from containers.training.refusal import Refused, listed, nearest, quoted
+from containers.training.suspicion import tellers
+from containers.training.tally import Tally
 from containers.training.values import numbers
 
 ROWS_MIN = 10
@@ -38,6 +40,8 @@ CLASSES_MAX = 100
 """Most classes a model is trained for."""
 CLASS_ROWS_SMALL = 10
 """Classes with fewer rows are warned of."""
+PERSONAL_SHOWN = 3
+"""Columns named that look personal."""
 MANY_CATEGORIES = 50
 """Columns of text with more values are warned of."""
 ROWS_PER_TELLING_VALUE = 5
@@ -114,7 +118,7 @@ def check(found: Survey, question: Question) -> Check:
     number_count = sum(c.kind == "number" for c in found.columns if c.name in set(features))
     smallest = min(_labels(found, target).values(), default=None) if task == CLASSIFICATION else None
     check_size(family, parameters, target.values, number_count, smallest)
-    warnings = tuple(_warnings(found, target, features, task))[:WARNINGS_MAX]
+    warnings = tuple(_warnings(found, target, features, task, question))[:WARNINGS_MAX]
     lacking = family.library if is_missing(family.library) else None
     tried = (family, *others) if others else ()
     return Check(task, target.values, classes, features, warnings, lacking, family, parameters, tried)
@@ -173,6 +177,12 @@ def _check_values(found: Survey, target: Tally, features: Sequence[str]) -> None
 
 def choose_task(found: Survey, target: Tally, question: Question) -> str:
     """Return ``classification`` or ``regression``; raises E-TASK where model, task and target do not fit."""
+    if target.kind == "date":
+        raise Refused(
+            "E-TASK",
+            f"{quoted(target.name)} holds dates such as {quoted(target.example)}, which are no amount and no classes: "
+            "add a column with the days since a fixed day, or with a class such as the month, and choose that",
+        )
     tasks = tasks_of(question.model)
     asked = question.task
     if asked != AUTO and asked not in tasks:
@@ -250,12 +260,13 @@ def _classes(found: Survey, target: Tally) -> int:
     return len(rows)
 
 
-def _warnings(found: Survey, target: Tally, features: Sequence[str], task: str) -> Iterator[str]:
+def _warnings(found: Survey, target: Tally, features: Sequence[str], task: str, asked: Question) -> Iterator[str]:
     """Give what a person should know before paying, most important first, one sentence each."""
     yield from found.notes
     if target.missing:
         yield f"{target.missing:,} of {found.rows:,} rows have no {quoted(target.name)} and are left out."
     yield from _doubtful_numbers(found, {target.name, *features})
+    yield from _doubtful_dates(found, set(features))
     yield from _leaks(found, target, set(features), task)
     if task == CLASSIFICATION:
         rows = _labels(found, target)
@@ -267,9 +278,23 @@ def _warnings(found: Survey, target: Tally, features: Sequence[str], task: str) 
                 f"The {len(rows)} different numbers in {quoted(target.name)} are treated as classes; "
                 "use task regression to predict an amount."
             )
+    yield from _rows_warnings(found, asked)
     for tally in found.columns:
         if tally.name in set(features):
             yield from _column_warnings(tally)
+
+
+def _rows_warnings(found: Survey, asked: Question) -> Iterator[str]:
+    if found.duplicates:
+        among = "" if found.compared == found.rows else f" among the first {found.compared:,}"
+        rows = "1 row is" if found.duplicates == 1 else f"{found.duplicates:,} rows are"
+        yield f"{rows} equal to an earlier one in every cell{among}; such rows may be held out and learnt from at once."
+    if found.time_column and asked.group is None and asked.time is None:
+        name = quoted(found.time_column)
+        yield f"{name} says when each row was: to be judged on the latest rows, as the future will be, use --time."
+    private = [f"{quoted(c.name)} ({c.personal})" for c in found.columns if c.personal]
+    if private:
+        yield f"Looks personal: {', '.join(private[:PERSONAL_SHOWN])}. Leave out what is not needed before it is sent."
 
 
 def _doubtful_numbers(found: Survey, used: set[str]) -> Iterator[str]:
@@ -283,19 +308,35 @@ def _doubtful_numbers(found: Survey, used: set[str]) -> Iterator[str]:
         )
 
 
+def _doubtful_dates(found: Survey, used: set[str]) -> Iterator[str]:
+    doubtful = [tally for tally in found.columns if tally.way_doubtful and tally.name in used]
+    if doubtful:
+        yield (
+            f"The dates in {listed([tally.name for tally in doubtful], 3)} can be read in two ways and no other column "
+            f"tells which: {quoted(doubtful[0].example)} is read with the day first. Write them as 2026-11-26."
+        )
+
+
 def _leaks(found: Survey, target: Tally, features: set[str], task: str) -> Iterator[str]:
     if found.target is None:
         return
-    for index in found.target.copies():
+    told = set(found.target.copies())
+    for index in sorted(told):
         if found.columns[index].name in features:
             yield f"{quoted(found.columns[index].name)} is equal to the target in every row: leave it out."
-    if task != CLASSIFICATION:
-        return
-    for index in found.target.tellers():
+    for index in found.target.tellers() if task == CLASSIFICATION else ():
         tally = found.columns[index]
         if tally.name in features and (tally.distinct or 0) * ROWS_PER_TELLING_VALUE <= target.values:
+            told.add(index)
             yield (
                 f"{quoted(tally.name)} alone tells the target in every row: "
+                "leave it out if it is not known before the outcome."
+            )
+    for index, how in tellers(found.columns, found.sample, found.target.index, task == CLASSIFICATION):
+        tally = found.columns[index]
+        if tally.name in features and index not in told:
+            yield (
+                f"{quoted(tally.name)} alone nearly tells the target ({how} on {len(found.sample):,} rows): "
                 "leave it out if it is not known before the outcome."
             )
 

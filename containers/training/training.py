@@ -238,6 +238,7 @@ def _metadata(order: Order, found: Survey, checked: Check, frame: Frame, split: 
         "dataset_sha256": found.sha256,
         "delimiter": found.dialect.delimiter,
         "encoding": found.dialect.encoding,
+        "date_ways": {c.name: c.way for c in found.columns if c.kind == "date" and c.name in frame.features.columns},
         "versions": manifest.versions(checked.family.library),
         "code_sha256": manifest.code_digest(),
         "machine": manifest.machine(order.machine),

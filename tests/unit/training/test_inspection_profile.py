@@ -33,7 +33,10 @@ def test_a_real_file_with_gaps_is_profiled_and_fits_the_shared_shape() -> None:
     assert (profile.rows, profile.delimiter, profile.encoding) == (344, ",", "utf-8")
     assert profile.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert profile.size_bytes == path.stat().st_size
-    assert column(answer, "sex") == {"name": "sex", "kind": "category", "missing": 11, "distinct": 2, "example": "male"}
+    sex = {"name": "sex", "kind": "category", "missing": 11, "distinct": 2, "example": "male"}
+    assert column(answer, "sex") == {**sex, "low": "", "high": "", "personal": ""}
+    mass = column(answer, "body_mass_g")
+    assert (mass["low"], mass["high"]) == ("2700", "6300")
     assert column(answer, "bill_length_mm")["missing"] == 2
     assert answer["check"]["task"] == "classification"
     assert answer["check"]["classes"] == 3
@@ -66,7 +69,7 @@ def test_excel_in_portuguese_is_read_with_its_decimal_commas(tmp_path: Path) -> 
     rows = [f"{i};1.234,{i:02d};31/12/2025;{i}" for i in range(30)]
     answer = inspect(write(tmp_path, table("id;preço;data;n", rows).encode("cp1252")))
     assert column(answer, "preço")["kind"] == "number"
-    assert column(answer, "data")["kind"] == "category"
+    assert column(answer, "data")["kind"] == "date"
 
 
 @pytest.mark.parametrize(("cells", "kind"), [(["1,5", "2"], "number"), (["1,5", "1.5"], "category")])
