@@ -248,6 +248,13 @@ _ALL = (
         exit=EXIT_JOB_FAILED,
     ),
     ErrorCode(
+        "E-MEMORY",
+        "The table does not fit into the machine's memory",
+        "Choose a bigger machine, fewer columns or fewer rows",
+        outcome="failed",
+        exit=EXIT_JOB_FAILED,
+    ),
+    ErrorCode(
         "E-DISK",
         "The machine's disk is full",
         "Choose a machine with more disk or a smaller file",

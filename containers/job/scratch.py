@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from containers.job.folder import PROGRESS, dump
+from containers.job.memory import limit_bytes
 from containers.job.processes import MARKER
 from containers.job.settings import Settings
 from containers.job.spec import Spec, Work
@@ -55,6 +56,7 @@ def environment(settings: Settings, work: Work) -> dict[str, str]:
         "LASTCALL_OUT": str(scratch / OUT),
         "LASTCALL_CHECKPOINT_FILE": str(checkpoint_file(settings)),
         "LASTCALL_PYTHON": sys.executable,
+        "LASTCALL_WORK_MEMORY_BYTES": str(limit_bytes(settings.memory_limit_bytes)),
     }
 
 

@@ -52,6 +52,22 @@ class Frame(NamedTuple):
     """The column that rows are split by, whether it is learnt from or not."""
 
 
+class Draw:
+    """Rows taken at random, each with the same chance, seeded."""
+
+    def __init__(self, share: float, seed: int) -> None:
+        self._share = share
+        self._random = np.random.default_rng(seed)
+        self.first = 0
+        """Place in the file of the first row of the block last asked for, from 0."""
+        self._after = 0
+
+    def next(self, rows: int) -> Integers:
+        """Return the places in the file of the rows taken of the next block."""
+        self.first, self._after = self._after, self._after + rows
+        return self.first + np.flatnonzero(self._random.random(rows) < self._share)
+
+
 def number_array(cells: Sequence[str], decimal: str) -> Floats | None:
     """Return cells as numbers, missing ones as NaN, or ``None`` when there is other text among them."""
     found = numbers(cells, decimal)
@@ -162,18 +178,30 @@ class _Texts:
 
 
 def load(
-    path: Path, found: Survey, features: Sequence[str], target: str, task: str, beside: str | None = None
+    path: Path,
+    found: Survey,
+    features: Sequence[str],
+    target: str,
+    task: str,
+    beside: str | None = None,
+    draw: Draw | None = None,
 ) -> Frame:
     """Read the columns needed into memory; ``beside`` is one that is not learnt from, or not only.
 
+    Where there is a ``draw``, only the rows it takes are read.
     Raises ``Refused`` with E-METRICS where no finite target value is left.
     """
     wanted = [i for i, c in enumerate(found.columns) if c.name in {*features, target, beside}]
     columns = {i: _column(found.columns[i], keep_all=found.columns[i].name == beside) for i in wanted}
+    places: list[Integers] = []
     with open_table(path, found.dialect) as table:
         for block in table.blocks():
+            if draw is not None:
+                taken = draw.next(len(block))
+                places.append(taken)
+                block = [block[i] for i in (taken - draw.first).tolist()]
             cells = list(zip(*block, strict=True))
-            for index, column in columns.items():
+            for index, column in columns.items() if cells else ():
                 column.add(cells[index])
     by_name = {found.columns[i].name: columns[i].values() for i in wanted}
     answers = by_name[target]
@@ -181,6 +209,7 @@ def load(
         raise Refused("E-TASK", f"{quoted(target)} holds dates: add a column of numbers or classes made of them")
     y, classes, keep = _target(answers, task)
     rows = np.flatnonzero(keep)
+    numbers_of_rows = (np.concatenate(places)[rows] if draw is not None else rows).astype(np.int64) + 1
     if not len(rows):
         raise Refused("E-METRICS", f"{quoted(target)} has no finite value: check the target column")
     others = {n: v for n, v in by_name.items() if n != target}
@@ -188,7 +217,6 @@ def load(
     data = pd.DataFrame({name: frame[name] for name in features})
     if len(rows) < len(keep):
         data = data.iloc[rows].reset_index(drop=True)
-    numbers_of_rows = (rows + 1).astype(np.int64)
     extra = by_name[beside][rows] if beside is not None else None
     return Frame(data, y[rows], classes, numbers_of_rows, len(keep) - len(rows), extra)
 

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from containers.prediction.core import one_thread
-from containers.training import bundle, evaluation, manifest, splits
+from containers.training import bundle, evaluation, manifest, memory, splits
 from containers.training.checkpoints import CHECKPOINT_VARIABLE, SearchRecord, key_of
 from containers.training.dialect import Dialect
 from containers.training.families import CLASSIFICATION, complete_parameters
-from containers.training.frame import Frame, is_blank, load
+from containers.training.frame import Draw, Frame, is_blank, load
 from containers.training.inspection import read_question
 from containers.training.judgement import Asked, judge, judged_by
 from containers.training.learning import Fitted, Ground, fit_noted
@@ -84,8 +85,10 @@ def train(order: Order, out: Path, progress: Progress) -> dict[str, Any]:
     found = _survey(order)
     checked = check(found, order.question)
     by = order.question.group or order.question.time
-    frame = load(order.source, found, checked.features, order.question.target, checked.task, by)
-    notes = list(checked.warnings)
+    space = _space(found, checked)
+    draw = Draw(space.rows / space.of, order.seed) if space.note else None
+    frame = load(order.source, found, checked.features, order.question.target, checked.task, by, draw)
+    notes = [space.note, *checked.warnings] if space.note else list(checked.warnings)
     progress.stage("prepare", f"{found.rows:,} rows, {len(found.columns)} columns; task {checked.task}")
     for note in notes:
         progress.say(f"note: {note}")
@@ -93,6 +96,12 @@ def train(order: Order, out: Path, progress: Progress) -> dict[str, Any]:
     frame = _without_blank_columns(frame, split.train, notes)
     with one_thread() if frame.features.size <= ONE_THREAD_CELLS_MAX else nullcontext():
         return _learn(order, out, progress, found, checked, frame, split, notes)
+
+
+def _space(found: Survey, checked: Check) -> memory.Room:
+    names = set(checked.features)
+    kinds = Counter(c.kind for c in found.columns if c.name in names)
+    return memory.room(found.rows, kinds, checked.family, memory.limit_bytes())
 
 
 def _learn(

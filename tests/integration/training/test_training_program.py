@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from containers.training.__main__ import EXIT_KNOWN, main, run
+from containers.training.memory import BASE_BYTES, CELL_BYTES, LIMIT_VARIABLE, USABLE_SHARE
 from containers.training.progress import Progress
 from messages.errors import ERRORS
 from messages.folder import Progress as ProgressFile
@@ -104,6 +105,19 @@ def test_a_full_memory_or_disk_is_told_by_its_code(
 
     monkeypatch.setattr(Progress, "stage", fail)
     assert failed(tmp_path, work(tmp_path, people())) == code
+
+
+def test_of_a_table_larger_than_memory_a_part_is_learnt_from_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = table("n,bought", [f"{i},{i}.5" for i in range(3000)])
+    monkeypatch.setenv(LIMIT_VARIABLE, str(BASE_BYTES))
+    assert failed(tmp_path, work(tmp_path, text, model="linear")) == "E-MEMORY"
+    monkeypatch.setenv(LIMIT_VARIABLE, str(int((BASE_BYTES + 1500 * 2 * CELL_BYTES) / USABLE_SHARE) + 1))
+    assert run(tmp_path / "work.json", tmp_path / "part") == 0
+    metrics = document(tmp_path / "part" / "metrics.json")
+    assert "about 1,500 of 3,000 rows are used" in metrics["warnings"][0]
+    assert 1300 < metrics["rows"]["train"] + metrics["rows"]["test"] < 1700
 
 
 def test_a_model_that_does_not_read_back_the_same_is_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,6 +70,7 @@ def test_the_work_sees_nothing_of_the_daemon(machine: WrapperRun) -> None:
     assert set(seen) - {"LC_CTYPE"} == {
         "PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "PYTHONUNBUFFERED", "MINE",
         "LASTCALL_MACHINE", "LASTCALL_PROGRESS_FILE", "LASTCALL_OUT", "LASTCALL_PYTHON", "LASTCALL_CHECKPOINT_FILE",
+        "LASTCALL_WORK_MEMORY_BYTES",
     }  # fmt: skip
     assert seen["LASTCALL_MACHINE"] == machine.name
     assert "lock" not in machine.log[1]
