@@ -192,8 +192,10 @@ def test_every_way_of_preparing_takes_dates_with_gaps_and_its_file_is_trusted(na
     kept = skops.io.dumps(prepare)
     assert set(skops.io.get_untrusted_types(data=kept)) <= {*OURS, *TRUSTED[name]}
     again = skops.io.loads(kept, trusted=[*OURS, *TRUSTED[name]]).transform(frame)
-    dense = [part if isinstance(part, np.ndarray) else part.toarray() for part in (again, prepare.transform(frame))]
-    assert np.array_equal(*dense, equal_nan=True)
+    first, second = (
+        part if isinstance(part, np.ndarray) else part.toarray() for part in (again, prepare.transform(frame))
+    )
+    assert np.array_equal(first, second, equal_nan=True)
 
 
 def test_naive_bayes_prepares_numbers_without_gaps() -> None:
