@@ -25,7 +25,6 @@ from containers.job.spool import Spool
 RETRY_S = 0.5
 """Pause after a log file could not be written."""
 
-PROGRESS_INTERVAL_S = 1.0
 PROGRESS_BYTES_MAX = 64 << 10
 PROGRESS_TEXT_CHARS = 500
 PROGRESS_METRICS_MAX = 50
@@ -67,7 +66,7 @@ class Courier:
             (settings.control_interval_s, self.read_control),
             (settings.nonce_interval_s, self.check_claim),
             (settings.heartbeat_interval_s, self.write_heartbeat),
-            (min(PROGRESS_INTERVAL_S, settings.heartbeat_interval_s), self.carry_progress),
+            (min(settings.progress_interval_s, settings.heartbeat_interval_s), self.carry_progress),
         ]
         self._next = [now, now + settings.nonce_interval_s, now, now]
         self._log_next = now

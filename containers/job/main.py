@@ -175,7 +175,9 @@ class Life:
 
     def _run_steps(self, spec: Spec) -> Ended:
         if self._stores is not None:
-            notices = NoticeWatch(self._stores.metadata, self._signals.notice, self._say)
+            notices = NoticeWatch(
+                self._stores.metadata, self._signals.notice, self._say, self._settings.notice_interval_s
+            )
             notices.start()
             fetched = self._fetch(self._stores, spec)
             if fetched is not None:

@@ -9,19 +9,20 @@ from typing import Callable
 
 from containers.job.instance import Metadata
 
-LOOK_S = 5.0
-"""As often as AWS recommends."""
 ACTION = "meta-data/spot/instance-action"
 REBALANCE = "meta-data/events/recommendations/rebalance"
 
 
 class NoticeWatch:
-    """Looks for the notice in a thread of its own."""
+    """Looks for the notice in a thread of its own: every 5 s, as AWS recommends, unless the settings say otherwise."""
 
-    def __init__(self, metadata: Metadata, noticed: Callable[[], None], said: Callable[[str], None]) -> None:
+    def __init__(
+        self, metadata: Metadata, noticed: Callable[[], None], said: Callable[[str], None], interval_s: float
+    ) -> None:
         self._metadata = metadata
         self._noticed = noticed
         self._said = said
+        self._interval_s = interval_s
         self._rebalance = False
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="notice", daemon=True)
@@ -45,7 +46,7 @@ class NoticeWatch:
         return False
 
     def _run(self) -> None:
-        while not self._stopped.wait(LOOK_S):
+        while not self._stopped.wait(self._interval_s):
             with contextlib.suppress(OSError, ValueError):
                 if self.look():
                     return

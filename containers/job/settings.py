@@ -18,6 +18,9 @@ PROVIDERS = ("local", "runpod", "aws")
 MACHINE_ID = {"runpod": "RUNPOD_POD_ID", "aws": "LASTCALL_INSTANCE_ID"}
 """Where each platform's machines know their own id from."""
 
+PROGRESS_INTERVAL_S = {"local": 1.0, "runpod": 1.0, "aws": 5.0}
+"""How often changed progress is carried, in seconds: S3 takes money for each, and is looked at every 5 s."""
+
 MACHINE_FOLDER = ".lastcall-machine"
 """Below the home of a rented machine: its own disk, where nobody chose another place."""
 
@@ -53,6 +56,8 @@ class Settings:
     nonce_interval_s: float
     nonce_settle_s: float
     checkpoint_interval_s: float
+    progress_interval_s: float
+    notice_interval_s: float
     folder_wait_s: float
     stop_grace_s: float
     memory_limit_bytes: int
@@ -98,6 +103,8 @@ def read(environ: Mapping[str, str]) -> Settings:
         nonce_interval_s=_interval(environ, "LASTCALL_NONCE_INTERVAL_S", 15.0),
         nonce_settle_s=_number(environ, "LASTCALL_NONCE_SETTLE_S", 2.0),
         checkpoint_interval_s=_interval(environ, "LASTCALL_CHECKPOINT_INTERVAL_S", 15.0),
+        progress_interval_s=_interval(environ, "LASTCALL_PROGRESS_INTERVAL_S", PROGRESS_INTERVAL_S[provider]),
+        notice_interval_s=_interval(environ, "LASTCALL_NOTICE_INTERVAL_S", 5.0),
         folder_wait_s=_number(environ, "LASTCALL_FOLDER_WAIT_S", 120.0),
         stop_grace_s=_number(environ, "LASTCALL_STOP_GRACE_S", 10.0),
         memory_limit_bytes=_whole(environ, "LASTCALL_MEMORY_LIMIT_BYTES", 0),

@@ -20,6 +20,11 @@ MACHINE_INTERVAL_S: Final = Decimal(15)
 """The wrapper writes its heartbeat, and reads control and claim, so often (``containers/job/settings.py``)."""
 MACHINE_READS: Final = 3
 """Each time: ``control.json``, whether there is a marker, and ``started.json``."""
+PROGRESS_INTERVAL_S: Final = Decimal(5)
+"""Rounds that are told of are carried so often."""
+CHECKPOINT_WRITES: Final = 2
+CHECKPOINT_INTERVAL_S: Final = Decimal(60)
+"""A fit that goes on for long keeps its rounds once a minute: the file, and the list that names it."""
 LOOK_READS: Final = 3
 """A look of ours: heartbeat, progress, marker."""
 LOG_FLUSH_S: Final = 5.0
@@ -71,5 +76,6 @@ def words(settings: AwsSettings, disk_gb: int) -> str:
 def _calls_usd_per_hour(settings: AwsSettings) -> Decimal:
     paid: Fees = fees(settings.region)
     of_machine = (paid.write_usd + paid.read_usd * MACHINE_READS) / MACHINE_INTERVAL_S
+    of_rounds = paid.write_usd * (1 / PROGRESS_INTERVAL_S + CHECKPOINT_WRITES / CHECKPOINT_INTERVAL_S)
     of_looks = paid.read_usd * LOOK_READS / Decimal(str(settings.timings.marker_interval_s))
-    return (of_machine + of_looks) * HOUR_SECONDS
+    return (of_machine + of_rounds + of_looks) * HOUR_SECONDS

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from urllib.error import HTTPError
 
 import pytest
 
 from tests.emulators.runpod.launch import Emulator as Index
+from tests.integration.training.bundles import document
+from tests.integration.training.bundles import train as learn
 from tests.support.aws_house import AwsHouse, an_aws, an_aws_house
-from tests.support.cloud_house import TRAINED_S, WHEELS, train
+from tests.support.cloud_house import ROWS, TRAINED_S, WHEELS, fitting, metrics, rounds_in, train
 
 
 @pytest.fixture(scope="module")
@@ -39,18 +43,42 @@ def test_spot_that_is_refused_gives_way_to_on_demand_as_the_plan_said_and_the_re
     assert len({one["place"] for one in done["earlier"]}) == 2
 
 
-def test_a_spot_instance_that_is_taken_in_mid_run_is_followed_by_the_next_offer_within_the_money(aws: AwsHouse) -> None:
-    before = len(aws.instances())
-    job_id = train(aws, max_cost_usd="1")
-    aws.running(job_id)
-    aws.arm(spot__kill="sudden")
-    done = aws.closed(job_id, TRAINED_S)
-    assert done["job"]["outcome"] == "succeeded", (done["job"]["code"], done["job"]["detail"])
-    first, second = aws.instances()[before:]
-    assert (first["reason"], first["spot"]) == ("Server.SpotInstanceTermination", True)
-    assert second["ended_by"] in ("instance", "account")
-    assert [one["outcome"] for one in done["earlier"]] == ["interrupted"]
-    assert 0 < float(done["earlier"][0]["cost_usd"]) < float(done["job"]["cost_usd"]) <= 1
+def test_a_taken_spot_instance_is_followed_by_the_next_offer_which_goes_on_with_its_rounds_within_the_money(
+    tmp_path: Path,
+) -> None:
+    """The daemon is killed in between. Fault 24."""
+    fit = {"model": "hist_gradient_boosting", "parameters": {"max_iter": 300}}
+    with an_aws_house(tmp_path, slow_s=0.01) as house:
+        job_id = train(house, max_cost_usd="1", **fit)
+        fitting(house, job_id)
+        house.arm(spot__kill="notice")
+        house.until(lambda: "job.marker_seen" in house.kinds(f"job/{job_id}"), "the first attempt's marker", TRAINED_S)
+        house.kill()
+        house.start()
+        done = house.closed(job_id, TRAINED_S)
+        assert done["job"]["outcome"] == "succeeded", (done["job"]["code"], done["job"]["detail"])
+        assert [one["spot"] for one in house.instances()] == [True, True]
+        (first,) = done["earlier"]
+        assert (first["outcome"], first["detail"]) == ("interrupted", "the platform took the machine")
+        assert 0 < float(first["cost_usd"]) < float(done["job"]["cost_usd"]) <= 1
+        (begun,) = rounds_in((line["text"] for line in house.lines(f"/v1/jobs/{job_id}/logs")), "starting at")
+        (stopped,) = rounds_in(first_log(house, job_id), "stopped after")
+        assert begun == stopped, "what the first had done when it was told to stop is done"
+        headline = metrics(house, done)["headline"]
+        house.until_nothing_bills()
+    (tmp_path / "data.csv").write_bytes(ROWS)
+    undisturbed = learn(tmp_path / "undisturbed", tmp_path / "data.csv", "churn", **fit)
+    assert headline == document(undisturbed / "metrics.json")["headline"]
+
+
+def first_log(house: AwsHouse, job_id: str) -> list[str]:
+    """Return the lines of a job's first attempt as they lie in the bucket."""
+    (intended, _) = (event for event in house.events(f"job/{job_id}") if event["kind"] == "job.launch_intended")
+    folder, found = intended["body"]["request"]["folder"], list[str]()
+    with suppress(HTTPError):
+        for number in range(1, 100):
+            found += house.stored(f"{folder}/log/{number:06d}.ndjson").decode().splitlines()
+    return found
 
 
 def test_a_daemon_killed_before_the_create_is_answered_and_again_at_work_starts_nothing_twice(tmp_path: Path) -> None:

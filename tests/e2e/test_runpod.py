@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.cloud_house import TRAINED_S, metrics, train
+from tests.support.cloud_house import TRAINED_S, fitting, metrics, rounds_in, train
 from tests.support.runpod_house import STOCK_IMAGE, a_runpod_house
 
 
@@ -36,6 +36,22 @@ def test_a_daemon_killed_while_a_pod_works_finds_it_again_and_keeps_its_model(tm
         assert closed["job"]["outcome"] == "succeeded", (closed["job"]["code"], closed["job"]["detail"])
         assert house.seen()["calls"]["pods.create"] == 1
         assert house.pods() == []
+
+
+def test_a_pod_that_is_taken_is_followed_by_the_next_which_goes_on_with_its_rounds(tmp_path: Path) -> None:
+    """Fault 24: five seconds between the platform's two signals."""
+    with a_runpod_house(tmp_path, slow_s=0.01) as house:
+        job_id = train(house, model="hist_gradient_boosting", parameters={"max_iter": 300})
+        fitting(house, job_id)
+        house.emulator.control({"faults": {"spot.kill": True}})
+        done = house.closed(job_id, TRAINED_S)
+        assert done["job"]["outcome"] == "succeeded", (done["job"]["code"], done["job"]["detail"])
+        assert [one["outcome"] for one in done["earlier"]] == ["interrupted"]
+        said = [line["text"] for line in house.lines(f"/v1/jobs/{job_id}/logs")]
+        (begun,) = rounds_in(said, "starting at")
+        assert begun > 0
+        assert any(line.startswith("going on from the checkpoint of attempt 1") for line in said)
+        house.until_nothing_bills()
 
 
 def test_a_stop_ends_the_pod_and_says_so(tmp_path: Path) -> None:

@@ -45,12 +45,12 @@ def prepare(url: str) -> None:
     _call("POST", "logs", f"{url}/", json.dumps({"logGroupName": LOG_GROUP}).encode(), target)
 
 
-def _call(method: str, service: str, url: str, body: bytes, headers: Mapping[str, str]) -> None:
+def _call(method: str, service: str, url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
     payload = hashlib.sha256(body).hexdigest() if body else EMPTY
     keys, scope = Credentials(MAIN_KEY, MAIN_SECRET), Scope(REGION, service)
     signed = sign(keys, scope, method, url, headers, payload, datetime.now(UTC))
-    with urllib.request.urlopen(urllib.request.Request(url, body, signed, method=method), timeout=10):
-        return
+    with urllib.request.urlopen(urllib.request.Request(url, body, signed, method=method), timeout=10) as answer:
+        return bytes(answer.read())
 
 
 class AwsHouse(CloudHouse):
@@ -67,6 +67,10 @@ class AwsHouse(CloudHouse):
         """Return every life of an instance that there was, by AWS's own books."""
         found: list[dict[str, Any]] = self.seen()["history"]
         return found
+
+    def stored(self, key: str) -> bytes:
+        """Return an object of the bucket. Raises HTTPError."""
+        return _call("GET", "s3", f"{self.emulator.urls['aws']}/{BUCKET}/{key}", b"", {})
 
     def arm(self, **faults: Any) -> None:
         """Switch faults on; a dot of a name is written ``__``."""
@@ -87,18 +91,22 @@ def variables(emulator: Launched) -> dict[str, str]:
 
 
 @contextmanager
-def an_aws(root: Path, faults: Mapping[str, Any] | None = None, **settings: Any) -> Iterator[Emulator]:
+def an_aws(
+    root: Path, faults: Mapping[str, Any] | None = None, slow_s: float = 0.0, **settings: Any
+) -> Iterator[Emulator]:
     """An emulated AWS that is set up; it is ended afterwards, and every instance with it."""
-    chosen = cloud_settings(own_image(root / "image"), **settings)
+    chosen = cloud_settings(own_image(root / "image", slow_s), **settings)
     with Emulator(root / "em", settings=chosen, faults=faults) as emulator:
         prepare(emulator.urls["aws"])
         yield emulator
 
 
 @contextmanager
-def an_aws_house(root: Path, faults: Mapping[str, Any] | None = None, **settings: Any) -> Iterator[AwsHouse]:
+def an_aws_house(
+    root: Path, faults: Mapping[str, Any] | None = None, slow_s: float = 0.0, **settings: Any
+) -> Iterator[AwsHouse]:
     """A daemon on an emulated AWS; both are ended afterwards."""
-    with an_aws(root, faults, **settings) as emulator:
+    with an_aws(root, faults, slow_s, **settings) as emulator:
         house = AwsHouse(root, emulator)
         house.start()
         try:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import sysconfig
 import venv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from containers.training.progress import STAGES
 from tests.emulators.common.launch import Launched
 from tests.support.house import CHECKOUT, House
 from tests.support.patience import wait_until
@@ -24,18 +26,47 @@ OWN_IMAGE = "someone/lastcall-training:1"
 """An image that brings the training libraries, as our own image does: no environment has to be made."""
 
 
-def own_image(folder: Path) -> Mapping[str, str]:
-    """Make an image with the training libraries and nothing of this checkout; return its environment."""
+SLOW_ROUNDS = """
+import sys, time
+clock = time.monotonic
+def slow():
+    if "containers.training.fitting" in sys.modules:
+        time.sleep({})
+    return clock()
+time.monotonic = slow
+"""
+"""Whoever looks at the clock in a fit waits: every round does."""
+
+
+def own_image(folder: Path, slow_s: float = 0.0) -> Mapping[str, str]:
+    """Make an image with the training libraries and nothing of this checkout; return its environment.
+
+    With ``slow_s`` a round of a fit there takes a few times so long, and no more of this computer than elsewhere.
+    """
     venv.create(folder, with_pip=False)
     (site,) = folder.glob("lib/python3*/site-packages")
     # A folder named in a .pth file is searched, and its own .pth files are not read: the checkout stays outside.
     (site / "libraries.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
+    if slow_s:
+        (site / "slow_rounds.py").write_text(SLOW_ROUNDS.format(slow_s))
+        (site / "slow_rounds.pth").write_text("import slow_rounds\n")
     return {"PATH": f"{folder}/bin:/usr/local/bin:/usr/bin:/bin"}
 
 
 def train(house: House, **order: Any) -> str:
     """Order a training on ``ROWS``."""
     return house.train("churn", dataset=house.upload(ROWS), **order)
+
+
+def fitting(house: House, job_id: str) -> None:
+    """Wait until rounds of a job's fit are told of."""
+    house.until(lambda: (house.job(job_id)["job"]["percent"] or 0) > STAGES["fit"], "rounds", TRAINED_S)
+
+
+def rounds_in(lines: Iterable[str], word: str) -> list[int]:
+    """Return the rounds that lines of a log tell of after ``word``."""
+    found = (re.search(rf"{word} round ([\d,]+)", line) for line in lines)
+    return [int(one[1].replace(",", "")) for one in found if one]
 
 
 def metrics(house: House, job: dict[str, Any]) -> Any:

@@ -15,10 +15,12 @@ from pathlib import Path
 
 from actors.journal.interface import Appended, Expected, Version
 from actors.journal.sqlite import SqliteJournal
+from actors.supervisor import work
 from actors.supervisor.work import Program
 from lastcall.daemon import main
 from lastcall.programs import training_program
 from messages.events import Event
+from messages.machines import LaunchRequest
 from tests.support.quick_clouds import quicken
 
 QUICK = {
@@ -31,9 +33,16 @@ QUICK = {
     "expected_start_s": 5.0,
 }
 """The emulators show at once what they do: what takes minutes to be sure of elsewhere takes seconds here."""
+QUICK_MACHINES = {
+    "LASTCALL_CHECKPOINT_INTERVAL_S": "0.5",
+    "LASTCALL_PROGRESS_INTERVAL_S": "0.5",
+    "LASTCALL_NOTICE_INTERVAL_S": "0.5",
+}
+"""What a training of minutes shows shows in one of seconds."""
 PROGRAMS = Path(__file__).with_name("programs.py")
 
 _sound = SqliteJournal.append
+_environment = work.wrapper_environment
 _count = 0
 
 
@@ -59,9 +68,14 @@ async def _append(
     return appended
 
 
+def _quick_environment(request: LaunchRequest) -> dict[str, str]:
+    return _environment(request) | QUICK_MACHINES
+
+
 if __name__ == "__main__":
     if os.environ.get("QUICK_CLOUDS"):
         quicken(QUICK)
+        work.wrapper_environment = _quick_environment
     SqliteJournal.append = _append  # type: ignore[method-assign]
     real = os.environ.get("REAL_TRAINING")
     program = training_program() if real else Program(argv=(sys.executable, str(PROGRAMS), "work.json", "out"))

@@ -63,10 +63,14 @@ class RunPodHouse(CloudHouse):
 
 @contextmanager
 def a_runpod(
-    root: Path, faults: Mapping[str, Any] | None = None, wheels: Path | None = None, **settings: Any
+    root: Path,
+    faults: Mapping[str, Any] | None = None,
+    wheels: Path | None = None,
+    slow_s: float = 0.0,
+    **settings: Any,
 ) -> Iterator[Emulator]:
     """An emulated RunPod; it is ended afterwards, and every pod with it."""
-    chosen = platform_settings(own_image(root / "image"), **settings)
+    chosen = platform_settings(own_image(root / "image", slow_s), **settings)
     with Emulator(root / "em", settings=chosen, faults=faults, wheels=wheels) as emulator:
         yield emulator
 

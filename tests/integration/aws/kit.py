@@ -88,7 +88,9 @@ class House:
     async def close(self) -> None:
         await close_provider(self.provider)
 
-    async def order(self, script: str, number: int = 1, inputs: Mapping[str, str] | None = None) -> LaunchRequest:
+    async def order(
+        self, script: str, number: int = 1, inputs: Mapping[str, str] | None = None, resume: tuple[str, ...] = ()
+    ) -> LaunchRequest:
         """Write a job folder whose work is a shell script, and return the request for its machine."""
         job = JobId.derived("aws integration", RUN, f"{number} {script}")
         now = datetime.now(UTC).replace(microsecond=0)
@@ -114,6 +116,7 @@ class House:
             work_spec={},
             inputs=dict(inputs or {}),
             artifacts_required=(),
+            resume=resume,
         )
         await self.provider.storage.put(
             f"{request.folder}/spec.json", chunks(spec.model_dump_json(by_alias=True).encode())
@@ -176,6 +179,8 @@ QUICK = {
     "LASTCALL_HEARTBEAT_INTERVAL_S": "0.3",
     "LASTCALL_LOG_FLUSH_S": "0.3",
     "LASTCALL_NONCE_INTERVAL_S": "0.3",
+    "LASTCALL_CHECKPOINT_INTERVAL_S": "0.3",
+    "LASTCALL_NOTICE_INTERVAL_S": "0.3",
     "LASTCALL_FOLDER_WAIT_S": "10",
     "LASTCALL_STOP_GRACE_S": "2",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,14 @@ from tests.support.providers.subjects import chunks
 
 IMAGE = "me/training:1"
 FOREVER = "echo working; sleep 600"
+COUNTS = """
+keep() { echo $n > new && mv new $LASTCALL_CHECKPOINT_FILE; }
+n=$(cat $LASTCALL_CHECKPOINT_FILE 2>/dev/null || echo 0)
+echo from $n
+trap 'keep; echo stopped at $n; exit 143' TERM
+while [ $n -lt %d ]; do n=$((n + 1)); [ $((n %% 5)) != 0 ] || keep; sleep 0.05; done
+"""
+"""Counts, keeps every fifth number, and goes on from what is kept."""
 
 
 async def running(house: House, request: Any) -> None:
@@ -89,6 +97,45 @@ async def test_spot_notice_stops_the_work_leaves_the_marker_and_ends_the_instanc
     result = await house.result(request)
     assert (result["outcome"], result["code"]) == ("interrupted", "E-INTERRUPTED"), json.dumps(result)
     await house.ended_by_itself(machine)
+
+
+@pytest.mark.parametrize("taken", ["with notice", "at once", "without a word"])
+async def test_what_a_taken_instance_kept_in_the_bucket_the_next_one_goes_on_from(house: House, taken: str) -> None:
+    """Fault 24."""
+    first = await house.order(COUNTS % 100_000)
+    machine = await house.training.launch(first)
+    manifest = f"{first.folder}/checkpoint.json"
+
+    async def kept() -> Any:
+        try:
+            return json.loads(await house.read(manifest))
+        except NotFound:
+            return None
+
+    at_least = int(await house.read(f"{first.folder}/{(await house.until(kept, 'a checkpoint'))['files'][0]['name']}"))
+    fault = {"with notice": "notice", "at once": "sudden"}.get(taken)
+    house.emulator.control({"faults": {"spot.kill": fault} if fault else {"instance.dies": True}})
+    await house.ended_by_itself(machine)
+    if taken == "with notice":
+        assert (await house.result(first))["code"] == "E-INTERRUPTED"
+        (at_least,) = [int(line.rpartition(" ")[2]) for line in await lines(house, first) if "stopped at" in line]
+    second = await house.order(COUNTS % 1, 2, resume=(manifest,))
+    await house.training.launch(second)
+    assert (await house.result(second))["outcome"] == "succeeded"
+    said = await lines(house, second)
+    assert any(line.startswith("going on from the checkpoint of attempt 1") for line in said), said
+    (begun,) = [int(line.rpartition(" ")[2]) for line in said if line.startswith("from ")]
+    assert begun == at_least if taken == "with notice" else begun >= at_least
+
+
+async def lines(house: House, request: Any) -> list[str]:
+    """Return the lines of the log in the job folder."""
+    found: list[str] = []
+    with suppress(NotFound):
+        for number in range(1, 100):
+            data = await house.read(f"{request.folder}/log/{number:06d}.ndjson")
+            found += [json.loads(line)["text"] for line in data.splitlines()]
+    return found
 
 
 async def test_a_stop_is_read_from_the_bucket(house: House) -> None:

@@ -278,6 +278,15 @@ async def test_without_a_statement_its_call_is_refused(tmp_path: Path, part: str
         assert kind is Class.RIGHTS, row.sid
 
 
+async def test_an_instance_reads_what_an_earlier_attempt_kept_keeps_its_own_and_deletes_nothing(tmp_path: Path) -> None:
+    house, job = House(tmp_path, "instance"), "jobs/user_a/job_b"
+    for key in (f"{job}/1/checkpoint/1", f"{job}/2/checkpoint.json"):
+        for call in (s3("PutObject", key), s3("GetObject", key), s3("CreateMultipartUpload", key)):
+            assert (await house.status(call))[0] < 400, call
+    assert (await house.status(s3("GetObject", f"{job}/0/checkpoint.json")))[0] == 404, "absent, and not forbidden"
+    assert (await house.status(s3("DeleteObject", f"{job}/2/checkpoint/1")))[1] is Class.RIGHTS
+
+
 def test_every_statement_has_a_row() -> None:
     for part in ("daemon", "instance", "function"):
         names = {one["Sid"] for one in json.loads(policy_text(part))["Statement"]}

@@ -100,7 +100,7 @@ def test_a_second_one_that_is_taken_is_the_last() -> None:
 def test_no_next_one_is_rented_once_the_money_is_used_up() -> None:
     async def story(house: AwsHouse) -> None:
         async with audited(house) as auditor:
-            cap = Decimal("0.045")
+            cap = Decimal("0.047")
             job_id = await house.train(max_cost_usd=cap, max_runtime_s=3_600)
             await taken(house, job_id, "sudden", 830)
             job = await house.ended(job_id, Outcome.INTERRUPTED)

@@ -186,7 +186,7 @@ def test_the_roles_key_is_read_and_kept_until_it_is_about_to_end() -> None:
 def test_a_notice_is_told_and_a_recommendation_only_said() -> None:
     """Fault 24."""
     told, noticed, said = Told(), list[int](), list[str]()
-    watch = NoticeWatch(told, lambda: noticed.append(1), said.append)
+    watch = NoticeWatch(told, lambda: noticed.append(1), said.append, 5.0)
     assert not watch.look()
     told.leaves[REBALANCE] = "{}"
     assert not watch.look()

@@ -21,6 +21,11 @@ KEYS = ("jobs/u/j/3/checkpoint.json", "jobs/u/j/2/checkpoint.json", "jobs/u/j/1/
 ONE = hashlib.sha256(b"one").hexdigest()
 
 
+def listed(name: str, size: str, sha256: str = ONE) -> str:
+    """Return the list of one file."""
+    return f'{{"schema": "kept/v1", "files": [{{"name": "{name}", "size_bytes": {size}, "sha256": "{sha256}"}}]}}'
+
+
 class Kept:
     """A store of earlier attempts."""
 
@@ -107,9 +112,9 @@ def test_a_damaged_one_gives_way_to_the_older_one_of_its_attempt_then_of_the_att
         '{"schema": "kept/v2", "files": []}',
         '{"schema": "kept/v1"}',
         '{"schema": "kept/v1", "files": [7]}',
-        '{"schema": "kept/v1", "files": [{"name": "../1/checkpoint/1", "size_bytes": 3, "sha256": "' + ONE + '"}]}',
-        '{"schema": "kept/v1", "files": [{"name": "checkpoint/1", "size_bytes": true, "sha256": "%s"}]}' % ("0" * 64),
-        '{"schema": "kept/v1", "files": [{"name": "checkpoint/1", "size_bytes": 9e9, "sha256": "%s"}]}' % ("0" * 64),
+        listed("../1/checkpoint/1", "3"),
+        listed("checkpoint/1", "true", "0" * 64),
+        listed("checkpoint/1", "9e9", "0" * 64),
         '{"schema": "kept/v1", "files": [{"name": "checkpoint/1", "size_bytes": 3, "sha256": "x"}]}',
         " " * (65 << 10),
     ],

@@ -10,6 +10,7 @@ import pytest
 
 from containers.job import settings as wrapper
 from containers.job.spool import TAIL_BYTES_MAX
+from containers.training import checkpoints
 from messages.money import usd
 from providers.aws import beside, prices
 from providers.aws.storage import AwsStorage
@@ -22,6 +23,7 @@ GIB = 1 << 30
 def test_the_numbers_of_the_wrapper_are_those_it_runs_with() -> None:
     told = {
         "LASTCALL_MACHINE": "m",
+        "LASTCALL_PROVIDER": "aws",
         "LASTCALL_JOB_FOLDER": "/f",
         "LASTCALL_MACHINE_DIR": "/m",
         "LASTCALL_SOFT_DEADLINE": "1",
@@ -30,6 +32,8 @@ def test_the_numbers_of_the_wrapper_are_those_it_runs_with() -> None:
     runs = wrapper.read(told)
     assert runs.heartbeat_interval_s == runs.control_interval_s == runs.nonce_interval_s == beside.MACHINE_INTERVAL_S
     assert runs.log_flush_s == beside.LOG_FLUSH_S
+    assert runs.progress_interval_s == beside.PROGRESS_INTERVAL_S
+    assert checkpoints.INTERVAL_S_MAX == beside.CHECKPOINT_INTERVAL_S
     assert runs.log_bytes_max + TAIL_BYTES_MAX < beside.LOG_BYTES_MAX
 
 
@@ -38,8 +42,10 @@ def test_an_hour_beside_the_instance_is_its_disk_its_address_and_the_calls_to_it
     disk, address = Decimal("0.08") * 50 / 730, Decimal("0.005")
     machine = 240 * Decimal("0.000005") + 720 * Decimal("0.0000004")
     looks = 3 * 720 * Decimal("0.0000004")
-    assert rate == (disk + address + machine + looks).quantize(Decimal("1e-9"))
+    rounds = (720 + 2 * 60) * Decimal("0.000005")
+    assert rate == (disk + address + machine + rounds + looks).quantize(Decimal("1e-9"))
     assert machine + looks == Decimal("0.002352")
+    assert rounds == Decimal("0.0042")
 
 
 def test_a_log_is_held_at_its_most_and_costs_what_was_counted() -> None:
