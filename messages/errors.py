@@ -284,6 +284,11 @@ _ALL = (
         exit=EXIT_JOB_FAILED,
     ),
     ErrorCode(
+        "E-DOCKER",
+        "Docker cannot be used on this computer",
+        "Install docker and start it, or see what would be run: --dry-run",
+    ),
+    ErrorCode(
         "E-PREPARE",
         "The training environment could not be built",
         "Read the log: lastcall logs JOB",

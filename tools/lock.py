@@ -5,7 +5,7 @@
 The largest profile is solved first and binds the others, so that they always agree. Versions that are locked already
 stay unless ``--upgrade`` is given. ``job.txt`` is what a rented machine installs: the libraries of the training
 program with all they need, and nothing of the application's own; ``job-LIBRARY.txt`` has one more for the models that
-need it.
+need it, ``job-torch.txt`` what the GPU image is made of.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ JOB_EXTRA = "train"
 
 BOOSTERS = {"catboost": "catboost", "lightgbm": "lightgbm", "xgboost": "xgboost-cpu"}
 """Library → its package. A machine installs one of them, and only for a model that needs it."""
+
+GPU_IMAGE = ("torch", "safetensors")
+"""What the GPU image has beside them. Some gigabytes: no machine installs it for one job."""
 
 OPTIONS = (
     "--universal",
@@ -70,6 +73,7 @@ def main(arguments: Sequence[str]) -> int:
     compile_alone("job", wanted, *bound, *more)
     for library, package in BOOSTERS.items():
         compile_alone(f"job-{library}", [*wanted, package], *bound, *more)
+    compile_alone("job-torch", [*wanted, *GPU_IMAGE], *bound, *more)
     compile_alone("uv", ["uv"], *more)
     return 0
 

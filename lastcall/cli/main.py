@@ -26,6 +26,7 @@ COMMANDS = {
     "events": Lazy("lastcall.cli.logs", "events", "Who did what: the audit and job history."),
     "status": Lazy("lastcall.cli.status", "status", "Health, jobs, machines and money on one screen."),
     "setup": Lazy("lastcall.cli.setup", "setup", "Make an account ready for trainings."),
+    "images": Lazy("lastcall.cli.images", "images", "Build and publish our own images."),
     "doctor": Lazy("lastcall.cli.doctor", "doctor", "Check everything, and say how to put right what is not."),
     "config": Lazy("lastcall.cli.config", "config", "The configuration and where it comes from."),
     "daemon": Lazy("lastcall.cli.system", "daemon", "Run Lastcall in the foreground."),

@@ -82,7 +82,7 @@ done
 echo 'lastcall boot: no Python 3.9 or newer in the image' >&2"""
 _DOCKER: Final = r"""command -v docker >/dev/null || bring docker.io || timeout @APT_S@ dnf install -q -y docker
 systemctl start docker
-docker run --rm --network host @GPUS@ -v @ROOT@:@ROOT@ @ENVS@ \
+docker run --rm --user 0 --network host @GPUS@ -v @ROOT@:@ROOT@ @ENVS@ \
   --log-driver awslogs --log-opt awslogs-region=@REGION@ --log-opt awslogs-group=@GROUP@ \
   --log-opt awslogs-stream=@NAME@/docker @IMAGE@ python3 -I @ROOT@/boot.py"""
 

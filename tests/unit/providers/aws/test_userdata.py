@@ -125,6 +125,7 @@ async def test_an_image_runs_under_docker_with_its_log_in_cloudwatch() -> None:
     text = await script(image="me/train:1", log_group="/mine")
     assert "--log-driver awslogs --log-opt awslogs-region=us-east-1 --log-opt awslogs-group=/mine" in text
     assert "me/train:1 python3 -I /var/lib/lastcall/boot.py" in text
+    assert "docker run --rm --user 0 " in text, "the machine's folder is root's, whoever the image runs as"
 
 
 @pytest.mark.parametrize("value", ["a\nb", "\0"])
