@@ -28,7 +28,7 @@ WRONG_GPU_TYPES = {
     "NVIDIA A100 PCIe 40GB": "NVIDIA A100 80GB PCIe",
     "NVIDIA A100 PCIe 80GB": "NVIDIA A100 80GB PCIe",
 }
-"""Names of older plans that RunPod never had, and the right one."""
+"""Names of older plans that RunPod never had, with and without their first word, and the right one."""
 
 OWN_IMAGE = "own"
 """Value of ``runpod.image`` that means our own training image, which brings its libraries along."""
@@ -72,8 +72,9 @@ def _zone(value: str) -> str:
 
 
 def _gpu_type(value: str) -> str:
-    if value in WRONG_GPU_TYPES:
-        raise ValueError(f"{value!r} does not exist; the right name is {WRONG_GPU_TYPES[value]!r}")
+    right = WRONG_GPU_TYPES.get(value) or WRONG_GPU_TYPES.get(f"NVIDIA {value}")
+    if right is not None:
+        raise ValueError(f"{value!r} does not exist; the right name is {right!r}")
     return value
 
 

@@ -15,9 +15,6 @@ from providers.runpod.prices import volume_usd_per_month
 
 NAME: Final = "lastcall"
 SIZE_GB: Final = 100
-SIZE_GB_MIN: Final = 10
-SIZE_GB_MAX: Final = 4096
-"""What RunPod makes (fact sheet 5.1)."""
 PLACES_SHOWN: Final = 5
 
 

@@ -27,7 +27,8 @@ _WHAT: Final = "for the bill"
 async def billed(client: Client, since: datetime, until: datetime) -> list[BilledLine]:
     """Return one line per pod: its hours that overlap the window, summed. Raises Unavailable or Refused.
 
-    It is read day by day, cut at midnight UTC where hours end; an hour that two answers tell of counts for the first.
+    A bill is read whole or not at all: day by day, cut at midnight UTC where hours end; an hour that two answers tell
+    of counts for the first.
     """
     found: dict[str, BilledLine] = {}
     began = since
@@ -63,14 +64,6 @@ async def volume_billed(client: Client, since: datetime, until: datetime) -> lis
         if line.machine_id == wanted and since <= line.began < until
     ]
     return sorted(lines)
-
-
-def read_bill(value: object, since: datetime, until: datetime) -> list[BilledLine]:
-    """Return the lines of a billing answer. Raises Unavailable for what is none: a bill is read whole or not at all."""
-    found: dict[str, BilledLine] = {}
-    for line in _lines(value, since, until, began_before=True):
-        _add(found, line)
-    return _rounded(found)
 
 
 def _lines(value: object, since: datetime, until: datetime, *, began_before: bool) -> Iterator[BilledLine]:

@@ -193,10 +193,6 @@ class Client:
         finally:
             await opened.__aexit__(None, None, None)
 
-    def problem_of(self, status: int, headers: Mapping[str, str], body: bytes) -> Problem:
-        """Return what an answer that was read piece by piece says."""
-        return read_problem(HttpReply(status, headers, body), self._secrets)
-
     @property
     def _secrets(self) -> tuple[str, ...]:
         return (self.settings.api_key.get_secret_value(),)

@@ -19,6 +19,8 @@ MIDDLE_MB: Final = 1_000.0
 OFFERS_MAX: Final = 8
 """Offers of one plan: each is one possible create."""
 CPU_OFFERS_MAX: Final = 3
+CPU_OFFERS_ENOUGH: Final = 3
+"""Flavours in stock that make a look at GPUs needless: each is a machine of its own to fall back on."""
 VCPUS_MIN: Final = 4
 """Below it a fit on all cores gains nothing over this computer."""
 VCPUS_MAX: Final = 32
@@ -46,10 +48,6 @@ def select_gpu(size_mb: float, model_type: str, default_gpu: str) -> str:
     if model_type in NEURAL or size_mb > LARGE_MB:
         return LARGE_GPU
     return MIDDLE_GPU if size_mb > MIDDLE_MB else default_gpu
-
-
-CPU_OFFERS_ENOUGH: Final = 3
-"""Flavours in stock that make a look at GPUs needless: each is a machine of its own to fall back on."""
 
 
 def wants_cpus(need: Need) -> bool:

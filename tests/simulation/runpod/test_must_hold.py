@@ -14,6 +14,7 @@ from actors.fleet.bills import BillReader
 from actors.supervisor.state import Job
 from messages.ids import JobId
 from messages.jobs import JobState, Outcome, StopReason
+from tests.emulators.runpod.settings import Settings
 from tests.simulation.clouds.auditor import Auditor, Tapped
 from tests.simulation.clouds.house import BUNDLE
 from tests.simulation.clouds.machines import Work
@@ -151,6 +152,22 @@ def test_a_get_that_finds_nothing_right_after_the_create_proves_nothing() -> Non
         await story.over(pods=1)
 
     tell(told)
+
+
+def test_lists_that_are_empty_for_a_while_call_no_pod_gone_though_its_id_is_not_found_meanwhile() -> None:
+    """Fault 7. Nothing speaks for the pod: its image is being pulled."""
+
+    async def told(story: Story) -> None:
+        job_id = await story.house.train()
+        await story.house.until(job_id, JobState.STARTING)
+        await story.house.clock.sleep(story.house.provider.training.timings.min_age_s + 10)
+        lies = {"value": True, "for_s": 28.0}
+        story.arm(list__empty_once=lies, get__404=lies)
+        job = await story.closed(job_id, Outcome.SUCCEEDED)
+        assert len(job.attempts) == 1
+        await story.over(pods=1)
+
+    tell(told, emulated=Settings(pull_s=300.0), **work())
 
 
 def test_without_capacity_on_the_first_four_offers_the_fifth_runs() -> None:

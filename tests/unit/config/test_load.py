@@ -297,6 +297,23 @@ def test_older_spellings_that_mean_something_are_corrected(loaded: Loader) -> No
     assert settings.runpod.s3_endpoint == "https://s3api-eu-ro-1.runpod.io"
 
 
+@pytest.mark.parametrize("maker", ["", "NVIDIA "])
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("RTX A40", "NVIDIA A40"),
+        ("A100 PCIe 40GB", "NVIDIA A100 80GB PCIe"),
+        ("A100 PCIe 80GB", "NVIDIA A100 80GB PCIe"),
+    ],
+)
+def test_a_gpu_that_runpod_never_had_is_refused_with_the_one_it_has(
+    loaded: Loader, maker: str, wrong: str, right: str
+) -> None:
+    (line,) = lines(loaded, {"RUNPOD_DEFAULT_GPU_TYPE": f"{maker}{wrong}"})
+    assert line.endswith(f"{maker}{wrong}' does not exist; the right name is '{right}'")
+    assert loaded({"RUNPOD_DEFAULT_GPU_TYPE": right}).settings.runpod.default_gpu_type == right
+
+
 def test_a_zone_is_kept_as_a_zone(loaded: Loader) -> None:
     zone = loaded({"LASTCALL_BUDGETS_TIMEZONE": "America/Sao_Paulo"}).settings.budgets.zone
     assert str(zone) == "America/Sao_Paulo"

@@ -11,7 +11,6 @@ import pytest
 
 from providers.interface import Ambiguous, NoCapacity, NotFound, Refused, RentedSpace, Unavailable
 from providers.runpod import resources
-from providers.runpod.billing import read_bill
 from providers.runpod.prices import AS_OF
 from providers.runpod.training import RunPodTraining
 from providers.transport import HttpReply, HttpRequest, NoReply
@@ -81,9 +80,11 @@ async def test_a_month_is_read_day_by_day_and_no_hour_counts_twice() -> None:
     "value",
     [None, {}, {"records": {}}, {"records": [record(14), {}]}, {"records": ["x"]}, {"records": [record(14, 5)]}],
 )
-def test_a_bill_is_read_whole_or_not_at_all(value: Any) -> None:
+async def test_a_bill_is_read_whole_or_not_at_all(value: Any) -> None:
+    wire = Wire()
+    wire.on("GET /billing/pods", reply(value))
     with pytest.raises(Unavailable):
-        read_bill(value, SINCE, UNTIL)
+        await RunPodTraining(account(wire)).billed(SINCE, UNTIL)
 
 
 def hour(hour: int, volume: str = "vol1", amount: Any = 0.0068) -> dict[str, Any]:

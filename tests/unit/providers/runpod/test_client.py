@@ -176,12 +176,6 @@ async def test_each_surface_has_its_own_address() -> None:
     assert await client.read(Call("GET", "/ep/health", surface=Surface.SERVERLESS), "x") == {"ok": True}
 
 
-async def test_what_a_stream_answers_is_judged_the_same() -> None:
-    client = account(Wire())
-    answer = problem(403, "no")
-    assert client.problem_of(answer.status, answer.headers, answer.body).clean
-
-
 def test_a_key_that_is_set_is_never_shown() -> None:
     settings = SETTINGS.model_copy(update={"s3_secret_key": SecretStr("rps_X")})
     assert "rps_X" not in f"{settings!r} {settings} {settings.model_dump_json()}"
