@@ -40,7 +40,8 @@ async def tell_apart(
         report.tell(Step(NAME, "unchanged", "AWS's bill tells machines apart"))
         return True
     if report.dry_run:
-        report.tell(Step(NAME, "planned", f"would have AWS's bill tell machines apart, once it knows {NAME_TAG}"))
+        detail = f"would ask whether to have AWS's bill tell machines apart, once it knows {NAME_TAG}: {_COST}"
+        report.tell(Step(NAME, "planned", detail))
         return False
     if not ready or not person.agrees(_QUESTION):
         advice = AGAIN if not ready else ""

@@ -47,6 +47,7 @@ async def test_a_dry_run_says_so_and_asks_nothing(aws: AwsBench) -> None:
     await aws.rented()
     report = await aws.set_up(wishes=DRY)
     assert (step(report, "bill").state, asked(aws), is_active(aws)) == ("planned", [], False)
+    assert step(report, "bill").detail.endswith("$0.020 at most")
 
 
 async def test_a_tag_that_no_machine_had_is_not_known_yet(aws: AwsBench) -> None:

@@ -168,6 +168,12 @@ async def test_quotas_that_allow_nothing_are_told(tmp_path: Any) -> None:
     assert (found.verdict, "on demand 0" in found.detail, "Service Quotas" in found.fix) == ("fail", True, True)
 
 
+async def test_without_a_quota_for_spot_trainings_run_on_demand(tmp_path: Any) -> None:
+    none = AwsBench(tmp_path, spot_vcpus={"Standard": 0, "G": 0, "P": 0})
+    found = wrong(await doctor(none))["quotas"]
+    assert (found.verdict, "spot 0" in found.detail) == ("warn", True)
+
+
 async def test_machines_that_nobody_watches_are_named(aws: AwsBench) -> None:
     state = aws.root / "s"
     state.mkdir()
