@@ -10,7 +10,7 @@ import numpy as np
 from containers.prediction.core import answer
 from containers.training import evaluation
 from containers.training.duplicates import shared_rows
-from containers.training.frame import Frame
+from containers.training.frame import Frame, Integers
 from containers.training.importance import importance
 from containers.training.report.exhibit import Exhibit
 from containers.training.scoring import Truth, headline_metric
@@ -77,11 +77,12 @@ def judge(
         seed=asked.seed,
         classes=frame.classes,
         last_value=asked.last_value,
-        groups=split.groups,
+        groups=_groups(split, split.test),
     )
     found = measured.document
     if classes == 2:
-        found["threshold"] = thresholds(pipeline, frame.features.iloc[split.train], learnt, tested, answers, asked.seed)
+        rows, groups = frame.features.iloc[split.train], _groups(split, split.train)
+        found["threshold"] = thresholds(pipeline, rows, learnt, tested, answers, asked.seed, groups)
     found["importance"] = importance(
         name, tested, held_out, answers, lambda rows: answer(pipeline, metadata, rows), asked.seed
     )
@@ -97,13 +98,19 @@ def judge(
     return Judged(answers, measured, exhibit, [*_of_groups(split), *_of_shared(found["rows_shared"])])
 
 
+def _groups(split: Split, rows: Integers) -> Integers | None:
+    """Return a number for the group of each of these rows; ``None`` where rows are not split by group."""
+    return None if split.groups is None else split.groups[rows]
+
+
 def _of_groups(split: Split) -> list[str]:
     """Return a note where so few groups are held out that their interval says little of others."""
-    groups = 0 if split.groups is None else len(np.unique(split.groups))
+    held_out = _groups(split, split.test)
+    groups = 0 if held_out is None else len(np.unique(held_out))
     if not 0 < groups < GROUPS_TOLD_MIN:
         return []
-    held_out = "1 group is" if groups == 1 else f"{groups} groups are"
-    return [f"Only {held_out} held out: how well it does on others is hardly known. More groups would tell."]
+    said = "1 group is" if groups == 1 else f"{groups} groups are"
+    return [f"Only {said} held out: how well it does on others is hardly known. More groups would tell."]
 
 
 def _of_shared(shared: int | None) -> list[str]:

@@ -32,7 +32,7 @@ class Split(NamedTuple):
     last_value: float | None = None
     """Target of the latest row learnt from, where rows are split by time and the target is a number."""
     groups: Integers | None = None
-    """A number for each held-out row's group, where rows are split by group."""
+    """A number for each row's group, of both sides, where rows are split by group."""
 
 
 class Way(NamedTuple):
@@ -59,7 +59,7 @@ def split_rows(frame: Frame, task: str, way: Way) -> Split:
         codes = np.unique(beside, return_inverse=True)[1] if isinstance(beside, np.ndarray) else beside.codes
         numbers = np.asarray(codes, dtype=np.int64)
         halves = by_group(numbers, way.group, frame.target, task, way.share, way.seed)
-        return halves._replace(groups=numbers[halves.test])
+        return halves._replace(groups=numbers)
     times = moments(frame.beside, str(way.time))
     found = by_time(times, str(way.time), frame.target, task, way.share)
     if task == CLASSIFICATION:

@@ -1,7 +1,8 @@
 """From which probability on the class that is looked for is answered: 0.5, and what would find it best.
 
 The other threshold is the one with the best F1 on training rows that were predicted by models that had not seen them
-(three folds), never on the held-out rows: what is chosen there is praised there.
+(three folds, of whole groups where rows are split by group), never on the held-out rows: what is chosen there is
+praised there.
 """
 
 from __future__ import annotations
@@ -25,15 +26,22 @@ EACH_MIN = 10
 
 
 def thresholds(
-    pipeline: Any, features: pd.DataFrame, train: Truth, test: Truth, answers: Floats, seed: int
+    pipeline: Any,
+    features: pd.DataFrame,
+    train: Truth,
+    test: Truth,
+    answers: Floats,
+    seed: int,
+    groups: Integers | None = None,
 ) -> dict[str, Any]:
-    """Return what both thresholds reach on the held-out rows; ``features`` are the training rows.
+    """Return what both thresholds reach on the held-out rows; ``features`` are the training rows, ``groups`` theirs.
 
-    ``best_f1`` is ``None`` where a class has under ``EACH_MIN`` training rows.
+    ``best_f1`` is ``None`` where a class has under ``EACH_MIN`` training rows, or stands in too few groups.
     """
     hit, chance = test.values == test.positive, answers[:, test.positive]
     rows = _some(train, seed)
-    chosen = _choose(pipeline, features.iloc[rows], train._replace(values=train.values[rows]), seed)
+    known, beside = train._replace(values=train.values[rows]), None if groups is None else groups[rows]
+    chosen = _choose(pipeline, features.iloc[rows], known, seed, beside)
     return {
         "default": _reached(hit, chance, THRESHOLD),
         "best_f1": None if chosen is None else _reached(hit, chance, chosen),
@@ -59,15 +67,27 @@ def _some(train: Truth, seed: int) -> Integers:
     return np.sort(np.concatenate(parts))
 
 
-def _choose(pipeline: Any, features: pd.DataFrame, train: Truth, seed: int) -> float | None:
-    hit = train.values == train.positive
-    if min(np.count_nonzero(hit), np.count_nonzero(~hit)) < EACH_MIN:
-        return None
-    fold = np.empty(len(hit), dtype=np.int64)
+def _folds(hit: Any, seed: int, groups: Integers | None) -> Integers:
+    """Return a fold for each row: classes by their shares, or groups whole."""
     draw = np.random.default_rng(seed)
+    if groups is not None:
+        labels, number = np.unique(groups, return_inverse=True)
+        by_group: Integers = (draw.permutation(len(labels)) % FOLDS)[number]
+        return by_group
+    fold = np.empty(len(hit), dtype=np.int64)
     for side in (hit, ~hit):
         rows = draw.permutation(np.flatnonzero(side))
         fold[rows] = np.arange(len(rows)) % FOLDS
+    return fold
+
+
+def _choose(pipeline: Any, features: pd.DataFrame, train: Truth, seed: int, groups: Integers | None) -> float | None:
+    hit = train.values == train.positive
+    if min(np.count_nonzero(hit), np.count_nonzero(~hit)) < EACH_MIN:
+        return None
+    fold = _folds(hit, seed, groups)
+    if any(len(np.unique(hit[fold != number])) < 2 for number in range(FOLDS)):
+        return None
     chance = np.empty(len(hit))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the fit on all rows has told what there is to tell

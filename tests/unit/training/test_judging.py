@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
+from sklearn.tree import DecisionTreeClassifier
 
 from containers.training import evaluation as ev
 from containers.training import importance as imp
@@ -79,6 +80,28 @@ def test_the_other_threshold_is_chosen_on_training_rows_and_judged_on_held_out_o
     assert found["chosen_on"] <= ROWS_MAX + EACH_MIN
     swapped = thresholds(fitted, data, sc.Truth(y, 2), truth._replace(values=1 - truth.values), answers, 42)
     assert swapped["best_f1"]["threshold"] == best["threshold"], "held-out rows have no say in it"
+
+
+def test_what_is_known_of_a_group_does_not_choose_the_threshold_for_another() -> None:
+    """Every patient is known by a column of their own, so that a tree knows them again and nobody else."""
+    patients = np.repeat(np.arange(60), 10)
+    ill = (np.random.default_rng(2).random(60) < 0.3)[patients].astype(np.int64)
+    data = pd.DataFrame({"patient": patients.astype(float)})
+    tree = Pipeline([("model", DecisionTreeClassifier(random_state=1))]).fit(data, ill)
+    truth, answers = sc.Truth(ill, 2), np.tile([0.5, 0.5], (600, 1))
+    by_row = thresholds(tree, data, truth, truth, answers, 42)["best_f1"]
+    by_group = thresholds(tree, data, truth, truth, answers, 42, patients)["best_f1"]
+    assert by_row["threshold"] == 1.0, "rows of known patients are told apart without a doubt"
+    assert by_group["threshold"] < 1.0, "of new ones nothing is known: everybody may be ill"
+
+
+def test_no_threshold_is_chosen_where_one_group_has_the_whole_class() -> None:
+    data = features(120, 2)
+    groups = np.arange(120) // 20
+    truth = sc.Truth((groups == 0).astype(np.int64), 2)
+    fitted = model(data, truth.values)
+    found = thresholds(fitted, data, truth, truth, fitted.predict_proba(data), 42, groups)
+    assert found["best_f1"] is None
 
 
 def test_of_a_class_with_few_rows_no_threshold_is_chosen() -> None:

@@ -101,13 +101,14 @@ def test_the_judgement_is_by_group_and_says_when_groups_are_few(groups: int, tol
     frame = Frame(features, target, (), np.arange(1, len(number) + 1), 0, number.astype(float))
     split = split_rows(frame, "regression", Way(0.2, 42, group="patient"))
     assert split.groups is not None
-    assert (len(np.unique(split.groups)) < GROUPS_TOLD_MIN) == told
+    held_out = split.groups[split.test]
+    assert (len(np.unique(held_out)) < GROUPS_TOLD_MIN) == told
     model = _Mean()
     metadata = {"task": "regression", "target_column": "y", "split": {}, "feature_columns": ["a"]}
     judged = judge(model, metadata, frame, split, Asked(42))
     top = judged.measured.document["headline"]
     truth = sc.Truth(target[split.test], 0)
-    assert (top["low"], top["high"]) == rs.interval(top["name"], truth, np.zeros(len(split.test)), 42, split.groups)
+    assert (top["low"], top["high"]) == rs.interval(top["name"], truth, np.zeros(len(split.test)), 42, held_out)
     assert any("held out: how well it does on others is hardly known" in note for note in judged.notes) == told
 
 

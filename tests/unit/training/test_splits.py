@@ -32,6 +32,21 @@ def test_a_group_stands_whole_on_one_side_and_the_share_is_kept(seed: int) -> No
     assert np.array_equal(found.test, again.test)
 
 
+def test_of_several_ways_to_take_groups_the_one_nearest_to_the_classes_shares_is_taken() -> None:
+    groups = np.repeat(np.arange(50), 10)
+    y = (groups % 10 == 0).astype(np.int64)
+    for seed in range(10):
+        found = splits.by_group(groups, "patient", y, "classification", 0.2, seed)
+        assert y[found.test].mean() == pytest.approx(0.1), "a tenth, as in the whole"
+
+
+def test_at_random_every_class_keeps_its_share_of_the_rows_held_out() -> None:
+    y = np.repeat([0, 1, 2], [900, 80, 20])
+    for seed in range(5):
+        found = splits.at_random(y, "classification", 0.2, seed)
+        assert np.bincount(y[found.test]).tolist() == [180, 16, 4]
+
+
 def test_groups_that_cannot_be_split_are_refused() -> None:
     with pytest.raises(Refused, match="has 4 groups, at least 5"):
         splits.by_group(np.arange(40) % 4, "ward", np.zeros(40), "regression", 0.2, 42)

@@ -1,0 +1,85 @@
+"""Everything that is said of a fitted model, in one judgement."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.pipeline import Pipeline
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from containers.training.frame import Frame
+from containers.training.judgement import Asked, Judged, judge
+from containers.training.splits import Way, split_rows
+from containers.training.threshold import thresholds
+from containers.training.training import read_order
+from messages.admin import TrainOrder
+from messages.ids import DatasetId
+from messages.jobs import TrainSpec
+
+ROWS = 300
+
+
+def judged(classes: int, way: Way | None = None) -> tuple[Judged, Any]:
+    """Judge a tree that knows its training rows by heart: ``sure`` decides, ``noise`` is learnt, ``blank`` is not."""
+    draw = np.random.default_rng(7)
+    sure = draw.normal(size=ROWS)
+    features = pd.DataFrame({"sure": sure, "noise": draw.normal(size=ROWS), "blank": np.zeros(ROWS)})
+    rough = sure + (0.8 if classes else 0.5) * draw.normal(size=ROWS)
+    y = np.digitize(rough, [0.0, 1.0][: classes - 1]) if classes else rough
+    patients = None if way is None else np.asarray(np.arange(ROWS) % 60, dtype=np.float64)
+    names = ("low", "middle", "high")[:classes]
+    frame = Frame(features, y, names, np.arange(1, ROWS + 1), 0, patients)
+    task = "classification" if classes else "regression"
+    split = split_rows(frame, task, way or Way(0.2, 42))
+    tree = DecisionTreeClassifier(random_state=1) if classes else DecisionTreeRegressor(random_state=1)
+    model = Pipeline([("model", tree)]).fit(features.iloc[split.train], y[split.train])
+    columns = list(features.columns)
+    metadata = {"task": task, "target_column": "y", "split": {}, "feature_columns": columns, "classes": list(names)}
+    return judge(model, metadata, frame, split, Asked(42)), split
+
+
+@pytest.mark.parametrize("classes", [0, 2, 3])
+def test_a_judgement_has_all_that_an_honest_one_needs(classes: int) -> None:
+    found, split = judged(classes)
+    document = found.measured.document
+    top = document["headline"]
+    assert top["low"] < top["value"] < top["high"]
+    assert set(document["held_out"]) == set(document["baseline"])
+    assert top["baseline"] == document["baseline"][top["name"]]
+    assert document["guessing"]
+    assert top["train"] == (0.0 if not classes else 1.0), "it knows its training rows by heart"
+    assert document["gap"].startswith("overfits: ")
+    assert document["verdict"].endswith("× better than guessing")
+    assert [c["name"] for c in document.get("per_class", [])] == ["low", "middle", "high"][:classes]
+    assert ("threshold" in document) == (classes == 2)
+    signals = document["importance"]
+    assert signals["columns"][0]["name"] == "sure"
+    assert {c["name"]: c["mean"] for c in signals["columns"]}["blank"] == 0.0
+    assert (signals["of"], signals["rows"]) == (3, len(split.test)), "columns of the file, rows that are held out"
+
+
+def test_what_is_left_out_of_an_order_is_a_fifth_of_the_rows_and_seed_42() -> None:
+    order = read_order({"input": "data.csv", "target": "y"})
+    assert (order.source, order.test_share, order.seed) == (Path("data.csv"), 0.2, 42)
+    asked = TrainOrder(dataset="a", target="y")
+    spec = TrainSpec(dataset_id=DatasetId("ds_dddddddddd"), dataset_key="k", dataset_sha256="0" * 64, target="y")
+    for one in (asked, spec):
+        assert (one.test_share, one.seed, one.group, one.time) == (0.2, 42, None, None)
+
+
+def test_where_rows_are_split_by_group_the_threshold_is_chosen_on_whole_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Any] = []
+
+    def chosen(*arguments: Any) -> Any:
+        given.append(arguments[-1])
+        return thresholds(*arguments)
+
+    monkeypatch.setattr("containers.training.judgement.thresholds", chosen)
+    _, split = judged(2, Way(0.2, 42, group="patient"))
+    assert given[0].tolist() == (split.train % 60).tolist()
+    judged(2)
+    assert given[1] is None
