@@ -16,6 +16,10 @@ EMPTY_GAPS = 2
 """Absence gaps between two empty listings before their emptiness starts a closer look."""
 LOOKS = 2
 """By id, an absence gap apart, all of them in vain, before a machine counts as vanished."""
+VANISHED = (
+    "The provider no longer knows the machine: somebody ended it in the console, or the provider did (an empty "
+    "balance, a host that failed); look there, then run it again."
+)
 
 
 class Absences:
@@ -58,8 +62,7 @@ class Absences:
                 return None
         finally:
             self._missing.discard(watched.job_id)
-        detail = "The provider no longer knows the machine."
-        return Vanished(attempt=watched.attempt, machine_id=str(watched.machine_id), detail=detail)
+        return Vanished(attempt=watched.attempt, machine_id=str(watched.machine_id), detail=VANISHED)
 
     async def _not_found_twice(self, watched: Watched, clock: Clock) -> bool:
         for look in range(LOOKS):

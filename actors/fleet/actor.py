@@ -111,9 +111,9 @@ class FleetWatch(Actor[FleetMessage]):
         self._log = log
         self._watched = kept.watched
         self._adopted = kept.adopted
-        self._folders = Folders(provider, self._watched, self._tell, clock_sure, log)
-        self._absences = Absences(provider.training)
         self._ailments = Ailments()
+        self._folders = Folders(provider, self._watched, self._tell, clock_sure, log, self._ailments.unstarted)
+        self._absences = Absences(provider.training)
         self._looks = Looks(provider.training.timings.marker_interval_s)
         self._parked: dict[JobId, Parked] = {}
         self._chores = Chores(self._start)

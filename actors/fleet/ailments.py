@@ -39,6 +39,9 @@ class History:
 
     machine_id: str
     attempt: int
+    state: MachineState = MachineState.UNKNOWN
+    raw_status: str = ""
+    """As the last listing showed it."""
     uptime_s: float | None = None
     read_s: float = 0.0
     """When the uptime was read, monotonic."""
@@ -63,6 +66,29 @@ class Ailments:
     def drop(self, job_id: JobId) -> None:
         """Forget a job."""
         self._histories.pop(job_id, None)
+
+    def unstarted(self, job_id: JobId) -> str:
+        """Say why a machine may not have begun its work, by what listings showed of it, and what to do.
+
+        Empty where they showed nothing that says so.
+        """
+        history = self._histories.get(job_id)
+        if history is None:
+            return ""
+        if history.state is MachineState.STARTING:
+            said = history.raw_status or "starting"
+            return (
+                f"The provider showed it as {said} to the end and never as running: its image cannot be had or takes "
+                "too long to fetch, or its host is stuck; check the image, or try another machine."
+            )
+        if history.state is not MachineState.RUNNING:
+            return ""
+        if not history.uptime_s:
+            return "It was said to run, and nothing shows that anything ran in it: a bad host; run it again."
+        return (
+            f"It ran for {history.uptime_s:.0f} s and the work did not begin: it does not reach the store, or its "
+            "image cannot run Python; check both, or try another image."
+        )
 
     def observe(
         self,
@@ -90,6 +116,7 @@ class Ailments:
 
 
 def _note(history: History, machine: Machine, now_s: float, heard_s: float | None) -> None:
+    history.state, history.raw_status = machine.state, machine.raw_status
     _note_stop(history, machine, now_s, heard_s)
     if machine.state is not MachineState.RUNNING or machine.uptime_s != 0:
         history.runs_nothing_since_s = None  # an uptime that is not said is not an uptime of 0

@@ -25,13 +25,18 @@ class Folders:
         tell: Callable[[JobId, Input], None],
         clock_sure: Callable[[], bool],
         log: Callable[..., Any],
+        unstarted: Callable[[JobId], str] = lambda _: "",
     ) -> None:
-        """``watched`` is the caller's table as it is at any time; ``tell`` hears what decides something."""
+        """``watched`` is the caller's table as it is at any time; ``tell`` hears what decides something.
+
+        ``unstarted`` says why a machine may not have begun the work.
+        """
         self._provider = provider
         self._watched = watched
         self._tell = tell
         self._clock_sure = clock_sure
         self._log = log
+        self._unstarted = unstarted
         self._live: dict[JobId, Live] = {}
         self._heard_s: dict[JobId, float] = {}
         """When each job's heartbeat was last seen to be a new one."""
@@ -76,7 +81,11 @@ class Folders:
         nothing = view.started is None and view.marker is None and not {STARTED, RESULT} & view.reasons.keys()
         if view.marker or (view.started and watched.phase is not JobState.RUNNING) or (late and nothing):
             seen = FolderSeen(
-                attempt=watched.attempt, started=view.started, marker=view.marker, no_start=late and nothing
+                attempt=watched.attempt,
+                started=view.started,
+                marker=view.marker,
+                no_start=late and nothing,
+                why=self._unstarted(watched.job_id) if late and nothing else "",
             )
             self._tell(watched.job_id, seen)
 

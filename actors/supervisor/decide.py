@@ -92,7 +92,7 @@ def _folder_seen(job: Job, seen: FolderSeen, now: datetime) -> list[ev.Event]:
     if marker and not attempt.marker and marker.attempt == attempt.number:
         events.append(ev.MarkerSeen(attempt=attempt.number, marker=marker))
     if seen.no_start and attempt.machine and not (attempt.started or attempt.marker or attempt.end):
-        events.append(_end(attempt, StopReason.NO_START, "", now))
+        events.append(_end(attempt, StopReason.NO_START, seen.why, now))
     return events
 
 

@@ -32,6 +32,8 @@ class FolderSeen(Observation):
     marker: ResultMarker | None = None
     no_start: bool = False
     """It was read after the start allowance was over, and holds no trace of a start."""
+    why: str = ""
+    """What listings showed of a machine without a start: cause and next step, in one sentence."""
 
 
 class Sighted(Observation):

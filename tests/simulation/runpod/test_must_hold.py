@@ -312,6 +312,7 @@ def test_a_pod_that_never_starts_is_ended_and_booked(fault: dict[str, Any]) -> N
         job = await story.closed(job_id, Outcome.FAILED)
         assert job.closed is not None
         assert job.closed.code == "E-NOSTART"
+        assert "never as running" in job.closed.detail
         assert job.closed.cost_usd > 0
         await story.over()
 

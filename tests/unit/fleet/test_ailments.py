@@ -117,6 +117,28 @@ def test_two_restarts_before_the_start_are_borne_and_the_third_is_a_loop() -> No
     assert found == [None, None, None, None, None, None, StopReason.CRASH_LOOP]
 
 
+@pytest.mark.parametrize(
+    ("state", "uptime_s", "words"),
+    [
+        (MachineState.STARTING, None, ("as PROVISIONING to the end and never as running", "check the image")),
+        (MachineState.RUNNING, None, ("nothing shows that anything ran", "run it again")),
+        (MachineState.RUNNING, 0.0, ("a bad host", "run it again")),
+        (MachineState.RUNNING, 1199.4, ("ran for 1199 s and the work did not begin", "try another image")),
+        (MachineState.UNKNOWN, None, ()),
+    ],
+)
+def test_why_a_machine_did_not_begin_is_told_by_what_lists_showed_of_it(
+    state: MachineState, uptime_s: float | None, words: tuple[str, ...]
+) -> None:
+    """A pull, a bad host and a volume that is not there look the same in the folder: there is nothing in it."""
+    patrol = Patrol(JobState.STARTING)
+    assert patrol.ailments.unstarted(JOB) == ""
+    patrol.see(uptime_s, state, raw_status="PROVISIONING")
+    why = patrol.ailments.unstarted(JOB)
+    assert all(word in why for word in words)
+    assert bool(why) is bool(words)
+
+
 def test_readings_of_a_minute_ago_make_no_crash_loop() -> None:
     """Fault 10: a cached uptime is older than a container could be that began anew since the look before."""
     assert Patrol(JobState.STARTING).reasons(100, 60, 110, 65, 120, 70, 130, 75) == [None] * 8

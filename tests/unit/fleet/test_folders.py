@@ -29,7 +29,7 @@ class Desk:
         self.clock = VirtualClock()
         self.heard: list[Input] = []
         provider = build_fake(FakeSettings(), self.clock, SeededEntropy(1), CannedSpawner())
-        self.folders = Folders(provider, {JOB: job}, self._hear, lambda: sure, lambda *_, **__: None)
+        self.folders = Folders(provider, {JOB: job}, self._hear, lambda: sure, lambda *_, **__: None, lambda _: "WHY")
 
     def _hear(self, _: JobId, heard: Input) -> None:
         self.heard.append(heard)
@@ -63,7 +63,7 @@ async def test_a_file_that_is_there_and_cannot_be_read_is_no_missing_start() -> 
     assert desk.note(job, FolderView(reasons={STARTED: "not JSON"}), late=True) == []
     [heard] = desk.note(job, FolderView(), late=True)
     assert isinstance(heard, FolderSeen)
-    assert heard.no_start
+    assert (heard.no_start, heard.why) == (True, "WHY")
 
 
 @virtual
