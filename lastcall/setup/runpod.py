@@ -40,9 +40,7 @@ SHARED: Final = "this volume holds jobs already, and this configuration did not 
 SHARING: Final = (
     "If another Lastcall uses it, both work, but a user with the same id in both sees and changes what is the other's."
 )
-STILL_RUNS: Final = (
-    f"look into RunPod's console, Pods; lastcall reap ends it too, from {HARD_S // 60} min after its start"
-)
+STILL_RUNS: Final = f"lastcall reap ends it too, from {HARD_S // 60} min after its start"
 
 
 class Wishes(NamedTuple):

@@ -80,6 +80,20 @@ async def test_a_log_that_misbehaves_stays_bounded_and_ends_nothing(
     await house.ended(machine)
 
 
+async def test_a_stopped_pod_whose_own_lines_are_lost_still_tells_what_the_system_said() -> None:
+    """The log files on the volume have the rest (fact sheet 2.4)."""
+    house = House(runner=Short())
+    _, machine = await house.launched()
+    await house.clock.advance(40)
+    await house.act(machine, "stop")
+    for wait_s, has_own in ((10.0, True), (200.0, False)):
+        await house.clock.advance(wait_s)
+        text = "".join(chunk.text for chunk in await read(house, machine.id))
+        assert ("job 1" in text, "start container" in text) == (has_own, True)
+    await house.ended(machine)
+    await house.close()
+
+
 async def test_the_bill_comes_late_and_may_be_corrected(house: House) -> None:
     began = house.clock.now()
     request, machine = await house.launched()

@@ -266,3 +266,16 @@ def test_logs_can_be_read_from_anywhere_and_never_end() -> None:
     assert client.call("GET", path, query="source=kernel").status == 422
     client.call("DELETE", f"/v2/pods/{pod_id}")
     assert client.call("GET", path).status == 404
+
+
+def test_what_a_container_said_is_lost_two_minutes_after_it_and_the_systems_lines_stay() -> None:
+    client = scripted([(1, lambda now, box: box.log("the last word"))])
+    pod_id = client.create()
+    client.wait(12 + 5)
+    client.call("POST", f"/v2/pods/{pod_id}/action", {"action": "stop"})
+    path = f"/v2/pods/{pod_id}/logs"
+    client.wait(110)
+    assert [line for _, line in frames(client.call("GET", path, query="source=container").body)] == ["the last word"]
+    client.wait(30)
+    assert frames(client.call("GET", path, query="source=container").body) == []
+    assert frames(client.call("GET", path, query="source=system").body) != []
