@@ -20,6 +20,7 @@ from providers.interface import (
     Need,
     NoCapacity,
     ProviderError,
+    Refused,
     RentedSpace,
     SpaceLine,
     Unavailable,
@@ -88,8 +89,8 @@ class RunPodTraining(CloudTrainingProvider):
         """Return what fits in the volume's data centre, at prices of the last ``CATALOGUE_S``.
 
         Only the lists that come into question are asked for, and those of before a create that found something else
-        are not believed. Raises Unavailable without a catalogue: no money is
-        spent at a guessed price.
+        are not believed. Raises Refused where the configured GPU type does not exist and nothing else fits, and
+        Unavailable without a catalogue: no money is spent at a guessed price.
         """
         place = await self.account.place()
         since = max(self._doubted, self.client.clock.monotonic() - CATALOGUE_S)
@@ -97,7 +98,14 @@ class RunPodTraining(CloudTrainingProvider):
         flavours = await self._cpus.begun_since(since) if wants_cpus(need) else ()
         enough = are_enough(need, flavours, place, settings)
         types = await self._gpus.begun_since(since) if wants_gpus(need) and not enough else ()
-        return rank(need, Catalogue(types, flavours), place, settings)
+        found = rank(need, Catalogue(types, flavours), place, settings)
+        usual = settings.default_gpu_type
+        if not found and need.machine is None and types and usual not in {gpu.id for gpu in types}:
+            raise Refused(
+                f"RunPod has no GPU called {usual!r}; runpod.default_gpu_type has to be one of its ids as they are "
+                "written, such as NVIDIA RTX A5000"
+            )
+        return found
 
     def usual_rate(self, machine_type: str) -> Decimal | None:
         """Return about what a GPU costs an hour, for estimates without a catalogue, or ``None``."""

@@ -120,6 +120,16 @@ async def test_a_create_that_shows_other_stock_or_another_price_makes_the_catalo
     assert house.calls("catalog.gpus") == 3, "as offered: nothing to doubt"
 
 
+async def test_a_configured_gpu_that_does_not_exist_is_named_where_nothing_else_fits() -> None:
+    house = House(default_gpu_type="RTX A5000")
+    with pytest.raises(Refused, match=r"no GPU called 'RTX A5000'.*NVIDIA RTX A5000"):
+        await house.offers(Need(size_mb=10, model_type="xgboost"))
+    assert await house.offers(Need(size_mb=10, model_type="linear")) != []
+    assert await house.offers(Need(size_mb=2_000, model_type="xgboost")) != []
+    assert await house.offers(Need(size_mb=10, model_type="xgboost", machine="no such")) == []
+    await house.close()
+
+
 async def test_without_a_catalogue_nothing_is_offered_at_a_guessed_price(house: House) -> None:
     house.arm(outage=Switch("503", on=("catalog.*",)))
     with pytest.raises(Unavailable):
