@@ -410,7 +410,8 @@ async def test_a_pod_that_could_not_be_proven_gone_is_not_said_to_end_itself(ben
     found = step(await bench.set_up(), "self-ending")
     assert found.state == "failed"
     assert "ends itself" not in found.next
-    assert "RunPod's console" in found.next
+    assert "end it in RunPod's console" in found.detail
+    assert "lastcall reap" in found.next
 
 
 async def test_an_interrupted_making_of_a_volume_says_that_it_may_be_there_and_what_it_costs(
