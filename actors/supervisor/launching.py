@@ -55,7 +55,8 @@ async def reserve(tools: Tools, job: Job, effect: Reserve) -> None:
         return
     try:
         program = await tools.program(job.binding.provider, job.plan.spec.model)
-        await tools.folder_of(job, effect.attempt).write_spec(work.spec_for(job, effect.attempt, program))
+        spec = work.spec_for(job, effect.attempt, program, effect.offer)
+        await tools.folder_of(job, effect.attempt).write_spec(spec)
     except Refused as no:  # asking again does not help, and no machine could leave its result there
         code = "E-STORAGEFULL" if isinstance(no, StorageFull) else "E-STORAGE"
         refused = ev.ReservationRefused(attempt=effect.attempt, code=code, detail=plain(no))

@@ -9,7 +9,7 @@ from actors.supervisor.rules import leads
 from actors.supervisor.state import Attempt, Job
 from messages.base import Record
 from messages.folder import CHECKPOINT, Control, Spec, Work
-from messages.machines import LaunchRequest, ProviderKind
+from messages.machines import LaunchRequest, Offer, ProviderKind
 
 INPUT_NAME = "data.csv"
 REQUIRED = ("artifacts/model.skops", "artifacts/metadata.json", "artifacts/metrics.json", "artifacts/schema.json")
@@ -46,8 +46,8 @@ def always(program: Program) -> Programs:
     return given
 
 
-def spec_for(job: Job, attempt: int, program: Program) -> Spec:
-    """Return what the wrapper runs for ``job``."""
+def spec_for(job: Job, attempt: int, program: Program, offer: Offer) -> Spec:
+    """Return what the wrapper runs for ``job``, on a machine of ``offer``."""
     spec = job.plan.spec
     order: dict[str, object] = {
         "input": INPUT_NAME,
@@ -65,7 +65,8 @@ def spec_for(job: Job, attempt: int, program: Program) -> Spec:
         "time": spec.time,
         "last_run": spec.last_run.model_dump() if spec.last_run else None,
         "ordered_at": job.queued_at.isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "machine": _machine(job, attempt),
+        "machine": _machine(job, offer),
+        "dataset_name": job.dataset_name,
         "dataset_sha256": spec.dataset_sha256,
         "delimiter": spec.delimiter,
         "encoding": spec.encoding,
@@ -82,14 +83,11 @@ def spec_for(job: Job, attempt: int, program: Program) -> Spec:
     )
 
 
-def _machine(job: Job, attempt: int) -> dict[str, object]:
-    """Return what the work may tell of the machine it ran on: the offer it was rented by, and what it may cost."""
-    told: dict[str, object] = {"provider": job.plan.provider, "max_cost_usd": str(job.plan.limits.max_cost_usd)}
-    request = next((a.request for a in job.attempts if a.number == attempt), None)
-    if request is None:
-        return told
-    offer = request.offer
-    return told | {
+def _machine(job: Job, offer: Offer) -> dict[str, object]:
+    """Return what the work may tell of the machine it runs on: the offer it is rented by, and what it may cost."""
+    return {
+        "provider": job.plan.provider,
+        "max_cost_usd": str(job.plan.limits.max_cost_usd),
         "machine_type": offer.machine_type,
         "place": offer.place,
         "spot": offer.spot,

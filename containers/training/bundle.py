@@ -63,14 +63,15 @@ def save(out: Path, fitted: Fitted) -> None:
     out.mkdir(parents=True, exist_ok=True)
     metadata = fitted.metadata
     _write_json(out / METRICS_FILE, fitted.metrics)
-    _write_json(out / SCHEMA_FILE, schema(fitted.frame.features, str(metadata["target_column"]), fitted.decimal))
+    columns = schema(fitted.frame.features, str(metadata["target_column"]), fitted.decimal)
+    _write_json(out / SCHEMA_FILE, columns)
     _write_holdout(out / HOLDOUT_FILE, fitted)
     library = library_of(str(metadata["model_type"]))
     if library:
         save_native(library, fitted.pipeline.named_steps["model"], out)
     _write_model(out / MODEL_FILE, fitted)
     (out / manifest.REQUIREMENTS_FILE).write_text(manifest.requirements(), encoding="utf-8")
-    _write_report(out, fitted)
+    _write_report(out, fitted, columns)
     _write_json(out / METADATA_FILE, {**metadata, "files": manifest.files(out)})
 
 
@@ -83,9 +84,9 @@ def _write_model(path: Path, fitted: Fitted) -> None:
         raise Refused("E-ARTIFACT", "The saved model does not answer as the trained one did: run the job again")
 
 
-def _write_report(out: Path, fitted: Fitted) -> None:
+def _write_report(out: Path, fitted: Fitted, columns: dict[str, Any]) -> None:
     """Write plots, report and model card."""
-    story = Story(fitted.metadata, fitted.metrics)
+    story = Story(fitted.metadata, fitted.metrics, columns)
     plots = album(fitted.judged.exhibit, story.footer) if fitted.plots else []
     if plots:
         (out / PLOTS_FOLDER).mkdir(exist_ok=True)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from containers.training.figures import score
 from containers.training.frame import Floats, Integers
 from containers.training.refusal import Refused
 from containers.training.resampling import interval, luck
@@ -83,7 +84,9 @@ def gap(name: str, train: float, held_out: float) -> str:
     wide = held_out > GAP_ERROR * train if name in ERRORS else train - held_out > GAP_SCORE
     if not wide:
         return ""
-    return f"overfits: {LABELS[name]} {train:.3g} on the training rows, {held_out:.3g} on held-out rows"
+    return (
+        f"overfits: {LABELS[name]} {score(name, train)} on the training rows, {score(name, held_out)} on held-out rows"
+    )
 
 
 class Measured(NamedTuple):
@@ -182,7 +185,7 @@ def compare_with_last(headline: Mapping[str, Any], last: Mapping[str, Any], spli
     before_split = last.get("held_out")
     if before_split and any(before_split.get(key) != split.get(key) for key in ("method", "column")):
         return "not compared with your last run, which was judged on rows held out in another way"
-    value, before = f"{headline['value']:.4g}", f"{last['value']:.4g}"
+    value, before = score(headline["name"], headline["value"]), score(headline["name"], last["value"])
     if headline["low"] <= last["high"] and last["low"] <= headline["high"]:
         return f"no clear difference from your last run: {value} after {before}, and the intervals overlap"
     better = (headline["value"] > last["value"]) == headline["higher_is_better"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from containers.training.duplicates import shared_rows
 from containers.training.frame import Frame, Integers
 from containers.training.importance import importance
 from containers.training.report.exhibit import Exhibit
+from containers.training.rounds import learning
 from containers.training.scoring import Truth, headline_metric
 from containers.training.splits import Split
 from containers.training.threshold import thresholds
@@ -57,7 +58,6 @@ def judge(
     frame: Frame,
     split: Split,
     asked: Asked,
-    losses: Sequence[tuple[float, float | None]] = (),
 ) -> Judged:
     """Judge a fitted pipeline on the held-out rows. Raises ``Refused`` E-METRICS."""
     everything, name = judged_by(frame)
@@ -86,15 +86,16 @@ def judge(
     found["importance"] = importance(
         name, tested, held_out, answers, lambda rows: answer(pipeline, metadata, rows), asked.seed
     )
+    rounds = learning(pipeline, str(metadata["model_type"]), frame, split)
+    if rounds:
+        found["learning"] = rounds
     found["rows_shared"] = shared_rows(frame, split)
     if asked.last_run:
         found["last_run"] = {
             **asked.last_run,
             "verdict": evaluation.compare_with_last(found["headline"], asked.last_run, metadata["split"]),
         }
-    exhibit = Exhibit(
-        tested.values, answers, frame.classes, positive, str(metadata["target_column"]), found, tuple(losses)
-    )
+    exhibit = Exhibit(tested.values, answers, frame.classes, positive, str(metadata["target_column"]), found)
     return Judged(answers, measured, exhibit, [*_of_groups(split), *_of_shared(found["rows_shared"])])
 
 

@@ -14,6 +14,7 @@ from sklearn.pipeline import Pipeline
 from containers.training.checkpoints import Keeper, key_of
 from containers.training.estimators import Size, found_by_fit
 from containers.training.families import Family
+from containers.training.figures import number
 from containers.training.fitting import fit
 from containers.training.frame import Frame, Integers, is_date_column, is_number_column
 from containers.training.manifest import code_digest, versions
@@ -119,7 +120,7 @@ def fit_noted(
         progress.say(f"note: {note}")
     found = found_by_fit(pipeline.named_steps["model"])
     for name, value in found.items():
-        progress.say(f"{name} {value:.4g} was found by cross-validation")
+        progress.say(f"{name} {number(value)} was found by cross-validation")
     return Fitted(settle(pipeline), notes, found)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from containers.prediction.core import answer
 from containers.training.checkpoints import Keeper, SearchRecord
 from containers.training.families import AUTO_ROWS_MAX, Family, complete_parameters
+from containers.training.figures import score
 from containers.training.fitting import fit
 from containers.training.folds import deal, sample
 from containers.training.frame import Frame
@@ -115,11 +116,11 @@ def reason(tried: Sequence[Tried], metric: str, first: str) -> str:
     if won is None:
         return f"{_words(first)}: nothing could be compared, so the plainest kind of model was taken"
     label = LABELS[metric]
-    text = f"{_words(won.name)} has the best mean {label} ({won.mean:.4g})"
+    text = f"{_words(won.name)} has the best mean {label} ({score(metric, won.mean)})"
     second = best([one for one in tried if one is not won], metric)
     if second is None:
         return f"{text}, and no other could be compared"
-    text += f", before {_words(second.name)} ({second.mean:.4g})"
+    text += f", before {_words(second.name)} ({score(metric, second.mean)})"
     if abs(won.mean - second.mean) <= max(won.sd, second.sd):
         text += "; they differ by less than the folds do, so either may do"
     return text
@@ -231,7 +232,8 @@ class Search:
     def _said(self, one: Tried) -> str:
         if not one.scores:
             return f"{_words(one.name)} was left out: {one.skipped}"
-        return f"{_words(one.name)}: {LABELS[self._metric]} {one.mean:.4g} ± {one.sd:.2g} in {one.seconds:.1f} s"
+        mean, sd = score(self._metric, one.mean), score(self._metric, one.sd)
+        return f"{_words(one.name)}: {LABELS[self._metric]} {mean} ± {sd} in {one.seconds:.1f} s"
 
     def _document(
         self, tried: Sequence[Tried], folds: Sequence[Split], rows: int, of: int, limit_s: float

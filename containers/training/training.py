@@ -18,6 +18,7 @@ from containers.training import bundle, evaluation, manifest, memory, splits
 from containers.training.checkpoints import CHECKPOINT_VARIABLE, SearchRecord, key_of
 from containers.training.dialect import Dialect
 from containers.training.families import CLASSIFICATION, complete_parameters
+from containers.training.figures import score
 from containers.training.frame import Draw, Frame, is_blank, load
 from containers.training.inspection import read_question
 from containers.training.judgement import Asked, judge, judged_by
@@ -51,6 +52,8 @@ class Order(NamedTuple):
     machine: Mapping[str, Any] = {}
     """What whoever rented the machine tells of it."""
     started_at: str = ""
+    dataset_name: str = ""
+    """What the user calls the file."""
     last_run: Mapping[str, Any] | None = None
     """Headline of the user's last model on the same data and target."""
     max_runtime_s: float | None = None
@@ -73,6 +76,7 @@ def read_order(work: Mapping[str, Any]) -> Order:
         ordered_at=str(work.get("ordered_at") or ""),
         machine=dict(work.get("machine") or {}),
         started_at=manifest.now(),
+        dataset_name=str(work.get("dataset_name") or ""),
         last_run=work.get("last_run"),
         max_runtime_s=float(work["max_runtime_s"]) if work.get("max_runtime_s") else None,
         plots=bool(work.get("plots", True)),
@@ -213,9 +217,8 @@ def _choose(
 
 def _report(measured: evaluation.Measured, progress: Progress) -> None:
     top = measured.document["headline"]
-    progress.say(
-        f"{top['label']} {top['value']:.4g}  [{top['low']:.4g} to {top['high']:.4g}]  guessing {top['baseline']:.4g}"
-    )
+    value, low, high, guessing = (score(measured.headline, top[key]) for key in ("value", "low", "high", "baseline"))
+    progress.say(f"{top['label']} {value}  [{low} to {high}]  guessing {guessing}")
     progress.say(measured.document["verdict"])
     last = measured.document.get("last_run") or {}
     for said in (measured.document["gap"], last.get("verdict")):
@@ -244,6 +247,7 @@ def _metadata(order: Order, found: Survey, checked: Check, frame: Frame, split: 
         "test_share": order.test_share,
         "split": _way(order).json(split, frame.row_numbers),
         "seed": order.seed,
+        "dataset_name": order.dataset_name,
         "dataset_sha256": found.sha256,
         "delimiter": found.dialect.delimiter,
         "encoding": found.dialect.encoding,

@@ -224,10 +224,16 @@ def _fit(widths: dict[str, int], columns: int | None, soft: Sequence[str]) -> No
             del widths[waiting.pop(0)]
 
 
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
 def number(value: Any) -> str:
-    """Return a metric as people compare it: three decimals, or what fits a large one."""
+    """Return a metric as people compare it: three decimals, what fits a large one, a power of ten far off 1."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return clean(str(value))
     if isinstance(value, int):
         return count(value)
+    if value and not 5e-4 <= abs(value) < 1e9:
+        first, _, raised = f"{value:.2e}".partition("e")
+        return f"{first} × 10{str(int(raised)).translate(RAISED)}"
     return f"{value:.3f}" if abs(value) < 1000 else f"{value:,.1f}".replace(",", "\u00a0")

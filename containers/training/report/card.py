@@ -23,36 +23,41 @@ def md(text: str) -> str:
 
 def card(story: Story) -> str:
     """Return the model card."""
+    task = "tabular-classification" if story.metadata.get("classes") else "tabular-regression"
     parts = [
-        "---\nlibrary_name: scikit-learn\ntags:\n- tabular\n- lastcall\n---",
+        f"---\nlibrary_name: scikit-learn\npipeline_tag: {task}\ntags:\n- tabular\n- lastcall\n---",
         f"# {md(story.name)}",
-        f"{md(story.kind)}, {md(str(story.metadata['task']))}, target {md(str(story.metadata['target_column']))}.",
+        f"{md(story.answers)} A model of the kind {md(story.kind)}, trained by Lastcall{_when(story)}.",
         "## Intended use",
-        f"Predicts “{md(str(story.metadata['target_column']))}” for rows like those it was trained on: the same "
-        "columns, collected the same way. It was not made for decisions about people without a person in them, "
-        "nor for rows from another time or place than the data below.",
+        "Rows like those it was trained on: the same columns, collected the same way. It was not made for decisions "
+        "about people without a person in them, nor for rows from another time or place than the data below.",
         "## Data",
         *_pairs(story.data()),
+        "### Columns it needs",
+        *_grid(story.columns()),
+        *_line(story.columns_note()),
         "## Metrics",
         f"**{md(story.headline)}**",
         *(md(text) for text in story.verdicts),
         *_grid(story.scores()),
         f"Guessing answers {md(str(story.metrics['guessing']))}. The interval is a 95 % bootstrap over held-out rows.",
         *_thresholds(story),
-        *_grid(story.classes()),
+        *_headed("### By class", [*_grid(story.classes()), *_line(story.classes_note())]),
         *_chosen(story),
-        "### What matters",
-        *_grid(story.signals()),
+        *_headed("### What matters", _signals(story)),
         "## Limits",
         *_list([*map(md, story.warnings()), *_LIMITS]),
         "## Ethical notes",
         "Not known to the program that wrote this card, and to be filled in by whoever uses the model: whom its "
         "answers affect, whether the data may be used for this, and whether it does worse for some groups of people "
         "than for others (the held-out predictions in `predictions_holdout.csv` allow to count that).",
-        "## How to load",
+        "## How to predict",
         *_loading(story),
         "## How it was made",
         *_pairs([*story.made(), *((f"Parameter {key}", value) for key, value in story.parameters())]),
+        "## Licences",
+        "Of the model: none was given, whoever may decide over its data decides. Of the libraries that run it: "
+        f"{md(story.licences())}.",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -71,11 +76,30 @@ def _loading(story: Story) -> list[str]:
         else "lastcall predict MODEL FILE"
     )
     return [
+        "FILE is a table with the columns above, in any order; every row comes back with its prediction.",
         f"```\n{command}\n```",
         "`model.skops` holds a scikit-learn pipeline over the raw columns. Lastcall loads it by a fixed list of types "
         "for its kind and checks its digest first; `requirements.lock` has the versions it was made with. Never load a "
         "model file by pickle.",
     ]
+
+
+def _when(story: Story) -> str:
+    day = str((story.metadata.get("times") or {}).get("started_at") or "")[:10]
+    return f" on {day}" if day else ""
+
+
+def _signals(story: Story) -> list[str]:
+    grid = story.signals()
+    return [*_grid(grid), *_line(story.signals_note())] if grid else []
+
+
+def _headed(heading: str, body: list[str]) -> list[str]:
+    return [heading, *body] if body else []
+
+
+def _line(text: str) -> list[str]:
+    return [md(text)] if text else []
 
 
 def _thresholds(story: Story) -> list[str]:

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import roc_curve
 
-from containers.training.report.drawing import BLUE, COLOURS, GREY, INK, ORANGE, SEQUENTIAL, number, sheet, shown_all
+from containers.training.figures import number
+from containers.training.report.drawing import (
+    BLUE,
+    COLOURS,
+    GREY,
+    INK,
+    ORANGE,
+    SEQUENTIAL,
+    bands,
+    legend_below,
+    sheet,
+    shown_all,
+)
 from containers.training.report.exhibit import Drawn, Exhibit
 from containers.training.scoring import counts
 
@@ -15,12 +28,14 @@ MATRIX_CLASSES_MAX = 20
 """Classes of the confusion matrix; those with fewer rows are put together."""
 MATRIX_NUMBERS_MAX = 12
 """Classes up to which every cell has its number."""
-LEVEL_CHARS_MAX = 45
-"""Characters of all names together that stand side by side; longer ones are slanted."""
-BARS_MAX = 20
-"""Classes shown one by one; the worst of them where there are more."""
+LEVEL_CHARS_MAX = 40
+"""Characters of all names together that stand side by side; longer ones have numbers in their place."""
+BARS_MAX = 16
+"""Classes shown one by one; those with most rows where there are more."""
 CURVES_MAX = 6
 """Classes with a curve of their own beside the mean."""
+LINES = ("-", "-.", ":")
+"""Curves of classes take turns with these, so that colours alone need not tell them apart."""
 GRID = 201
 """Places at which curves are averaged."""
 OTHERS = "all others"
@@ -28,7 +43,7 @@ OTHERS = "all others"
 
 def confusion(exhibit: Exhibit) -> Drawn:
     """Return the confusion matrix, each row in shares of its class."""
-    table, names = _table(exhibit)
+    table, names, numbers = _table(exhibit)
     shares = table / np.maximum(1, table.sum(axis=1, keepdims=True))
     score = number(exhibit.held_out("balanced_accuracy"))
     title = f"Confusion matrix: balanced accuracy {score}, {exhibit.counted}"
@@ -36,22 +51,32 @@ def confusion(exhibit: Exhibit) -> Drawn:
     axes.grid(visible=False)
     image = axes.imshow(shares, cmap=SEQUENTIAL, vmin=0, vmax=1, aspect="auto")
     small = len(names) > MATRIX_NUMBERS_MAX
-    slanted = sum(map(len, names)) > LEVEL_CHARS_MAX
-    axes.set_xticks(range(len(names)), names, rotation=40 if slanted else 0, ha="right" if slanted else "center")
-    axes.set_yticks(range(len(names)), names)
-    axes.tick_params(length=0, labelsize=8 if small else 10)
+    across, down = _sides(names, numbers)
+    axes.set_xticks(range(len(names)), across)
+    axes.set_yticks(range(len(names)), down)
+    axes.tick_params(length=0, labelsize=7.5 if small else 10)
     if not small:
         _numbers(axes, table, shares)
     bar = figure.colorbar(image, ax=axes, fraction=0.04, pad=0.02, format=lambda v, _: f"{v:.0%}")
     bar.outline.set_visible(False)
-    bar.ax.tick_params(labelsize=9)
+    bar.ax.tick_params(labelsize=8.5)
     axes.spines[:].set_visible(False)
+    listed = " Classes have the same numbers on both sides." if across != names else ""
     folded = f" The classes with fewest rows are one line, “{OTHERS}”." if names[-1] == OTHERS else ""
     caption = (
         "Each line holds the rows of one actual class: the share (and number) that was predicted as each class. "
-        f"The diagonal is right.{folded}"
+        f"The diagonal is right.{listed}{folded}"
     )
     return Drawn("confusion_matrix", title, caption, figure)
+
+
+def _sides(names: list[str], numbers: list[str]) -> tuple[list[str], list[str]]:
+    """Return what stands under the matrix and beside it: names, or numbers where names would run into each other."""
+    if sum(map(len, names)) <= LEVEL_CHARS_MAX:
+        return names, names
+    return numbers, [
+        f"{name}  {number}" if number != name else name for name, number in zip(names, numbers, strict=True)
+    ]
 
 
 def _numbers(axes: Any, table: Any, shares: Any) -> None:
@@ -66,32 +91,33 @@ def _numbers(axes: Any, table: Any, shares: Any) -> None:
             text,
             ha="center",
             va="center",
-            fontsize=8 if many else 11,
+            fontsize=7.5 if many else 11,
             color="white" if shares[y, x] > 0.55 else INK,
         )
 
 
-def _table(exhibit: Exhibit) -> tuple[Any, list[str]]:
-    """Return counts by actual and predicted class, and their names; small classes are put together."""
+def _table(exhibit: Exhibit) -> tuple[Any, list[str], list[str]]:
+    """Return counts by actual and predicted class, with names and numbers; small classes are put together."""
     classes = len(exhibit.classes)
     guess = np.argmax(exhibit.answers, axis=1)
     table = counts(exhibit.actual, guess, classes)
-    names = shown_all(exhibit.classes, chars=18 if classes <= 6 else 12)
+    names = shown_all(exhibit.classes, chars=16)
     if classes <= MATRIX_CLASSES_MAX:
-        return table, names
+        return table, names, [str(i + 1) for i in range(classes)]
     largest = np.sort(np.argsort(-(table.sum(axis=1)), kind="stable")[: MATRIX_CLASSES_MAX - 1])
     group = np.full(classes, MATRIX_CLASSES_MAX - 1)
     group[largest] = np.arange(MATRIX_CLASSES_MAX - 1)
     folded = np.zeros((MATRIX_CLASSES_MAX, MATRIX_CLASSES_MAX), dtype=np.int64)
     np.add.at(folded, (group[:, None], group[None, :]), table)
-    return folded, [*(names[i] for i in largest), OTHERS]
+    return folded, [*(names[i] for i in largest), OTHERS], [*(str(i + 1) for i in largest), "…"]
 
 
 def per_class(exhibit: Exhibit) -> Drawn:
     """Return precision, recall and F1 of each class."""
     rows = exhibit.metrics["per_class"]
     names = shown_all([row["name"] for row in rows], chars=20)
-    order = sorted(range(len(rows)), key=lambda i: (rows[i]["f1"], i))[:BARS_MAX]
+    largest = sorted(range(len(rows)), key=lambda i: (-rows[i]["support"], i))[:BARS_MAX]
+    order = sorted(largest, key=lambda i: (rows[i]["f1"], i))
     title = f"Per class: macro F1 {number(exhibit.held_out('f1_macro'))}, {exhibit.counted}"
     figure, axes = sheet(title, "F1, precision and recall")
     places = np.arange(len(order))
@@ -111,11 +137,11 @@ def per_class(exhibit: Exhibit) -> Drawn:
     axes.set_yticks(places, labels)
     axes.tick_params(axis="y", length=0, labelsize=10 if len(order) <= 10 else 8)
     axes.set_xlim(0, 1.01)
-    axes.set_ylim(len(order) - 0.4, -0.6)
+    axes.set_ylim(*bands(len(order)))
     axes.grid(visible=False, axis="y")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.11), ncols=3)
-    worst = f"The {BARS_MAX} worst of {len(rows)} classes. " if len(rows) > BARS_MAX else ""
-    caption = f"{worst}Worst first; in brackets the held-out rows of the class. Classes with few rows say little."
+    legend_below(figure)
+    most = f"The {BARS_MAX} of {len(rows)} classes with most rows. " if len(rows) > BARS_MAX else ""
+    caption = f"{most}Worst first; in brackets the held-out rows of the class. Classes with few rows say little."
     return Drawn("per_class", title, caption, figure)
 
 
@@ -135,8 +161,8 @@ def roc_each(exhibit: Exhibit) -> Drawn:
     figure, axes = sheet(title, "false positive rate", "true positive rate")
     names = shown_all(exhibit.classes, chars=20)
     biggest = sorted(curves, key=lambda label: (-curves[label][3], label))[:CURVES_MAX]
-    for label, colour in zip(biggest, COLOURS[1:], strict=False):
-        axes.plot(*curves[label][:2], color=colour, linewidth=1.2, label=names[label])
+    for (label, colour), line in zip(zip(biggest, COLOURS[1:], strict=False), cycle(LINES)):
+        axes.plot(*curves[label][:2], color=colour, linestyle=line, linewidth=1.2, label=names[label])
     if curves:
         mean = np.mean([curve[2] for curve in curves.values()], axis=0)
         mean[0] = 0.0

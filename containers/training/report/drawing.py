@@ -10,26 +10,36 @@ from __future__ import annotations
 import io
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-SIZE_IN = (6.4, 4.8)
-DPI = 200
-"""1280 by 960 pixels: what a chat shows without scaling it."""
+from containers.training.figures import MINUS, power
+
+SIZE_IN = (5.12, 3.84)
+DPI = 250
+"""1280 by 960 pixels: what a chat shows without scaling it. A phone shows it 350 points wide: letters are large."""
 BLUE, ORANGE, GREEN, RED, GREY, INK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#8A8A8A", "#1F2328"
 """Okabe and Ito's colours, which people who see few colours can tell apart (jfly.uni-koeln.de/color)."""
+SOFT = "#59636E"
+"""Of small print, as the report has it: 6 to 1 against white."""
 COLOURS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", RED, "#8C8C00", INK)
 SEQUENTIAL = "Blues"
 NAME_CHARS_MAX = 26
 """Longest name on a plot; the middle of longer ones is left out."""
 TITLE_POINTS = 12.0
-TITLE_CHARS = 58
+TITLE_CHARS = 47
 """What fits across the plot at full size; longer titles are set smaller."""
 TICKS_MAX = 6
 """Numbers along an axis: more of them run into each other once they have six digits."""
+LEGEND_POINTS = 9.5
+FOOTER_SHARE = 0.03
+"""Height of the footer, as a share of the plot's."""
+POWER_FROM = 1e9
+POWER_UNDER = 1e-3
+"""Axes that reach further are numbered in powers of ten, which stand with the axis' name."""
 FONT = "DejaVuSans.ttf"
 CONFIG_VARIABLE = "MPLCONFIGDIR"
 
@@ -37,6 +47,8 @@ _STYLE: Any = {
     "text.parse_math": False,  # a dollar in a name is a dollar
     "font.family": "DejaVu Sans",
     "font.size": 11,
+    "xtick.labelsize": 10,
+    "ytick.labelsize": 10,
     "axes.unicode_minus": True,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -51,7 +63,7 @@ _STYLE: Any = {
     "legend.frameon": True,
     "legend.framealpha": 0.85,
     "legend.edgecolor": "none",
-    "legend.fontsize": 10,
+    "legend.fontsize": LEGEND_POINTS,
     "xtick.color": INK,
     "ytick.color": INK,
     "text.color": INK,
@@ -88,6 +100,19 @@ def _fonts_kept_in(folder: str) -> Iterator[None]:
             del os.environ[CONFIG_VARIABLE]
 
 
+def bands(bars: int) -> tuple[float, float]:
+    """Return the ends of an axis of that many bars, first on top; fewer than three stand in its middle."""
+    half = max(bars, 3) / 2 + 0.1
+    middle = (bars - 1) / 2
+    return middle + half, middle - half
+
+
+def legend_below(figure: Any, columns: int = 3) -> None:
+    """Put the legend under the plot, where it covers nothing that is drawn."""
+    pad = FOOTER_SHARE * SIZE_IN[1] * 72 / LEGEND_POINTS  # over the footer, in heights of its letters
+    figure.legend(loc="outside lower center", ncols=columns, borderaxespad=pad)
+
+
 def sheet(title: str, across: str = "", up: str = "") -> Sheet:
     """Return an empty plot with its title and the names of its axes."""
     from matplotlib.figure import Figure
@@ -101,19 +126,16 @@ def sheet(title: str, across: str = "", up: str = "") -> Sheet:
     return Sheet(figure, axes)
 
 
-def number(value: float) -> str:
-    """Return a number with three significant digits, without a needless exponent, and with a minus that is one."""
-    text = f"{value:,.3g}"
-    plain = text if "e+" not in text or abs(value) >= 1e9 else f"{value:,.0f}"
-    return plain.replace("-", "\N{MINUS SIGN}")
-
-
 def spaced(axis: Any) -> None:
-    """Set an axis' numbers apart, and write large ones in thousands."""
+    """Set an axis' numbers apart; write large ones in thousands, and those far off 1 with their power in its name."""
     axis.set_major_locator(_locator())
-    low, high = axis.get_view_interval()
-    if 1e4 <= max(abs(low), abs(high)) < 1e9:
-        axis.set_major_formatter(lambda value, _: f"{value:,.0f}".replace("-", "\N{MINUS SIGN}"))
+    reach = max(map(abs, axis.get_view_interval()))
+    if 1e4 <= reach < POWER_FROM:
+        axis.set_major_formatter(lambda value, _: f"{value:,.0f}".replace("-", MINUS))
+    elif reach and not POWER_UNDER <= reach < POWER_FROM:
+        exponent = int(f"{reach:e}".partition("e")[2]) // 3 * 3
+        axis.set_major_formatter(lambda value, _: f"{value / 10.0**exponent:g}".replace("-", MINUS))
+        axis.set_label_text(f"{axis.get_label_text()} (× {power(exponent)})".strip())
 
 
 def _locator() -> Any:
@@ -127,8 +149,8 @@ def png(figure: Any, footer: str) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     FigureCanvasAgg(figure)
-    figure.text(0.995, 0.004, footer, ha="right", va="bottom", fontsize=7, color=GREY)
-    figure.get_layout_engine().set(rect=(0, 0.025, 1, 0.975))
+    figure.text(0.995, 0.004, footer, ha="right", va="bottom", fontsize=6.5, color=SOFT)
+    figure.get_layout_engine().set(rect=(0, FOOTER_SHARE, 1, 1 - FOOTER_SHARE))
     out = io.BytesIO()
     figure.savefig(out, format="png", metadata={"Software": None}, pil_kwargs={"optimize": False, "compress_level": 9})
     return out.getvalue()
@@ -163,6 +185,37 @@ def shown(name: str, number: int, kind: str = "column", chars: int = NAME_CHARS_
 
 
 def shown_all(names: Sequence[str], kind: str = "class", chars: int = NAME_CHARS_MAX) -> list[str]:
-    """Return names as they can be drawn, numbered from 1; those that look alike once cut get their number."""
-    cut = [shown(name, number, kind, chars) for number, name in enumerate(names, 1)]
-    return [f"{text} ({number})" if cut.count(text) > 1 else text for number, text in enumerate(cut, 1)]
+    """Return names as they can be drawn, numbered from 1; see ``told_apart``."""
+    return told_apart(names, range(1, len(names) + 1), kind, chars)
+
+
+def told_apart(names: Sequence[str], numbers: Iterable[int], kind: str, chars: int = NAME_CHARS_MAX) -> list[str]:
+    """Return names as they can be drawn, with their numbers. Of those that look alike once cut, what differs is shown.
+
+    Where that is not enough they get their number.
+    """
+    numbered = list(zip(names, numbers, strict=True))
+    cut = [shown(name, number, kind, chars) for name, number in numbered]
+    alike = [i for i, text in enumerate(cut) if cut.count(text) > 1]
+    groups: dict[str, list[int]] = {}
+    for i in alike:
+        groups.setdefault(cut[i], []).append(i)
+    for group in groups.values():
+        for i, middle in zip(group, _differing([names[i] for i in group]), strict=True):
+            cut[i] = f"…{shown(middle, numbered[i][1], kind, chars - 2)}…" if middle else cut[i]
+    return [
+        f"{text} ({number})" if cut.count(text) > 1 else text for text, (_, number) in zip(cut, numbered, strict=True)
+    ]
+
+
+def _differing(names: Sequence[str]) -> list[str]:
+    """Return what names do not have in common: without the words that all begin and end with."""
+    words = [name.split() for name in names]
+    before = _shared(words)
+    after = _shared([each[before:][::-1] for each in words])
+    return [" ".join(each[before : len(each) - after]) for each in words]
+
+
+def _shared(lists: Sequence[Sequence[str]]) -> int:
+    """Return how many first words are the same in all."""
+    return next((i for i, words in enumerate(zip(*lists, strict=False)) if len(set(words)) > 1), min(map(len, lists)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,8 +25,6 @@ class Exhibit(NamedTuple):
     target: str
     metrics: Mapping[str, Any]
     """The document that ``metrics.json`` holds."""
-    losses: Sequence[tuple[float, float | None]] = ()
-    """Of a neural network: loss on training and on validation rows after each epoch."""
 
     @property
     def rows(self) -> int:

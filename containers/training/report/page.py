@@ -11,8 +11,13 @@ import html
 from collections.abc import Iterable, Sequence
 
 from containers.training.report.exhibit import Plot
-from containers.training.report.story import Grid, Story
+from containers.training.report.story import NUMBERED, Grid, Story
+from containers.training.report.words import cut
 
+BYTES_MAX = 4_000_000
+"""Largest page: six plots of the largest size, and every table at its longest."""
+WHOLE_ROWS_MAX = 12
+"""Rows up to which a printed table stays on one page."""
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 STYLE = """
@@ -21,30 +26,43 @@ STYLE = """
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e9ec; --soft: #a4adb6; --line: #3a4149; --paper: #15181c;
   --tint: #1e2328; --mark: #6bb7e8; --note: #332b12; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 62rem; background: var(--paper); color: var(--ink);
-  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; }
+body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 68rem; background: var(--paper); color: var(--ink);
+  font: 1rem/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; }
 h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .25rem; overflow-wrap: anywhere; }
-h2 { font-size: 1.15rem; margin: 2.25rem 0 .5rem; padding-bottom: .25rem; border-bottom: 1px solid var(--line); }
-p { margin: .5rem 0; overflow-wrap: anywhere; }
+h2 { font-size: 1.25rem; margin: 2.25rem 0 .5rem; padding-bottom: .25rem; border-bottom: 1px solid var(--line); }
+h3 { font-size: 1.05rem; margin: 1.5rem 0 .25rem; }
+p { margin: .5rem 0; overflow-wrap: anywhere; max-width: 48rem; }
 .soft { color: var(--soft); font-size: .9rem; }
-.score { font-size: 1.35rem; font-weight: 600; margin: 1rem 0 .25rem; }
-.verdict { border-left: 4px solid var(--mark); background: var(--tint); padding: .5rem .9rem; margin: .75rem 0; }
-.note { background: var(--note); padding: .5rem .9rem; margin: .5rem 0; overflow-wrap: anywhere; }
+.score { font-size: 1.35rem; line-height: 1.3; font-weight: 600; margin: 1rem 0 .25rem; max-width: none; }
+.verdict { border-left: 4px solid var(--mark); background: var(--tint); padding: .5rem .9rem; margin: .5rem 0;
+  max-width: none; }
+.note { background: var(--note); padding: .5rem .9rem; margin: .5rem 0; max-width: none; }
+.wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .93rem; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; vertical-align: top; padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--line);
-  overflow-wrap: anywhere; }
-thead th { color: var(--soft); font-weight: 600; }
-tbody th { font-weight: 500; width: 38%; }
-td.n, th.n { text-align: right; white-space: nowrap; padding-right: 0; padding-left: .75rem; }
+th, td { text-align: left; vertical-align: top; padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--line); }
+th { font-weight: 500; }
+thead th { color: var(--soft); font-weight: 600; vertical-align: bottom; }
+.name { overflow-wrap: anywhere; min-width: 9rem; }
+.text { overflow-wrap: anywhere; min-width: 4.5rem; }
+.pairs th { width: 38%; }
+.pairs td { overflow-wrap: anywhere; }
+.n { text-align: right; white-space: nowrap; padding: .3rem 0 .3rem .9rem; }
+.no { color: var(--soft); white-space: nowrap; width: 3rem; }
 .album { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1.25rem; }
 figure { margin: 0; break-inside: avoid; }
-img { width: 100%; height: auto; background: #ffffff; border: 1px solid var(--line); border-radius: 6px; }
+img { display: block; width: 100%; height: auto; background: #ffffff; border: 1px solid var(--line);
+  border-radius: 6px; }
 figcaption { color: var(--soft); font-size: .88rem; margin-top: .35rem; }
 pre { background: var(--tint); padding: .6rem .9rem; overflow-x: auto; font-size: .88rem; }
-@media print { :root { --ink: #000; --soft: #444; --line: #bbb; --paper: #fff; --tint: #fff; --mark: #0072b2;
-  --note: #fff; } body { padding: 0; font-size: 10pt; max-width: none; } h2 { break-after: avoid; }
-  .note { border: 1px solid var(--line); } tr, .verdict { break-inside: avoid; }
-  .album { grid-template-columns: 1fr 1fr; } pre { white-space: pre-wrap; } @page { margin: 16mm; } }
+@media (max-width: 36rem) { body { padding: 1.25rem 1rem 3rem; } table { font-size: .85rem; }
+  .n { padding-left: .55rem; } .name { min-width: 7rem; }
+  .no { width: 2rem; padding-right: .5rem; } .pairs th { width: 42%; } }
+@media print { :root { color-scheme: light; --ink: #000; --soft: #444; --line: #bbb; --paper: #fff; --tint: #fff;
+    --mark: #0072b2; --note: #fff; font-size: 10pt; }
+  body { padding: 0; max-width: none; line-height: 1.35; } h2 { margin-top: 1.4rem; } h2, h3 { break-after: avoid; }
+  .note { border: 1px solid var(--line); } tr, p { break-inside: avoid; } .whole { break-inside: avoid; }
+  .wide { overflow: visible; } .album { grid-template-columns: 1fr 1fr; gap: .8rem; } figcaption { font-size: .8rem; }
+  pre { white-space: pre-wrap; overflow-wrap: anywhere; } @page { margin: 14mm; } }
 """
 
 
@@ -61,20 +79,21 @@ def page(story: Story, plots: Sequence[Plot]) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{esc(POLICY)}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{name}: training report</title>\n<style>{STYLE}</style>\n</head>\n<body>",
-        f"<header><h1>{name}</h1>\n<p class=soft>{esc(_subtitle(story))}</p></header>",
+        f'<header>\n<h1>{name}</h1>\n<p class="soft">{esc(_subtitle(story))}</p>\n</header>\n<main>',
         f'<p class="score">{esc(story.headline)}</p>',
-        *(f'<p class="verdict">{esc(text)}</p>' for text in story.verdicts),
+        *(f'<p class="verdict">{esc(cut(text))}</p>' for text in story.verdicts),
         *_warnings(story.warnings()),
         *_section("Plots", [_album(plots)] if plots else []),
         *_section("Metrics", _metrics(story)),
         *_section("How the model was chosen", _candidates(story)),
-        *_section("By class", _grid(story.classes(), numbers_from=2)),
+        *_section("By class", [*_grid(story.classes(), 2), *_soft(story.classes_note())]),
         *_section("What matters", _signals(story)),
         *_section("Data", _pairs(story.data())),
+        *_section("Columns it needs", [*_grid(story.columns(), 4), *_soft(story.columns_note())]),
         *_section("Parameters", _pairs(story.parameters())),
         *_section("How it was made", _pairs(story.made())),
         *_section("Use it", [_commands(story)]),
-        "</body>\n</html>\n",
+        "</main>\n</body>\n</html>\n",
     ]
     return "\n".join(parts)
 
@@ -82,7 +101,8 @@ def page(story: Story, plots: Sequence[Plot]) -> str:
 def _subtitle(story: Story) -> str:
     meta = story.metadata
     kind = f"{story.kind[:1].upper()}{story.kind[1:]}"
-    return f"{kind}, {meta['task']}, target “{meta['target_column']}”"
+    day = str((meta.get("times") or {}).get("started_at") or "")[:10]
+    return f"{kind}. {story.answers}{f' Trained on {day}.' if day else ''}"
 
 
 def _section(title: str, body: Iterable[str]) -> list[str]:
@@ -108,42 +128,53 @@ def _picture(plot: Plot) -> str:
 
 
 def _metrics(story: Story) -> list[str]:
-    found = [*_grid(story.scores(), numbers_from=1)]
-    found.append(f'<p class="soft">Guessing answers {esc(str(story.metrics["guessing"]))}.</p>')
+    found = [*_grid(story.scores(), 1), *_soft(f"Guessing answers {story.metrics['guessing']}.")]
     thresholds = story.thresholds()
     if thresholds:
-        found += ["<h3>Threshold</h3>", *_grid(thresholds, numbers_from=1)]
-        found.append(f'<p class="soft">{esc(story.threshold_note())}</p>')
+        found += ["<h3>Threshold</h3>", *_grid(thresholds, 1), *_soft(story.threshold_note())]
     return found
 
 
 def _signals(story: Story) -> list[str]:
     grid = story.signals()
-    return [*_grid(grid, numbers_from=2), f'<p class="soft">{esc(story.signals_note())}</p>'] if grid else []
+    return [*_grid(grid, 2), *_soft(story.signals_note())] if grid else []
+
+
+def _soft(text: str) -> list[str]:
+    return [f'<p class="soft">{esc(text)}</p>'] if text else []
 
 
 def _candidates(story: Story) -> list[str]:
     grid = story.candidates()
-    return [*_grid(grid, numbers_from=2), f'<p class="soft">{esc(story.candidates_note())}</p>'] if grid else []
+    return [*_grid(grid, 2), *_soft(story.candidates_note())] if grid else []
 
 
 def _grid(grid: Grid | None, numbers_from: int) -> list[str]:
-    """Return a table; columns from ``numbers_from`` on hold numbers."""
+    """Return a table; columns from ``numbers_from`` on hold numbers, and what is named ``No.`` is no name."""
     if grid is None:
         return []
-    head = "".join(f"<th{' class=n' if i >= numbers_from else ''}>{esc(text)}</th>" for i, text in enumerate(grid.head))
+    named = 1 if grid.head[0] == NUMBERED else 0
+    kinds = ["no" if i < named else "n" if i >= numbers_from else "text" for i in range(len(grid.head))]
+    kinds[named] = "name"
+    head = "".join(
+        f'<th scope="col" class="{kind}">{esc(text)}</th>' for kind, text in zip(kinds, grid.head, strict=True)
+    )
     lines = []
     for row in grid.rows:
-        cells = [f"<td{' class=n' if i >= numbers_from else ''}>{esc(text)}</td>" for i, text in enumerate(row)]
+        cells = [f'<td class="{kind}">{esc(text)}</td>' for kind, text in zip(kinds, row, strict=True)]
+        cells[named] = f'<th scope="row" class="{kinds[named]}">{esc(row[named])}</th>'
         lines.append(f"<tr>{''.join(cells)}</tr>")
-    return [f"<table><thead><tr>{head}</tr></thead>\n<tbody>{''.join(lines)}</tbody></table>"]
+    whole = ' class="whole"' if len(lines) <= WHOLE_ROWS_MAX else ""
+    table = f"<table{whole}><thead><tr>{head}</tr></thead>\n<tbody>\n{chr(10).join(lines)}\n</tbody></table>"
+    return [f'<div class="wide">{table}</div>']
 
 
 def _pairs(pairs: Sequence[tuple[str, str]]) -> list[str]:
     if not pairs:
         return []
-    rows = "".join(f"<tr><th scope=row>{esc(label)}</th><td>{esc(text)}</td></tr>" for label, text in pairs)
-    return [f"<table><tbody>{rows}</tbody></table>"]
+    rows = "".join(f'<tr><th scope="row">{esc(label)}</th><td>{esc(text)}</td></tr>\n' for label, text in pairs)
+    whole = " whole" if len(pairs) <= WHOLE_ROWS_MAX else ""
+    return [f'<table class="pairs{whole}"><tbody>\n{rows}</tbody></table>']
 
 
 def _commands(story: Story) -> str:

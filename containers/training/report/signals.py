@@ -1,10 +1,11 @@
-"""Plots that every kind of model has: which columns matter, and how a network learnt."""
+"""Plots of every kind of model: which columns matter, and how one that is made of rounds learnt."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from containers.training.report.drawing import BLUE, INK, ORANGE, number, sheet, shown, spaced
+from containers.training.figures import number
+from containers.training.report.drawing import BLUE, INK, ORANGE, bands, legend_below, sheet, spaced, told_apart
 from containers.training.report.exhibit import Drawn, Exhibit
 
 BARS_MAX = 15
@@ -18,7 +19,7 @@ def importance(exhibit: Exhibit) -> Drawn | None:
     rows = found["columns"][:BARS_MAX]
     label = exhibit.metrics["headline"]["label"]
     title = f"What matters: {label} lost, {found['rows']:,} held-out rows"
-    figure, axes = sheet(title, f"{label} lost when the column is shuffled")
+    figure, axes = sheet(title, f"{label} lost by shuffling")
     places = np.arange(len(rows))
     axes.barh(
         places,
@@ -29,33 +30,41 @@ def importance(exhibit: Exhibit) -> Drawn | None:
         height=0.65,
         error_kw={"ecolor": INK, "elinewidth": 1, "capsize": 2},
     )
-    names = [shown(row["name"], row["number"]) for row in rows]
-    axes.set_yticks(places, [f"{n} ({rows[i]['number']})" if names.count(n) > 1 else n for i, n in enumerate(names)])
-    axes.tick_params(axis="y", length=0, labelsize=10 if len(rows) <= 10 else 9)
-    axes.set_ylim(max(len(rows), 3) - 0.4, -0.6)
+    names = told_apart([row["name"] for row in rows], [row["number"] for row in rows], "column")
+    axes.set_yticks(places, names)
+    axes.tick_params(axis="y", length=0, labelsize=10 if len(rows) <= 10 else 8.5)
+    axes.set_ylim(*bands(len(rows)))
     axes.axvline(0, color=INK, linewidth=1)
     axes.grid(visible=False, axis="y")
     spaced(axes.xaxis)
     rest = f" The first {len(rows)} of {found['of']}." if found["of"] > len(rows) else ""
     caption = (
-        "How much worse the model does on held-out rows when one column's values are shuffled among them. Columns that "
-        f"tell the same thing share their importance.{rest}"
+        "How much worse the model does on held-out rows when one column's values are shuffled among them. It can do "
+        f"without a column at zero or left of it; columns that tell the same thing share their importance.{rest}"
     )
     return Drawn("importance", title, caption, figure)
 
 
 def losses(exhibit: Exhibit) -> Drawn | None:
-    """Return the loss of a neural network after each epoch."""
-    if not exhibit.losses:
+    """Return how the loss fell from round to round."""
+    found = exhibit.metrics.get("learning")
+    if not found:
         return None
-    epochs = np.arange(1, len(exhibit.losses) + 1)
-    trained = [pair[0] for pair in exhibit.losses]
-    checked = [pair[1] for pair in exhibit.losses]
-    title = f"Learning: loss {number(trained[-1])} after {len(trained):,} epochs"
-    figure, axes = sheet(title, "epoch", "loss")
-    axes.plot(epochs, trained, color=BLUE, label="training rows")
-    if all(value is not None for value in checked):
-        axes.plot(epochs, np.array(checked, dtype=float), color=ORANGE, linestyle="--", label="validation rows")
-    axes.legend(loc="upper right")
-    caption = "The loss should fall and level out. Where the dashed line rises again, the model learns by heart."
+    unit, rounds, last = found["unit"], found["rounds"], (found["held_out"] or found["train"])[-1]
+    where = "held-out" if found["held_out"] else "training"
+    title = f"Learning: {found['loss']} {number(last)} on {where} rows after {rounds[-1]:,} {unit}s"
+    figure, axes = sheet(title, f"{unit}s", found["loss"])
+    axes.plot(rounds, found["train"], color=BLUE, label="training rows")
+    caption = "The loss should fall and level out. Where it still falls at the end, more of them may do better."
+    if found["held_out"]:
+        axes.plot(rounds, found["held_out"], color=ORANGE, linestyle="--", label="held-out rows")
+        least = int(np.argmin(found["held_out"]))
+        axes.plot(rounds[least], found["held_out"][least], "o", color=ORANGE, markeredgecolor=INK, markersize=7,
+                  label=f"lowest, after {rounds[least]:,}", clip_on=False, zorder=5)  # fmt: skip
+        caption = (
+            "Both lines should fall and level out. Where the dashed one rises again the model learns the training rows "
+            f"by heart: fewer {unit}s, or smaller steps, do better. Nothing was chosen by the dashed line."
+        )
+    legend_below(figure)
+    spaced(axes.yaxis)
     return Drawn("loss", title, caption, figure)

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from containers.training.figures import score
+from containers.training.report.words import LICENCES, cut, machine_words, split_words, title_of, values_words
 from containers.training.scoring import LABELS
 
 Document = Mapping[str, Any]
+CLASSES_SHOWN_MAX = 100
+"""Classes of the table by class; of more those with most rows. All of them are in ``metrics.json``."""
+NUMBERED = "No."
+"""Head of a column that holds places, by which plots name what they cannot write."""
+COLUMNS_SHOWN_MAX = 200
+"""Columns of the table of columns. All of them are in ``schema.json``."""
 
 
 class Grid(NamedTuple):
@@ -22,11 +31,12 @@ class Story(NamedTuple):
 
     metadata: Document
     metrics: Document
+    schema: Document = MappingProxyType({})
 
     @property
     def name(self) -> str:
         """What the model is called."""
-        return str(self.metadata.get("name") or self.metadata.get("job_id") or "model")
+        return cut(self.metadata.get("name") or self.metadata.get("job_id") or "model")
 
     @property
     def footer(self) -> str:
@@ -39,14 +49,15 @@ class Story(NamedTuple):
     @property
     def kind(self) -> str:
         """The kind of model, in words."""
-        return str(self.metadata["model_type"]).replace("_", " ")
+        return title_of(str(self.metadata["model_type"]))
 
     @property
     def headline(self) -> str:
         """The metric that speaks first, with its interval and guessing beside it."""
         top = self.metrics["headline"]
-        interval = f"[{figure(top['low'])} to {figure(top['high'])}]"
-        return f"{top['label']} {figure(top['value'])} {interval}, guessing {figure(top['baseline'])}"
+        value, low, high, guessing = (score(top["name"], top[key]) for key in ("value", "low", "high", "baseline"))
+        label = f"{top['label'][:1].upper()}{top['label'][1:]}"
+        return f"{label} {value} (95 % interval {low} to {high}), guessing {guessing}"
 
     @property
     def verdicts(self) -> list[str]:
@@ -55,24 +66,40 @@ class Story(NamedTuple):
         said = [self.metrics["verdict"], self.metrics.get("gap"), last]
         return [f"{text[:1].upper()}{text[1:]}." for text in said if text]
 
+    @property
+    def answers(self) -> str:
+        """What the model says of a row, in a sentence."""
+        target, classes = f"“{cut(self.metadata['target_column'])}”", self.metadata.get("classes")
+        if not classes:
+            return f"Predicts the number {target} of a row."
+        if len(classes) == 2:
+            either = " or ".join(f"“{cut(name)}”" for name in classes)
+            return f"Tells whether {target} of a row is {either}, with a probability for each."
+        return f"Tells which of {len(classes):,} classes {target} of a row is, with a probability for each."
+
     def data(self) -> list[tuple[str, str]]:
         """Return what was learnt from."""
         meta, rows = self.metadata, self.metrics["rows"]
         shared = self.metrics.get("rows_shared")
         told = [
-            ("Target", str(meta["target_column"])),
+            ("Target", cut(meta["target_column"])),
             ("Task", str(meta["task"])),
-            ("Classes", ", ".join(map(str, meta["classes"][:20])) + (" …" if len(meta["classes"]) > 20 else ""))
+            (
+                "Classes",
+                ", ".join(cut(name)[:60] for name in meta["classes"][:20])
+                + (" …" if len(meta["classes"]) > 20 else ""),
+            )
             if meta.get("classes")
             else None,
             ("Columns learnt from", f"{len(meta['feature_columns']):,}"),
             ("Rows learnt from", f"{rows['train']:,}"),
-            ("Rows held out", f"{rows['test']:,}, {split_words(meta)}"),
+            ("Rows held out", f"{rows['test']:,}, {cut(split_words(meta))}"),
             ("Rows without a target, left out", f"{rows['dropped']:,}") if rows["dropped"] else None,
             ("Held-out rows equal to one learnt from", "not counted" if shared is None else f"{shared:,}"),
-            ("File", f"SHA-256 {meta['dataset_sha256']}"),
+            ("File", f"{meta['dataset_name']}" if meta.get("dataset_name") else None),
+            ("SHA-256 of the file", str(meta["dataset_sha256"])),
         ]
-        return [pair for pair in told if pair is not None]
+        return [(label, text) for label, text in filter(None, told) if text is not None]
 
     def made(self) -> list[tuple[str, str]]:
         """Return how, where and when it was made."""
@@ -80,7 +107,7 @@ class Story(NamedTuple):
         machine, times = meta.get("machine") or {}, meta.get("times") or {}
         told = [
             ("Job", str(meta.get("job_id") or "")),
-            ("Model", self.kind),
+            ("Model", f"{self.kind}{', chosen by Lastcall' if meta.get('model_asked') == 'auto' else ''}"),
             ("Seed", str(meta["seed"])),
             ("Started", str(times.get("started_at") or "")),
             ("Took", f"{times['seconds']:,.0f} s" if times.get("seconds") is not None else ""),
@@ -100,7 +127,7 @@ class Story(NamedTuple):
     def scores(self) -> Grid:
         """Return every metric beside that of guessing."""
         ours, theirs = self.metrics["held_out"], self.metrics["baseline"]
-        rows = [(LABELS.get(key, key), figure(value), figure(theirs.get(key))) for key, value in ours.items()]
+        rows = [(LABELS.get(key, key), score(key, value), score(key, theirs.get(key))) for key, value in ours.items()]
         return Grid(
             ("Metric", "This model", "Guessing"), [(f"{label[:1].upper()}{label[1:]}", *rest) for label, *rest in rows]
         )
@@ -112,7 +139,7 @@ class Story(NamedTuple):
             return None
         pairs = [("0.5, as predictions use it", found["default"]), ("best F1", found["best_f1"])]
         rows = [
-            (name, *(figure(one[key]) for key in ("threshold", "precision", "recall", "f1")))
+            (name, f"{one['threshold']:.4g}", *(score(key, one[key]) for key in ("precision", "recall", "f1")))
             for name, one in pairs
             if one
         ]
@@ -134,23 +161,59 @@ class Story(NamedTuple):
         if not found:
             return None
         keys = ("precision", "recall", "f1")
+        order = sorted(range(len(found)), key=lambda i: -found[i]["support"])[:CLASSES_SHOWN_MAX]
         rows = [
-            (str(number), str(one["name"]), *(figure(one[key]) for key in keys), f"{one['support']:,}")
-            for number, one in enumerate(found, 1)
+            (
+                str(i + 1),
+                cut(found[i]["name"]),
+                *(score(key, found[i][key]) for key in keys),
+                f"{found[i]['support']:,}",
+            )
+            for i in sorted(order)
         ]
-        return Grid(("No.", "Class", "Precision", "Recall", "F1", "Rows"), rows)
+        return Grid((NUMBERED, "Class", "Precision", "Recall", "F1", "Rows"), rows)
+
+    def classes_note(self) -> str:
+        """Return which classes the table leaves out."""
+        count = len(self.metrics.get("per_class") or ())
+        if count <= CLASSES_SHOWN_MAX:
+            return ""
+        return f"The {CLASSES_SHOWN_MAX} of {count:,} classes with most rows; all of them are in metrics.json."
 
     def signals(self) -> Grid | None:
         """Return the columns that matter most."""
         found = self.metrics.get("importance")
         if not found or not found["columns"]:
             return None
-        label = self.metrics["headline"]["label"]
+        label, name = self.metrics["headline"]["label"], found["metric"]
         rows = [
-            (str(one["number"]), str(one["name"]), f"{figure(one['mean'])} ± {figure(one['sd'])}")
+            (str(one["number"]), cut(one["name"]), f"{score(name, one['mean'])} ± {score(name, one['sd'])}")
             for one in found["columns"]
         ]
-        return Grid(("No.", "Column", f"{label} lost"), rows)
+        return Grid((NUMBERED, "Column", f"{label} lost"), rows)
+
+    def columns(self) -> Grid | None:
+        """Return the columns a file must have, with what they held."""
+        found: Sequence[Document] = self.schema.get("columns") or ()
+        if not found:
+            return None
+        rows = [
+            (str(number), cut(one["name"]), str(one["kind"]), values_words(one), f"{one['missing']:,}")
+            for number, one in enumerate(found[:COLUMNS_SHOWN_MAX], 1)
+        ]
+        return Grid((NUMBERED, "Column", "Kind", "Values", "Missing"), rows)
+
+    def columns_note(self) -> str:
+        """Return which columns the table leaves out."""
+        count = len(self.schema.get("columns") or ())
+        if count <= COLUMNS_SHOWN_MAX:
+            return ""
+        return f"The first {COLUMNS_SHOWN_MAX} of {count:,} columns; all of them are in schema.json."
+
+    def licences(self) -> str:
+        """Return the licences of the libraries the model needs."""
+        needed = [name for name in self.metadata["versions"] if name in LICENCES]
+        return ", ".join(f"{name} {LICENCES[name]}" for name in needed)
 
     def signals_note(self) -> str:
         """Return how importance was measured."""
@@ -170,10 +233,13 @@ class Story(NamedTuple):
         found = self.metrics.get("auto")
         if not found:
             return None
+        name = self.metrics["headline"]["name"]
         rows = [
             (
-                str(one["name"]).replace("_", " "),
-                f"left out: {one['skipped']}" if one["skipped"] else f"{figure(one['mean'])} ± {figure(one['sd'])}",
+                title_of(str(one["name"])),
+                cut(f"left out: {one['skipped']}")
+                if one["skipped"]
+                else f"{score(name, one['mean'])} ± {score(name, one['sd'])}",
                 f"{one['seconds']:,.1f}",
             )
             for one in found["candidates"]
@@ -193,39 +259,4 @@ class Story(NamedTuple):
 
     def warnings(self) -> list[str]:
         """Return what a person should know of the data and the fit."""
-        return [str(text) for text in self.metrics["warnings"]]
-
-
-def figure(value: float | None) -> str:
-    """Return a number with four significant digits; a dash where there is none."""
-    if value is None:
-        return "–"
-    text = f"{value:,.4g}"
-    return f"{value:,.0f}" if "e+" in text and abs(value) < 1e9 else text
-
-
-def split_words(metadata: Document) -> str:
-    """Return how the held-out rows were chosen."""
-    split = metadata["split"]
-    share = f"{split['share']:.0%}"
-    if split["method"] == "group":
-        return f"{share} in whole groups of “{split['column']}”"
-    if split["method"] == "time":
-        return f"the last {share} by “{split['column']}”"
-    return f"{share} at random{', classes by their shares' if metadata.get('classes') else ''}"
-
-
-def machine_words(machine: Document) -> str:
-    """Return what is known of the machine."""
-    memory = machine.get("memory_bytes")
-    parts = [
-        machine.get("machine_type"),
-        machine.get("place"),
-        machine.get("provider"),
-        "spot" if machine.get("spot") else None,
-        f"{machine['cores']} cores" if machine.get("cores") else None,
-        f"{memory / 1e9:.0f} GB memory" if memory else None,
-        machine.get("processor"),
-        machine.get("system"),
-    ]
-    return ", ".join(str(part) for part in parts if part)
+        return [cut(text) for text in self.metrics["warnings"]]

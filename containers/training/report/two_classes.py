@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from containers.training.report.drawing import BLUE, GREY, INK, ORANGE, number, sheet, shown
+from containers.training.figures import number
+from containers.training.report.drawing import BLUE, GREY, INK, ORANGE, legend_below, sheet, shown
 from containers.training.report.exhibit import Drawn, Exhibit, few
 
 BINS = 10
+BARS = 20
+"""Bars that show where the rows lie."""
 BIN_ROWS_MIN = 10
 """Held-out rows per bin of the calibration plot, at least; few rows get fewer bins."""
 
@@ -70,6 +73,7 @@ def precision_recall(exhibit: Exhibit) -> Drawn:
     """Return the precision-recall curve with the share of the wanted class, which guessing reaches."""
     hit, chance = _sides(exhibit)
     precision, recall, _ = precision_recall_curve(hit, chance)
+    precision, recall = precision[:-1], recall[:-1]  # the last is no threshold, but (0, 1) by definition
     base = float(np.mean(hit))
     score = number(exhibit.held_out("average_precision"))
     title = f"Precision and recall: average {score}, {exhibit.counted}"
@@ -78,7 +82,7 @@ def precision_recall(exhibit: Exhibit) -> Drawn:
     axes.axhline(base, color=GREY, linestyle="--", linewidth=1.5, label=f"guessing: {base:.1%} of the rows")
     _mark(axes, exhibit, chance, lambda above: (np.mean(above[hit]), np.mean(hit[above])) if above.any() else None)
     _unit_square(axes)
-    axes.legend(loc="lower left" if exhibit.held_out("average_precision") > (1 + base) / 2 else "upper right")
+    legend_below(figure, 2)
     caption = (
         "Of the rows called the wanted class, how many are (precision), against how many of all are found (recall). "
         "The dashed line is what guessing reaches."
@@ -100,25 +104,34 @@ def calibration(exhibit: Exhibit) -> Drawn:
     axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1.5, label="perfectly calibrated")
     away = np.vstack((np.maximum(0, came - low), np.maximum(0, high - came)))
     axes.errorbar(
-        said, came, yerr=away, color=BLUE, marker="o", capsize=3, elinewidth=1, label="model, 95 % interval", zorder=3
+        said, came, yerr=away, color=BLUE, marker="o", capsize=3, elinewidth=1, label="model (95 % interval)", zorder=3
     )
-    shares, edges = np.histogram(chance, bins=20, range=(0, 1))
+    end = _reach(float(max(said.max(), high.max())))
+    shares, edges = np.histogram(chance, bins=BARS, range=(0, end))
     axes.bar(
         edges[:-1],
-        0.15 * shares / max(1, shares.max()),
-        width=0.05,
+        0.15 * end * shares / max(1, shares.max()),
+        width=end / BARS,
         align="edge",
         color=GREY,
         alpha=0.35,
-        label="rows with this probability",
+        label="rows",
     )
-    _unit_square(axes)
-    axes.legend(loc="upper left")
+    axes.set_xlim(-0.01 * end, 1.01 * end)
+    axes.set_ylim(-0.01 * end, 1.02 * end)
+    legend_below(figure)
+    beyond = int(np.count_nonzero(chance > end))
+    far = f" The axes end at {end:.0%}: {beyond:,} rows lie beyond." if beyond else ""
     caption = (
         "Of the rows given a probability of 30 %, about 30 % should be of the wanted class. Points below the dashed "
-        "line are overconfident, above it too careful. The grey bars show where the rows lie."
+        f"line are overconfident, above it too careful. The grey bars show where the rows lie.{far}"
     )
     return Drawn("calibration", title, caption, figure)
+
+
+def _reach(highest: float) -> float:
+    """Return where the axes end: at 1, or earlier where nothing would be drawn in more than half of the picture."""
+    return 1.0 if highest > 0.5 else max(0.02, float(np.ceil(highest * 55) / 50))
 
 
 def wilson(share: Any, rows: Any) -> tuple[Any, Any]:

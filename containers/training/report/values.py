@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from containers.training.report.drawing import BLUE, INK, ORANGE, RED, number, sheet, shown, spaced
+from containers.training.figures import number
+from containers.training.report.drawing import BLUE, INK, ORANGE, RED, legend_below, sheet, shown, spaced
 from containers.training.report.exhibit import Drawn, Exhibit, few
 
 HEXAGONS_FROM = 1500
@@ -34,7 +35,7 @@ def predicted(exhibit: Exhibit) -> Drawn:
     axes.plot(ends, ends, color=INK, linestyle="--", linewidth=1.5, label="exactly right")
     axes.set_xlim(ends)
     axes.set_ylim(ends)
-    axes.legend(loc="upper left")
+    legend_below(figure)
     spaced(axes.xaxis)
     spaced(axes.yaxis)
     caption = "Each point is a held-out row. The closer to the dashed line, the better the prediction."
@@ -55,7 +56,7 @@ def residuals(exhibit: Exhibit) -> Drawn:
         pieces = np.array_split(order, parts)
         middles = [(np.median(exhibit.answers[p]), np.median(error[p])) for p in pieces]
         axes.plot(*zip(*middles, strict=True), color=ORANGE, marker="o", markersize=5, label="running median")
-        axes.legend(loc="upper left")
+        legend_below(figure)
     spaced(axes.xaxis)
     spaced(axes.yaxis)
     caption = (
@@ -79,7 +80,7 @@ def errors(exhibit: Exhibit) -> Drawn:
     axes.axvline(0, color=INK, linestyle="--", linewidth=1.5, label="exactly right")
     mean = float(error.mean())
     axes.axvline(mean, color=RED, linewidth=1.5, label=f"mean {number(mean)}")
-    axes.legend(loc="upper left")
+    legend_below(figure)
     axes.grid(visible=False, axis="x")
     spaced(axes.xaxis)
     spaced(axes.yaxis)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,12 @@ from pathlib import Path
 import pytest
 
 from containers.training.families import AUTO_CANDIDATES, FAMILIES
+from containers.training.figures import score
+from containers.training.fitting import ROUNDS
 from containers.training.frame import load
 from containers.training.profile import survey
+from containers.training.report.page import BYTES_MAX as PAGE_BYTES_MAX
+from containers.training.rounds import POINTS_MAX, STAGES
 from tests.integration.training.bundles import document, read, request, train
 from tests.integration.training.conftest import CASES
 from tests.unit.training.files import table, write
@@ -67,6 +72,45 @@ def test_the_bundle_says_how_it_was_made(bundles: dict[str, Path], sources: dict
     assert metadata["score"] == document(bundles[case] / "metrics.json")["headline"]["value"]
     assert [c["name"] for c in document(bundles[case] / "schema.json")["columns"]] == metadata["feature_columns"]
     assert {"numpy", "scikit-learn", "skops"} <= set(metadata["versions"])
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_report_card_and_documents_say_the_same_numbers(bundles: dict[str, Path], case: str) -> None:
+    metrics = document(bundles[case] / "metrics.json")
+    pages = [(bundles[case] / name).read_text() for name in ("report.html", "model_card.md")]
+    top = metrics["headline"]
+    assert top["value"] == metrics["held_out"][top["name"]]
+    assert top["baseline"] == metrics["baseline"][top["name"]]
+    value, low, high, guessing = (score(top["name"], top[key]) for key in ("value", "low", "high", "baseline"))
+    for page in pages:
+        assert f"{value} (95 % interval {low} to {high}), guessing {guessing}" in page
+        for name, reached in metrics["held_out"].items():
+            cells = (score(name, reached), score(name, metrics["baseline"].get(name)))
+            assert re.search(r"[>|] ?{}(</td><td class=\"n\">| \| ){}".format(*map(re.escape, cells)), page), name
+        for row in metrics.get("per_class", ()):
+            assert f"{row['support']:,}" in page
+    assert len(pages[0].encode()) < PAGE_BYTES_MAX
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_made_in_rounds_tells_how_its_loss_fell(bundles: dict[str, Path], case: str) -> None:
+    metrics = document(bundles[case] / "metrics.json")
+    family = metrics["model_type"]
+    found = metrics.get("learning")
+    assert (found is not None) == (family in (*ROUNDS, *STAGES))
+    if not found:
+        return
+    assert found["rounds"] == sorted(found["rounds"])
+    assert len(found["train"]) == len(found["rounds"]) <= POINTS_MAX
+    assert found["train"][-1] < found["train"][0]
+    if family.startswith("mlp_"):
+        assert found["held_out"] is None
+        return
+    same = {"log loss": "log_loss", "RMSE": "rmse", "Brier score": "brier"}[found["loss"]]
+    if same in metrics["held_out"]:
+        assert found["held_out"][-1] == pytest.approx(metrics["held_out"][same], rel=1e-6), (
+            "the last round is the model"
+        )
 
 
 def test_a_fresh_process_predicts_the_held_out_rows_exactly_as_training_did(

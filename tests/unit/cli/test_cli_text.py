@@ -70,7 +70,15 @@ def test_sizes(number: int | None, words: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [(0.84612, "0.846"), (12_345.678, "12\u00a0345.7"), (7043, "7\u00a0043"), (True, "True"), ("x", "x")],
+    [
+        (0.84612, "0.846"),
+        (12_345.678, "12\u00a0345.7"),
+        (7043, "7\u00a0043"),
+        (3.03e-18, "3.03 × 10⁻¹⁸"),
+        (3.636e12, "3.64 × 10¹²"),
+        (True, "True"),
+        ("x", "x"),
+    ],
 )
 def test_metrics_are_short_enough_to_compare(value: object, words: str) -> None:
     assert text.number(value) == words

@@ -15,14 +15,16 @@ def test_the_work_is_told_how_rows_are_held_out_and_what_the_last_run_was() -> N
     asked = {"test_share": 0.3, "seed": 7, "group": "customer", "last_run": last}
     ordered = plan()
     ordered = ordered.model_copy(update={"spec": ordered.spec.model_copy(update=asked)})
-    told = spec_for(Story(ordered).job, 1, PROGRAM).work_spec
+    told = spec_for(Story(ordered).job, 1, PROGRAM, ordered.offers[0]).work_spec
     assert {key: told[key] for key in (*asked, "time")} == {**asked, "last_run": last.model_dump(), "time": None}
-    assert spec_for(Story().job, 1, PROGRAM).work_spec["last_run"] is None
+    assert spec_for(Story().job, 1, PROGRAM, plan().offers[0]).work_spec["last_run"] is None
 
 
-def test_the_work_is_told_when_it_was_ordered_and_on_which_offer_it_runs() -> None:
-    story = Story().reserved()
-    told = spec_for(story.job, 1, PROGRAM).work_spec
+def test_the_work_is_told_of_its_file_when_it_was_ordered_and_on_which_offer_it_runs() -> None:
+    """Also before the machine is asked for: that is when the folder is written."""
+    job, offers = Story().job, plan().offers
+    told = spec_for(job, 1, PROGRAM, offers[0]).work_spec
+    assert told["dataset_name"] == job.dataset_name
     assert told["ordered_at"] == "2026-11-23T12:00:00Z"
     assert told["machine"] == {
         "provider": "fake",
@@ -32,17 +34,12 @@ def test_the_work_is_told_when_it_was_ordered_and_on_which_offer_it_runs() -> No
         "spot": False,
         "rate_usd_per_hour": "0.27",
     }
-    second = story.refused().reserved()
-    assert spec_for(second.job, 2, PROGRAM).work_spec["machine"]["machine_type"] == "b"
-
-
-def test_of_an_attempt_that_has_no_intent_yet_no_offer_is_told() -> None:
-    assert spec_for(Story().job, 1, PROGRAM).work_spec["machine"] == {"provider": "fake", "max_cost_usd": "10"}
+    assert spec_for(job, 2, PROGRAM, offers[1]).work_spec["machine"]["machine_type"] == "b"
 
 
 def resume(job: Job, attempt: int) -> tuple[str, ...]:
     """Return the attempts whose checkpoints this one is told of, by their folders."""
-    found = spec_for(job, attempt, PROGRAM).resume
+    found = spec_for(job, attempt, PROGRAM, job.plan.offers[0]).resume
     return tuple(key.removeprefix(f"jobs/user_{USER}/{JOB}/").removesuffix("/checkpoint.json") for key in found)
 
 
@@ -70,4 +67,7 @@ def test_only_so_many_are_told_of() -> None:
 
 def test_the_work_is_told_its_longest_runtime_of_which_a_search_takes_a_part() -> None:
     ordered = plan()
-    assert spec_for(Story(ordered).job, 1, PROGRAM).work_spec["max_runtime_s"] == ordered.limits.max_runtime_s
+    assert (
+        spec_for(Story(ordered).job, 1, PROGRAM, ordered.offers[0]).work_spec["max_runtime_s"]
+        == ordered.limits.max_runtime_s
+    )

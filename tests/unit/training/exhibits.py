@@ -76,4 +76,9 @@ def story(shown: Exhibit, **more: Any) -> Story:
         "times": {"started_at": "2026-11-26T04:01:00Z", "seconds": 12.0},
         **more,
     }
-    return Story(metadata, metrics)
+    columns = [
+        {"name": "months", "kind": "number", "missing": 3, "low": 0.0, "high": 71.0, "median": 35.0},
+        {"name": "plan", "kind": "category", "missing": 0, "categories": ["pro", "basic"], "categories_total": 2},
+    ]
+    columns.append({"name": "since", "kind": "date", "missing": 1, "low": "2025-01-01", "high": "2026-09-30"})
+    return Story(metadata, metrics, {"columns": columns})

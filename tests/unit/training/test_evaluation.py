@@ -174,7 +174,7 @@ def test_answers_that_are_all_alike_are_as_good_as_any_deal() -> None:
 
 
 def test_overfitting_is_said() -> None:
-    assert ev.gap("roc_auc", 0.99, 0.81) == "overfits: ROC AUC 0.99 on the training rows, 0.81 on held-out rows"
+    assert ev.gap("roc_auc", 0.99, 0.81) == "overfits: ROC AUC 0.990 on the training rows, 0.810 on held-out rows"
     assert ev.gap("roc_auc", 0.85, 0.81) == ""
     assert "overfits" in ev.gap("rmse", 1.0, 2.0)
 

@@ -38,7 +38,8 @@ def judged(classes: int, way: Way | None = None) -> tuple[Judged, Any]:
     tree = DecisionTreeClassifier(random_state=1) if classes else DecisionTreeRegressor(random_state=1)
     model = Pipeline([("model", tree)]).fit(features.iloc[split.train], y[split.train])
     columns = list(features.columns)
-    metadata = {"task": task, "target_column": "y", "split": {}, "feature_columns": columns, "classes": list(names)}
+    metadata = {"model_type": "decision_tree", "task": task, "target_column": "y", "split": {}}
+    metadata |= {"feature_columns": columns, "classes": list(names)}
     return judge(model, metadata, frame, split, Asked(42)), split
 
 

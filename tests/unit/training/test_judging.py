@@ -131,7 +131,10 @@ AT_RANDOM = {"method": "random", "column": None, "share": 0.2, "sha256": "a"}
     ("last", "words"),
     [
         ({"name": "roc_auc", "value": 0.85, "low": 0.83, "high": 0.87}, "no clear difference from your last run"),
-        ({"name": "roc_auc", "value": 0.7, "low": 0.68, "high": 0.72}, "clearly better than your last run: 0.84 after"),
+        (
+            {"name": "roc_auc", "value": 0.7, "low": 0.68, "high": 0.72},
+            "clearly better than your last run: 0.840 after",
+        ),
         ({"name": "roc_auc", "value": 0.95, "low": 0.94, "high": 0.96}, "clearly worse"),
         ({"name": "rmse", "value": 0.95, "low": 0.94, "high": 0.96}, ""),
     ],

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from containers.training.report import drawing, two_classes
@@ -50,12 +51,26 @@ def test_a_few_rows_are_enough_for_an_album(classes: int) -> None:
     assert album(exhibit(classes, rows=6), FOOTER)
 
 
-def test_a_networks_losses_are_the_last_of_at_most_six() -> None:
-    losses = [(1 / n, 1.1 / n) for n in range(1, 20)]
-    found = album(exhibit(2)._replace(losses=losses), FOOTER)
+def test_the_loss_by_rounds_is_the_last_of_at_most_six() -> None:
+    told = {"unit": "round", "loss": "log loss", "rounds": [1, 50, 100], "train": [0.6, 0.3, 0.1]}
+    shown = exhibit(2)
+    found = album(shown._replace(metrics={**shown.metrics, "learning": {**told, "held_out": [0.6, 0.5, 0.7]}}), FOOTER)
     assert [plot.name for plot in found][-1] == "loss"
     assert len(found) == PLOTS_MAX
-    assert album(exhibit(0, 30)._replace(losses=[(2.0, None), (1.0, None)]), FOOTER)[-1].name == "loss"
+    assert "0.700 on held-out rows after 100 rounds" in found[-1].title
+    alone = exhibit(0, 30)
+    found = album(alone._replace(metrics={**alone.metrics, "learning": {**told, "held_out": None}}), FOOTER)
+    assert "0.100 on training rows" in found[-1].title
+
+
+def test_a_rare_class_has_its_calibration_drawn_as_far_as_there_is_something() -> None:
+    shown = exhibit(2, rows=400)
+    actual = (np.arange(400) % 50 == 0).astype(int)
+    chance = np.where(actual == 1, 0.06, 0.01)
+    rare = shown._replace(actual=actual, answers=np.column_stack((1 - chance, chance)))
+    with drawing.workshop():
+        drawn = two_classes.calibration(rare)
+    assert drawn.figure.axes[0].get_xlim()[1] < 0.6
 
 
 def test_names_are_cut_told_apart_and_numbered_where_no_font_has_them() -> None:
@@ -67,14 +82,26 @@ def test_names_are_cut_told_apart_and_numbered_where_no_font_has_them() -> None:
     assert drawing.shown(" ", 7) == "column 7"
 
 
-def test_numbers_are_written_without_needless_exponents() -> None:
-    written = [drawing.number(v) for v in (0.12345, 12345.6, -3.5, 1e-9, 2.5e12)]
-    assert written == ["0.123", "12,346", "−3.5", "1e−09", "2.5e+12"]
+def test_of_names_that_look_alike_once_cut_the_part_that_differs_is_shown() -> None:
+    names = [f"Average number of tickets opened in the {q} quarter of 2023 (all)" for q in ("first", "second", "third")]
+    assert drawing.shown_all(names, "column") == ["…first…", "…second…", "…third…"]
+    assert drawing.shown_all([names[0], names[0]]) == [
+        "Average number of…23 (all) (1)",
+        "Average number of…23 (all) (2)",
+    ]
+    assert drawing.told_apart(["顧客", "x"], [7, 2], "column") == ["column 7", "x"]
+
+
+def test_axes_far_off_one_have_their_power_in_their_name() -> None:
+    with drawing.workshop():
+        for high, power in ((3e13, " (× 10¹²)"), (2e-17, " (× 10⁻¹⁸)"), (25_000, ""), (0.5, "")):
+            axes = drawing.sheet("title", "price").axes
+            axes.set_xlim(0, high)
+            drawing.spaced(axes.xaxis)
+            assert axes.get_xlabel() == f"price{power}"
 
 
 def test_intervals_of_shares_stay_between_0_and_1_and_narrow_with_rows() -> None:
-    import numpy as np
-
     low, high = two_classes.wilson(np.array([0.0, 0.5, 0.5, 1.0]), np.array([10, 10, 1000, 10]))
     assert (low >= -1e-9).all()
     assert (high <= 1 + 1e-9).all()

@@ -104,7 +104,13 @@ def test_the_judgement_is_by_group_and_says_when_groups_are_few(groups: int, tol
     held_out = split.groups[split.test]
     assert (len(np.unique(held_out)) < GROUPS_TOLD_MIN) == told
     model = _Mean()
-    metadata = {"task": "regression", "target_column": "y", "split": {}, "feature_columns": ["a"]}
+    metadata = {
+        "model_type": "linear",
+        "task": "regression",
+        "target_column": "y",
+        "split": {},
+        "feature_columns": ["a"],
+    }
     judged = judge(model, metadata, frame, split, Asked(42))
     top = judged.measured.document["headline"]
     truth = sc.Truth(target[split.test], 0)

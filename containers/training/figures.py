@@ -1,0 +1,44 @@
+"""Numbers as people read them, the same in the log, the report, the card and on plots."""
+
+from __future__ import annotations
+
+DIGITS = 3
+"""Significant digits where nothing else is said."""
+PLAIN_FROM = 1e-4
+PLAIN_TO = 1e9
+"""Numbers in between are written out; others as a power of ten."""
+POINTS = 3
+"""Decimals of a score between 0 and 1, so that scores under each other can be compared."""
+IN_UNITS = frozenset({"rmse", "mae", "median_ae", "max_error"})
+"""Metrics in the target's own unit, whatever its size."""
+SHARES = frozenset({"mape"})
+"""Metrics that are shares without a bound, written in percent."""
+MINUS = "\N{MINUS SIGN}"
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def number(value: float, digits: int = DIGITS) -> str:
+    """Return a number with ``digits`` significant digits, thousands set apart, a power of ten where it is far off 1."""
+    if not value:
+        return "0"
+    first, _, raised = f"{value:.{digits - 1}e}".partition("e")
+    if PLAIN_FROM <= abs(value) < PLAIN_TO:
+        text = f"{value:,.{max(0, digits - 1 - int(raised))}f}"
+    else:
+        text = f"{first} × {power(int(raised))}"
+    return text.replace("-", MINUS)
+
+
+def power(exponent: int) -> str:
+    """Return a power of ten, as it is written by hand."""
+    return f"10{str(exponent).translate(_RAISED)}"
+
+
+def score(name: str, value: float | None) -> str:
+    """Return the value of the metric ``name``; a dash where there is none."""
+    if value is None:
+        return "–"
+    if name in IN_UNITS:
+        return number(value, 4)
+    text = f"{value:.1%}" if name in SHARES else f"{value:,.{POINTS}f}"
+    return (text if float(text.strip("%").replace(",", "")) else text.lstrip("-")).replace("-", MINUS)
