@@ -72,10 +72,13 @@ class Prover(proof.Prover[str]):
         )
 
     async def _next(self) -> Listing:
-        """Return a later listing, the one that is due anyway where there is one. Raises Unavailable."""
+        """Return a later listing, the one that is due anyway where there is one. Raises Unavailable.
+
+        Within an interval from ``due`` on one begins, wherever in it a proof stands: none is made for the proof alone.
+        """
         interval_s = self._lister.interval_s()
         due = self._clock.monotonic() + interval_s / 2
-        await self._clock.sleep(interval_s)
+        await self._clock.sleep(1.5 * interval_s)
         return await self._listed(due)
 
     async def _listed(self, due: float) -> Listing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from unittest.mock import patch
 
@@ -86,6 +87,32 @@ async def test_the_end_of_a_pod_is_proven_from_lists_of_several_pages_too() -> N
     assert "two complete lists" in proof.evidence[1]
     assert house.calls("pods.list") - asked <= 2 * 5
     await house.close()
+
+
+@pytest.mark.parametrize("phase_s", [0.0, 1.0, 2.0, 3.0, 4.0])
+async def test_a_proof_takes_its_two_lists_from_those_that_are_made_anyway(phase_s: float) -> None:
+    """Lists do not depend on the number of jobs that close, whenever a proof begins."""
+    house, machine = await populated(2 * PAGE)
+    made = 0
+
+    async def patrol() -> None:
+        nonlocal made
+        while True:
+            made += 1
+            await house.training.list_machines()
+            await house.clock.sleep(house.training.timings.list_interval_s)
+
+    house.transport.sent.clear()
+    patrolling = asyncio.create_task(patrol())
+    await house.clock.advance(30 + phase_s)
+    await house.run(house.training.terminate(machine.id))
+    proof = await house.prove(machine)
+    patrolling.cancel()
+    await asyncio.gather(patrolling, return_exceptions=True)
+    await house.close()
+    assert isinstance(proof, Gone)
+    assert "two complete lists" in proof.evidence[1]
+    assert sum("/pods?" in sent.url and "cursor=" not in sent.url for sent in house.transport.sent) == made
 
 
 async def test_the_borders_of_two_lists_in_a_row_lie_in_different_places() -> None:

@@ -78,9 +78,18 @@ async def test_the_trial_costs_less_than_was_said(bench: Bench) -> None:
     assert "$0.0" in question
     await bench.clock.advance(600)
     spent = sum(line.amount(bench.now()) for line in bench.platform.bills() if line.kind != "volume")
-    assert 0 < spent < COST_MAX_USD
+    assert 0 < spent < COST_MAX_USD <= Decimal("0.02"), "the pages promise two cents at most"
     [note] = OwedNotes(bench.state).all()
     assert (note.owed.provider, spent <= note.owed.amount_usd < spent + Decimal("0.005")) == ("runpod", True)
+
+
+async def test_what_was_proven_for_another_account_is_tried_for_this_one(bench: Bench) -> None:
+    bench.file.parent.mkdir(parents=True)
+    bench.file.write_text('[runpod]\nself_ending_proven_for = "runpod:another"\n')
+    bench.file.chmod(0o600)
+    report = await bench.set_up()
+    assert states(report)["self-ending"] == "done"
+    assert written(bench)["self_ending_proven_for"] == FINGERPRINT
 
 
 async def test_a_trial_whose_pod_is_not_proven_gone_is_owed_at_its_most(bench: Bench) -> None:
@@ -126,6 +135,14 @@ async def test_every_missing_right_is_named_with_what_it_means(bench: Bench, key
         assert [one for one in failed if f"may not {right}: no " in one.detail], right
     assert all(one.name == "rights" and one.next for one in failed)
     assert "volume" not in states(report)
+
+
+async def test_a_page_of_the_edge_is_not_called_a_missing_right(bench: Bench) -> None:
+    """It answers 403 too, and knows nothing of rights (fact sheet 0)."""
+    bench.arm(edge_cloudflare_1010=Switch(True, on=("pods.create",)))
+    report = await bench.set_up()
+    assert states(report) == {"key": "failed"}
+    assert "try again" in step(report, "key").next
 
 
 async def test_an_outage_is_not_called_a_wrong_key(bench: Bench) -> None:
