@@ -250,6 +250,19 @@ def test_svm_says_when_the_split_leaves_a_class_too_few_rows(
         train(tmp_path / "job", write(tmp_path, table("a,y", rows)), "y", model="svm", test_share=0.5)
 
 
+def test_what_was_chosen_gives_the_same_when_it_is_ordered_by_name(
+    bundles: dict[str, Path], sources: dict[str, Path], tmp_path: Path
+) -> None:
+    """So a job that left the choice to Lastcall is done once more."""
+    data, target, model = CASES["auto"]
+    assert model == "auto"
+    made = document(bundles["auto"] / "metadata.json")
+    asked = {"model": made["model_type"], "parameters": made["hyperparameters"], "task": made["task"]}
+    again = train(tmp_path / "again", sources[data], target, **asked)
+    for name in ("predictions_holdout.csv", "schema.json"):
+        assert (again / name).read_bytes() == (bundles["auto"] / name).read_bytes()
+
+
 @pytest.mark.parametrize("model", ["lasso", "elasticnet"])
 def test_a_shrinkage_that_is_given_is_taken(tmp_path: Path, sources: dict[str, Path], model: str) -> None:
     bundle = train(tmp_path / "job", sources["penguins"], "body_mass_g", model=model, parameters={"alpha": 1e9})
