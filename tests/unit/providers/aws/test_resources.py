@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from providers.aws.policies import RIGHTS, joined, policy_text, same
 from providers.aws.resources.lifecycle import amiss, merged, rules_of_data
-from providers.aws.resources.resource import mark_of
+from providers.aws.resources.resource import NOT_THERE, Look, Resource, mark_of, settle
 from providers.aws.resources.roles import read_document
 from providers.aws.resources.wanted import MARK, Wanted
-from providers.interface import Refused
+from providers.interface import Conflict, Refused, Unavailable
+from tests.support.providers.clocks import ManualClock
 
 TOLD: dict[str, Any] = {
     "account": "123456789012",
@@ -155,3 +157,36 @@ def test_models_stay_readable_in_the_archive() -> None:
     """From the other Glacier classes an object must be restored before it can be read."""
     [models] = [rule for rule in rules_of_data(told()) if rule["ID"] == "lastcall-models"]
     assert models["Transitions"] == [{"Days": 30, "StorageClass": "GLACIER_IR"}]
+
+
+class Late(Resource):
+    """Something that shows only some seconds after it was made, as IAM's things do."""
+
+    name = title = "a late thing"
+
+    def __init__(self, clock: ManualClock, lag_s: float) -> None:
+        client: Any = SimpleNamespace(clock=clock)
+        super().__init__(client, told())
+        self._clock = clock
+        self._lag_s = lag_s
+        self._made_at: float | None = None
+
+    async def look(self) -> Look:
+        made = self._made_at
+        return NOT_THERE if made is None or self._clock.monotonic() < made + self._lag_s else Look(there=True)
+
+    async def create(self) -> None:
+        if self._made_at is not None:
+            raise Conflict("it is there")
+        self._made_at = self._clock.monotonic()
+
+    async def remove(self) -> None:
+        self._made_at = None
+
+
+async def test_what_shows_late_is_waited_for_and_made_once_and_what_never_shows_is_given_up() -> None:
+    clock = ManualClock()
+    late = Late(clock, lag_s=9.0)
+    assert (await clock.drive(settle(late, NOT_THERE))).there
+    with pytest.raises(Unavailable, match="still not as wanted"):
+        await clock.drive(settle(Late(clock, lag_s=600.0), NOT_THERE))
