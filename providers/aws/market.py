@@ -111,7 +111,7 @@ class Market:
         if not isinstance(products, list):
             raise Unavailable(f"AWS's answer when asked {_LIST} could not be read")
         prices = [price for product in products if (price := read_product(product)) is not None]
-        return min(prices, default=None)
+        return max(prices, default=None)  # one, as a rule: what is held must cover what may be billed
 
 
 def read_product(product: object) -> Decimal | None:

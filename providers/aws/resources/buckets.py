@@ -120,7 +120,12 @@ class Bucket(Resource):
         # In us-east-1 making one's own bucket again succeeds: what it says of itself was read before.
         if answer.value is None and answer.problem.kind is not Class.EXISTS:
             raise error_of(answer.problem, what)
+        await self.claim()
+
+    async def claim(self) -> bool:
+        """Mark it, after the call that made it. Raises Refused or Unavailable."""
         await self._put("PutBucketTagging", "to mark", Tagging={"TagSet": self.tags})
+        return True
 
     async def remove(self) -> None:
         """Remove it, which must be empty."""

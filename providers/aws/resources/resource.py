@@ -69,6 +69,10 @@ class Resource(ABC):
     async def create(self) -> None:
         """Make it, marked as ours; what differs then is put right by itself. Raises Conflict where there is one."""
 
+    async def claim(self) -> bool:
+        """Mark what was made without its mark; return whether that is a call of its own. Raises like ``look``."""
+        return False
+
     @abstractmethod
     async def remove(self) -> None:
         """Remove it; gone already is success."""
@@ -115,13 +119,17 @@ async def see(resource: Resource) -> Look:
 
 async def settle(resource: Resource, found: Look) -> Look:
     """Make or put right until a look finds nothing amiss, and return that look. Raises Refused or Unavailable."""
-    trouble = f"{resource.title} is still not as wanted"
+    trouble, asked = f"{resource.title} is still not as wanted", False
     for _ in range(ROUNDS_MAX):
-        if found.there and not found.differences:
+        unmarked = asked and found.there and found.mark is None
+        if found.there and not found.differences and not unmarked:
             return found
         try:
             if not found.there:
+                asked = True
                 await resource.create()
+            if unmarked:  # the create's answer was lost, and with it the mark
+                asked = await resource.claim()
             for one in found.differences:
                 await one.put_right()
         except Conflict:

@@ -411,6 +411,16 @@ async def test_a_create_whose_answer_was_lost_is_found_and_not_made_twice(aws: A
     assert len([one for one in aws.core.network.groups.values() if one.name == "lastcall-machine"]) == 1
 
 
+async def test_a_bucket_whose_making_was_not_answered_is_marked_all_the_same(aws: AwsBench) -> None:
+    """Its mark is a call of its own: without it the next run would take it for somebody else's."""
+    aws.transport.lose_next("PUT", f"/{BUCKET}-logs")
+    report = await aws.set_up()
+    assert report.exit_code == 0, report.steps
+    assert aws.changes()["s3.CreateBucket"] == 2, "of both buckets, none twice"
+    again = step(await aws.set_up(), "access log")
+    assert (again.state, again.detail.endswith(": as wanted")) == ("unchanged", True)
+
+
 async def test_services_that_throttle_are_asked_again(aws: AwsBench) -> None:
     aws.arm("throttle", True, on=("iam.*", "s3.Put*"), calls=3)
     report = await aws.set_up()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -35,3 +36,39 @@ async def test_of_several_spot_prices_of_a_zone_the_newest_counts() -> None:
     [found] = await Market(client).spot(("t3.medium",), "a")
     assert found.usd_per_hour == Decimal("0.2")
     assert asked["AvailabilityZone"] == "a"
+
+
+class Answers:
+    """A client with answers prepared."""
+
+    def __init__(self, *answers: dict[str, object]) -> None:
+        cloud = Cloud()
+        self.clock, self.settings = cloud.clock, cloud.training.client.settings
+        self.asked: list[Call] = []
+        self._answers = list(answers)
+
+    async def read(self, call: Call, _what: str) -> dict[str, object]:
+        self.asked.append(call)
+        return self._answers.pop(0)
+
+
+async def test_spot_prices_of_all_pages_count_and_none_is_asked_for_behind_the_last() -> None:
+    def page(zone: str, **more: object) -> dict[str, object]:
+        one = {"InstanceType": "t3.medium", "AvailabilityZone": zone, "SpotPrice": "0.1", "Timestamp": BEGAN}
+        return {"SpotPriceHistory": [one], **more}
+
+    client: Any = Answers(page("a", NextToken="more"), page("b", NextToken=""))
+    found = await Market(client).spot(("t3.medium",), None)
+    assert [one.place for one in found] == ["a", "b"]
+    assert [call.parameters.get("NextToken") for call in client.asked] == [None, "more"]
+
+
+async def test_of_several_entries_of_the_price_list_the_dearest_counts() -> None:
+    def entry(usd: str) -> str:
+        dimension = {"unit": "Hrs", "pricePerUnit": {"USD": usd}}
+        return json.dumps({"terms": {"OnDemand": {"x": {"priceDimensions": {"y": dimension}}}}})
+
+    client: Any = Answers({"PriceList": [entry("0.05"), entry("0.07"), entry("0.06")]})
+    price = await Market(client).on_demand("t3.medium")
+    assert price is not None
+    assert (price.usd_per_hour, price.source) == (Decimal("0.07"), "")
