@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from providers.aws.client import Call
 from providers.aws.policies import same, statement_that_allows
-from providers.aws.problems import Class, error_of
+from providers.aws.problems import error_of
 from providers.aws.resources.emptying import empty
 from providers.aws.resources.lifecycle import Rule, amiss, merged, rules_of_access_log, rules_of_data
 from providers.aws.resources.resource import NOT_THERE, Difference, Look, Resource, list_at, mark_of, text_at
@@ -105,7 +105,7 @@ class Bucket(Resource):
         raise error_of(problem, what)
 
     async def create(self) -> None:
-        """Make it and mark it. Raises Foreign for a name that another account has."""
+        """Make it and mark it. Raises Foreign for a name that another account has, Conflict for one of ours."""
         place: dict[str, object] = {}
         if self.wanted.region != NO_LOCATION:
             place["CreateBucketConfiguration"] = {"LocationConstraint": self.wanted.region}
@@ -118,7 +118,7 @@ class Bucket(Resource):
         if answer.problem.code == "BucketAlreadyExists":
             raise Foreign(f"another account has a bucket called {self.bucket}; names are the world's")
         # In us-east-1 making one's own bucket again succeeds: what it says of itself was read before.
-        if answer.value is None and answer.problem.kind is not Class.EXISTS:
+        if answer.value is None:
             raise error_of(answer.problem, what)
         await self.claim()
 

@@ -15,7 +15,8 @@ from lastcall.config.problems import ConfigError
 from lastcall.setup.aws import AwsWishes, _advice, storage_advice
 from providers.aws.client import Client
 from providers.aws.policies import RIGHTS
-from providers.aws.resources.buckets import DataBucket, Foreign
+from providers.aws.resources.buckets import DataBucket, Foreign, LogBucket
+from providers.aws.resources.resource import NOT_THERE, settle
 from providers.aws.settings import AwsSettings
 from providers.interface import NotFound, ProviderError, Unavailable
 from providers.s3.errors import ClockWrong, Denied, KeyWrong, RegionWrong
@@ -419,6 +420,15 @@ async def test_a_bucket_whose_making_was_not_answered_is_marked_all_the_same(aws
     assert aws.changes()["s3.CreateBucket"] == 2, "of both buckets, none twice"
     again = step(await aws.set_up(), "access log")
     assert (again.state, again.detail.endswith(": as wanted")) == ("unchanged", True)
+
+
+async def test_a_bucket_that_shows_only_after_it_was_asked_for_is_ours(aws: AwsBench) -> None:
+    """S3 may say for a moment that what was just made is not there; made again it says that it is."""
+    await make_bucket(aws)
+    client = Client(aws.transport, aws.clock, AwsSettings(region=REGION, bucket=BUCKET, keys=KEYS, endpoints=ALL))
+    await aws.clock.drive(settle(LogBucket(client, aws.wanted()), NOT_THERE))
+    await aws.clock.drive(settle(DataBucket(client, aws.wanted()), NOT_THERE))
+    assert (await DataBucket(client, aws.wanted()).look()).mark == BUCKET
 
 
 async def test_services_that_throttle_are_asked_again(aws: AwsBench) -> None:
