@@ -58,6 +58,10 @@ class JobPart(Record):
     stage: str = ""
     percent: float | None = None
     message: str = ""
+    left_s: float | None = None
+    """About how long what it does now still takes; null where that is not known."""
+    metric: dict[str, float] | None = None
+    """How good it is so far, by the work's own names."""
 
 
 class MachinePart(Record):

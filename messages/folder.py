@@ -69,6 +69,8 @@ class Progress(Incoming):
     percent: float | None = None
     message: str = ""
     metric: dict[str, float] | None = None
+    left_s: float | None = None
+    """About how long this stage still takes, at the pace so far."""
     at: Instant | None = None
 
 

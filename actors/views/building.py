@@ -64,6 +64,8 @@ def job_part(job: Job, live: Live, now: datetime) -> JobPart:
         stage=progress.stage if progress else "",
         percent=progress.percent if progress else None,
         message=progress.message if progress else "",
+        left_s=progress.left_s if progress else None,
+        metric=progress.metric if progress else None,
     )
 
 

@@ -28,6 +28,8 @@ RETRY_S = 0.5
 PROGRESS_BYTES_MAX = 64 << 10
 PROGRESS_TEXT_CHARS = 500
 PROGRESS_METRICS_MAX = 50
+LEFT_S_MAX = 365 * 86_400
+"""What is said to take longer is no guess."""
 
 _TROUBLE = (OSError, ValueError)
 
@@ -223,6 +225,9 @@ def cleaned_progress(document: dict[str, Any]) -> dict[str, Any]:
     percent: Any = document.get("percent")
     if _is_number(percent) and 0 <= percent <= 100:
         kept["percent"] = percent
+    left: Any = document.get("left_s")
+    if _is_number(left) and 0 <= left <= LEFT_S_MAX:
+        kept["left_s"] = left
     metric = document.get("metric")
     if isinstance(metric, dict):
         numbers = {name[:PROGRESS_TEXT_CHARS]: value for name, value in metric.items() if _is_number(value)}

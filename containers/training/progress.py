@@ -15,8 +15,6 @@ STAGES = {"load": 5, "prepare": 20, "choose": 22, "fit": 30, "evaluate": 80, "sa
 """Each stage and the percentage at which it begins."""
 TOLD_INTERVAL_S = 1.0
 """Least time between two words on the rounds of a fit."""
-LEFT_SHOWN_S = 5.0
-"""Shorter waits are not announced."""
 PROGRESS_VARIABLE = "LASTCALL_PROGRESS_FILE"
 
 
@@ -66,7 +64,7 @@ class Progress:
         left_s = (now - self._began_s) * (self._total - done) / fresh if fresh > 0 else None
         low, high = STAGES["fit"], STAGES["evaluate"]
         percent = low + (high - low) * min(1.0, done / self._total)
-        message = f"round {done:,} of {self._total:,}{_left_words(left_s)}"
+        message = f"round {done:,} of {self._total:,}"
         self._write(round(percent, 1), message, metric, left_s)
 
     def _write(self, percent: float, message: str, metric: Mapping[str, float] | None, left_s: float | None) -> None:
@@ -88,12 +86,3 @@ class Progress:
         """Write one log line."""
         sys.stdout.write(f"[{self._stage}] {message}\n")
         sys.stdout.flush()
-
-
-def _left_words(left_s: float | None) -> str:
-    """Return about how long is left, for people; nothing where it is not known or soon over."""
-    if left_s is None or left_s < LEFT_SHOWN_S:
-        return ""
-    if left_s < 120:
-        return f", about {left_s:.0f} s left"
-    return f", about {left_s / 60:.0f} min left" if left_s < 7200 else f", about {left_s / 3600:.1f} h left"

@@ -142,7 +142,7 @@ def progress_line(document: Document) -> str:
     state = job["state"]
     parts = [_STATE_WORDS.get(state, state)]
     if state == "running" and job.get("percent") is not None:
-        parts.append(f"{job['percent']:.0f} %")
+        parts += [f"{job['percent']:.0f} %", text.left(job.get("left_s"))]
     if job.get("attempt", 1) > 1:
         parts.append(f"attempt {job['attempt']}")
     if state == "running" and job.get("runtime_s") is not None:
@@ -150,7 +150,11 @@ def progress_line(document: Document) -> str:
     if state != "queued":
         parts.append(money(job["cost_usd"]))
     if state == "running":
-        parts += [text.use(document.get("machine", {})), job.get("message") or job.get("stage") or ""]
+        parts += [
+            text.use(document.get("machine", {})),
+            job.get("message") or job.get("stage") or "",
+            text.metric(job.get("metric")),
+        ]
     elif state == "launching" and job.get("detail"):
         parts.append(job["detail"])  # why it takes so long: an unanswered create
     return clean(f"{job['name']}: " + " · ".join(part for part in parts if part))

@@ -14,6 +14,8 @@ MINUTE_S = 60
 HOUR_S = 3600
 DAY_S = 86_400
 ELLIPSIS = "…"
+LEFT_SHOWN_S = 5.0
+"""Shorter waits are not announced."""
 
 # C0 and C1 controls, DEL, line and paragraph separators, and marks that reorder what stands beside them.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u061c\u2028-\u202e\u2066-\u2069]")
@@ -101,6 +103,22 @@ def span(seconds: float | None) -> str:
             rest = whole % unit // small
             return f"{whole // unit} {name}" + (f" {rest} {small_name}" if rest else "")
     return f"{whole} s"
+
+
+def left(seconds: float | None) -> str:
+    """Return ``about 4 min left``; nothing where it is not known or soon over."""
+    if seconds is None or seconds < LEFT_SHOWN_S:
+        return ""
+    if seconds < 2 * MINUTE_S:
+        return f"about {seconds:.0f} s left"
+    return (
+        f"about {seconds / MINUTE_S:.0f} min left" if seconds < 2 * HOUR_S else f"about {seconds / HOUR_S:.1f} h left"
+    )
+
+
+def metric(values: Mapping[str, float] | None) -> str:
+    """Return how good a training is so far, ``loss 0.31``; names are the work's own."""
+    return " · ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in list((values or {}).items())[:2])
 
 
 def size(count: int | None) -> str:

@@ -169,6 +169,7 @@ def running(percent: float | None = 40.0, stage: str = "train") -> TrainDocument
             stage=stage,
             percent=percent,
             message="fitting 200 trees",
+            left_s=240.0,
         ),
         machine=MachinePart(
             id="local-1",
@@ -201,6 +202,7 @@ def succeeded() -> TrainDocument:
                 "runtime_s": 578.0,
                 "stage": "done",
                 "percent": 100.0,
+                "left_s": None,
                 "message": "",
             }
         ),

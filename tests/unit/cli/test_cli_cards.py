@@ -15,7 +15,7 @@ import pytest
 from lastcall.cli import cards, text
 from lastcall.cli.jobs import show_jobs
 from lastcall.cli.status import status_lines
-from lastcall.cli.text import cut
+from lastcall.cli.text import cut, left
 
 DOCUMENTS = Path(__file__).parents[2] / "golden"
 GOLDEN = Path(__file__).parent / "golden"
@@ -142,14 +142,39 @@ def test_a_model_left_by_a_stopped_job_is_shown() -> None:
 def test_progress_shows_time_memory_and_gpu_as_far_as_the_machine_says() -> None:
     found = document("train_running")
     assert cards.progress_line(found) == (
-        "churn-7fa: training · 40 % · 1 min 33 s · $0.012 · 537 MB of 8.6 GB memory · GPU 87 % · fitting 200 trees"
+        "churn-7fa: training · 40 % · about 4 min left · 1 min 33 s · $0.012 · 537 MB of 8.6 GB memory · GPU 87 %"
+        " · fitting 200 trees"
     )
+    found["job"].update(left_s=None)
     found["machine"].update(memory_limit_bytes=None, gpu_use_percent=None)
     assert "· 537 MB memory · fitting" in cards.progress_line(found)
     found["machine"].update(rss_bytes=None)
     assert cards.progress_line(found) == "churn-7fa: training · 40 % · 1 min 33 s · $0.012 · fitting 200 trees"
     found["machine"].update(gpu_use_percent=0.4)
     assert "· GPU 0 % ·" in cards.progress_line(found)
+
+
+def test_progress_says_how_good_the_work_is_so_far() -> None:
+    found = document("train_running")
+    found["job"].update(message="round 25 of 100", metric={"loss": 0.31234, "roc_auc": 0.9})
+    assert cards.progress_line(found).endswith("· round 25 of 100 · loss 0.3123 · roc auc 0.9")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (None, ""),
+        (4.9, ""),
+        (5.2, "about 5 s left"),
+        (119.0, "about 119 s left"),
+        (120.0, "about 2 min left"),
+        (240.0, "about 4 min left"),
+        (7199.0, "about 120 min left"),
+        (14400.0, "about 4.0 h left"),
+    ],
+)
+def test_what_is_left_is_said_as_roughly_as_it_is_known(seconds: float | None, words: str) -> None:
+    assert left(seconds) == words
 
 
 @pytest.mark.parametrize("columns", [40, 80, 120])
@@ -173,7 +198,7 @@ def test_progress_says_that_a_create_is_unanswered_and_not_what_the_work_said_la
 
 
 def test_what_matters_most_of_progress_is_left_on_a_narrow_terminal() -> None:
-    assert cut(cards.progress_line(document("train_running")), 40) == "churn-7fa: training · 40 % · 1 min 33 s…"
+    assert cut(cards.progress_line(document("train_running")), 40) == "churn-7fa: training · 40 % · about 4 mi…"
 
 
 @pytest.mark.parametrize("state", ["queued", "starting", "confirming"])

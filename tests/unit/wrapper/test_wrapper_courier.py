@@ -128,10 +128,11 @@ def test_progress_is_copied_when_it_changes_and_only_what_is_sound(desk: Desk) -
         path.write_bytes(junk)
         desk.pass_time(1)
         assert not (desk.root / "progress.json").exists()
-    path.write_text('{"stage": "fit", "percent": 12.5, "metric": {"loss": 1, "bad": "x"}, "junk": 1}')
+    path.write_text('{"stage": "fit", "percent": 12.5, "left_s": 240.5, "metric": {"loss": 1, "bad": "x"}, "junk": 1}')
     desk.pass_time(1)
     progress = Progress.model_validate_json((desk.root / "progress.json").read_bytes())
     assert (progress.stage, progress.percent, progress.metric) == ("fit", 12.5, {"loss": 1})
+    assert progress.left_s == 240.5
     written = (desk.root / "progress.json").stat().st_ino
     desk.pass_time(1)
     assert (desk.root / "progress.json").stat().st_ino == written
@@ -160,6 +161,7 @@ def test_progress_fields_are_bounded() -> None:
     assert len(cleaned["stage"]) == 500
     assert set(cleaned) == {"stage", "metric"}
     assert len(cleaned["metric"]) == 50
+    assert [cleaned_progress({"left_s": junk}) for junk in (-1, 1e9, True, "3", float("nan"))] == [{}] * 5
     assert cleaned_progress({"percent": True, "metric": {"a": float("inf")}}) == {"metric": {}}
 
 
