@@ -20,7 +20,7 @@ from lastcall.config.problems import ConfigError, did_you_mean
 from lastcall.config.settings import OWN_IMAGE, PROVIDERS, Settings
 from lastcall.config.variables import names_of, read_environment
 from lastcall.config.words import say
-from providers.aws.regions import unknown_region
+from providers.aws.regions import unusable_region
 
 AVAILABLE_PROVIDERS = ("local", "runpod", "aws")
 """Providers that this build can rent from."""
@@ -222,7 +222,7 @@ def _provider(settings: Settings, origins: Mapping[str, str], available: Collect
             f"{origins['runpod.cloud_type']}: runpod.cloud_type COMMUNITY has no network volumes, and jobs keep their "
             "data on one; use SECURE"
         )
-    if name == "aws" and settings.aws.region is not None and (wrong := unknown_region(settings.aws.region)):
+    if name == "aws" and settings.aws.region is not None and (wrong := unusable_region(settings.aws.region)):
         problems.append(f"{origins['aws.region']}: aws.region: {wrong}")
     if name == "aws" and (settings.aws.access_key_id is None) is not (settings.aws.secret_access_key is None):
         problems.append(f"{origin}: provider 'aws' needs aws.access_key_id and aws.secret_access_key together")

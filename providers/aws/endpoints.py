@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 import botocore.endpoint_provider
 import botocore.exceptions
 
-from providers.aws.regions import unknown_region
+from providers.aws.regions import unusable_region
 from providers.aws.settings import AwsSettings
 from providers.interface import Refused
 
@@ -29,9 +29,9 @@ class Endpoint(NamedTuple):
 
 
 def resolve(settings: AwsSettings, service: str, loader: Any) -> Endpoint:
-    """Return where ``service`` is. Raises Refused for a region that AWS does not have."""
+    """Return where ``service`` is. Raises Refused for a region that AWS does not have, and for one of a cloud apart."""
     region = settings.region
-    wrong = unknown_region(region)
+    wrong = unusable_region(region)
     if wrong:
         raise Refused(f"{wrong}: set aws.region")
     if service == "pricing":

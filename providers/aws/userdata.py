@@ -119,7 +119,7 @@ def environment(request: LaunchRequest, settings: AwsSettings) -> dict[str, str]
         "LASTCALL_REGION": settings.region,
         "LASTCALL_BUCKET_URL": bucket_url(settings),
         "LASTCALL_ENCRYPTION": f"aws:kms {settings.kms_key}" if settings.kms_key else "AES256",
-        "LASTCALL_LOGS_URL": settings.endpoint("logs") or f"https://logs.{settings.region}.{_suffix(settings.region)}",
+        "LASTCALL_LOGS_URL": settings.endpoint("logs") or f"https://logs.{settings.region}.amazonaws.com",
         "LASTCALL_LOG_GROUP": settings.log_group,
     }
     if request.bundle is not None:
@@ -137,9 +137,5 @@ def bucket_url(settings: AwsSettings) -> str:
     own = settings.endpoint("s3")
     if own is not None:
         return f"{own.rstrip('/')}/{settings.bucket}"
-    host = f"s3.{settings.region}.{_suffix(settings.region)}"
+    host = f"s3.{settings.region}.amazonaws.com"
     return f"https://{host}/{settings.bucket}" if "." in settings.bucket else f"https://{settings.bucket}.{host}"
-
-
-def _suffix(region: str) -> str:
-    return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"

@@ -157,11 +157,19 @@ def test_a_region_that_aws_does_not_have_is_a_line_with_the_nearest(region: str,
     assert load(environ, tmp_path, flags={"provider": "local"}), "what is not used is not judged"
 
 
-@pytest.mark.parametrize("region", ["eu-central-1", "cn-north-1", "us-gov-west-1", "ap-southeast-5", "il-central-1"])
-def test_a_region_of_any_partition_is_one(region: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("region", ["eu-central-1", "ap-southeast-5", "il-central-1"])
+def test_every_region_of_the_public_cloud_is_one(region: str, tmp_path: Path) -> None:
     assert load({"HOME": str(tmp_path), **NAMES, "AWS_REGION": region}, tmp_path, flags={"provider": "aws"})
 
 
+@pytest.mark.parametrize(("region", "cloud"), [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")])
+def test_a_cloud_whose_prices_nobody_knows_is_refused(region: str, cloud: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load({"HOME": str(tmp_path), **NAMES, "AWS_REGION": region}, tmp_path, flags={"provider": "aws"})
+    (line,) = caught.value.lines
+    assert line.endswith(f"{region} belongs to the separate cloud {cloud}, whose prices Lastcall does not know")
+
+
 def test_where_botocore_is_missing_no_region_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(regions, "known_regions", lambda: ())
-    assert regions.unknown_region("eu-central-9") == ""
+    monkeypatch.setattr(regions, "known_regions", lambda: {})
+    assert regions.unusable_region("eu-central-9") == ""

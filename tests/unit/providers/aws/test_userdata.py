@@ -147,7 +147,6 @@ def test_the_bucket_is_in_the_host_unless_its_name_has_dots() -> None:
 
     assert at("mine") == "https://mine.s3.eu-central-1.amazonaws.com"
     assert at("my.data") == "https://s3.eu-central-1.amazonaws.com/my.data"
-    assert at("mine", "cn-north-1") == "https://mine.s3.cn-north-1.amazonaws.com.cn"
 
 
 def test_the_boot_program_is_one_small_text_of_the_standard_library() -> None:

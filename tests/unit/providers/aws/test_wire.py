@@ -90,7 +90,6 @@ def test_the_root_of_a_document_is_found_behind_its_prolog() -> None:
         ("eu-west-1", "pricing", "https://api.pricing.eu-central-1.amazonaws.com", "eu-central-1"),
         ("us-west-2", "pricing", "https://api.pricing.us-east-1.amazonaws.com", "us-east-1"),
         ("eu-west-1", "iam", "https://iam.amazonaws.com", "us-east-1"),
-        ("cn-north-1", "ec2", "https://ec2.cn-north-1.amazonaws.com.cn", "cn-north-1"),
     ],
 )
 def test_services_are_where_aws_has_them(region: str, service: str, url: str, signed: str) -> None:
