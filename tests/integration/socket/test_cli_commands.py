@@ -53,6 +53,8 @@ ARGUMENTS = {
     "data add": ("customers.csv",),
     "data get": ("customers.csv",),
     "data rm": ("customers.csv",),
+    "images build": ("--registry", "me", "--dry-run"),
+    "images push": ("--registry", "me", "--dry-run"),
 }
 STREAMS = {"logs", "events"}
 
