@@ -19,6 +19,7 @@ STDERR = 2
 """Docker's words go where they do not mix with a document."""
 CONTEXT_SHOWN = "CONTEXT"
 """What stands for the folder of the context where nothing is built."""
+SCHEMA = "image/v1"
 
 images = LazyGroup(
     "images",
@@ -110,7 +111,9 @@ def _wanted(**given: Any) -> Any:
 
 def _said(app: App, name: str, commands: Sequence[Sequence[str]], *, as_json: bool) -> int:
     if as_json:
-        app.screen.raw(json.dumps({"image": name, "commands": [list(command) for command in commands]}).encode())
+        app.screen.raw(
+            json.dumps({"schema": SCHEMA, "image": name, "commands": [list(command) for command in commands]}).encode()
+        )
         return EXIT_OK
     for command in commands:
         app.screen.out(shlex.join(command))
@@ -141,7 +144,7 @@ def _ended(app: App, name: str, code: int, done: str, *, as_json: bool) -> int:
     if code:
         raise Failure("E-DOCKER", f"docker ended with code {code}; {name} is not {done}", todo="Read its words above")
     if as_json:
-        app.screen.raw(json.dumps({"image": name, "state": done}).encode())
+        app.screen.raw(json.dumps({"schema": SCHEMA, "image": name, "state": done}).encode())
     else:
         app.screen.out(f"{name} is {done}")
     return EXIT_OK

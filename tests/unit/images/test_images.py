@@ -107,6 +107,7 @@ def test_a_dry_run_prints_the_commands_and_runs_none(
     assert main(["images", "push", "--dry-run", "--registry", "someone", "--json"]) == 0
     document = json.loads(capsysbinary.readouterr().out)
     assert document == {
+        "schema": "image/v1",
         "image": f"someone/lastcall-training:{__version__}",
         "commands": [["docker", "push", f"someone/lastcall-training:{__version__}"]],
     }
@@ -178,6 +179,7 @@ def test_what_is_built_has_a_context_and_is_told(
     ran = docker(answer)
     assert main(["images", "build", "--json"]) == 0
     assert json.loads(capsysbinary.readouterr().out) == {
+        "schema": "image/v1",
         "image": f"lastcall-training:{__version__}",
         "state": "built",
     }
