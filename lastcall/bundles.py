@@ -106,7 +106,8 @@ def bundle_program(prefix: str, storage_root: str, wrapper_sha256: str, library:
     root = storage_root.rstrip("/")
     folder = f"{root}/{prefix}"
     prepare = f"{folder}/{bundles.PREPARE}"
-    wanted = ("--requirements", bundles.requirements_name(library)) if library else ()
+    own_file = library in bundles.LIBRARIES  # what no job can bring is in the image, or shows when it is imported
+    wanted = ("--requirements", bundles.requirements_name(library)) if library and own_file else ()
     imports = (*bundles.IMPORTS, library) if library else bundles.IMPORTS
     return BundleProgram(
         argv=("./env/bin/python", "-m", "containers.training", "work.json", "out"),

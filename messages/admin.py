@@ -206,6 +206,8 @@ class CheckedTraining(Record):
     warnings: tuple[str, ...] = ()
     library_missing: str | None = None
     """A library the model needs that is not on this computer."""
+    image_library: str | None = None
+    """A library the model needs that no job can bring: its machine's image has it, or it cannot run there."""
     copied_from: ProviderKind | None = None
     """Whose store the data set lies in, where it must be copied from before it is used."""
     last_run: LastRun | None = None

@@ -154,8 +154,8 @@ _ALL = (
     ),
     ErrorCode(
         "E-LIBRARY",
-        "The model needs a library that is not installed on this computer",
-        "Install it: pip install 'lastcall[boosters]'",
+        "The model needs a library that is not where it would run",
+        "Install it: pip install 'lastcall[boosters]'; neural_network needs the GPU image: lastcall images build --gpu",
         status=422,
     ),
     ErrorCode(

@@ -490,6 +490,8 @@ class Provider(NamedTuple):
     prediction: CloudPredictionProvider
     copies: Near | None = None
     """Where a store elsewhere keeps its copies on this computer; ``None``: the store is here."""
+    brings: frozenset[str] = frozenset()
+    """Libraries that the image of its machines has and no job can bring."""
 
     @property
     def near(self) -> Near:

@@ -186,6 +186,7 @@ class Dispatcher(Actor[DispatcherMessage]):
             self._kind,
             training.self_ending,
             here=self._provider.copies is None,
+            brings=self._provider.brings,
         )
         return plan, checked
 

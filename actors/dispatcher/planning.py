@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -59,14 +60,24 @@ def plan(
     self_ending: SelfEnding,
     *,
     here: bool,
+    brings: Collection[str] = (),
 ) -> Plan:
     """Return the priced plan of ``order``; ``here`` says whether its machine is this computer.
+
+    ``brings`` are the libraries that the machines' image has and no job can bring.
 
     Raises ``Refusal`` E-NOCAP, E-CAPTOOSMALL, E-LIBRARY.
     """
     lacking = checked.library_missing
     if here and lacking:
         raise Refusal("E-LIBRARY", f"{order.model} needs {lacking}, which is not installed on this computer")
+    by_image = checked.image_library
+    if by_image and not here and by_image not in brings:
+        raise Refusal(
+            "E-LIBRARY",
+            f"{order.model} needs {by_image}, which only the GPU image has: build and push it (lastcall images build "
+            f"--gpu) and name it in {provider}.image",
+        )
     if not offers:
         wanted = f" of the kind {order.machine!r}" if order.machine else ""
         raise Refusal("E-NOCAP", f"The provider offers no machine{wanted}.")
@@ -86,7 +97,7 @@ def plan(
         estimate=estimate(size_mb, terms, limits, past),
         hold_usd=hold_usd,
         self_termination=self_ending,
-        warnings=(*checked.warnings, *((_NO_LIBRARY.format(lacking),) if lacking else ())),
+        warnings=(*checked.warnings, *((_NO_LIBRARY.format(lacking),) if lacking and not by_image else ())),
         copied_from=checked.copied_from,
     )
 

@@ -31,6 +31,7 @@ class Check(BaseModel):
     features: tuple[str, ...]
     warnings: tuple[str, ...] = ()
     library_missing: str | None = None
+    image_library: str | None = None
 
 
 class Report(BaseModel):

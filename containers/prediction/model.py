@@ -14,13 +14,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from containers.training.families import library_of
+from containers.training.families import library_to_predict
 from containers.training.libraries import need
 from containers.training.refusal import Refused, quoted
+from containers.training.tensors import unpacked
 
 MODEL_FILE = "model.skops"
 METADATA_FILE = "metadata.json"
 SCHEMA_FILE = "schema.json"
+NETWORK = "neural_network"
+WEIGHTS_FILE = "model.safetensors"
+"""What a network has beside its model file."""
 NEEDED = (MODEL_FILE, METADATA_FILE, SCHEMA_FILE)
 UNPACKED_BYTES_MAX = 8 * 1024**3
 """Largest model, unpacked."""
@@ -56,6 +60,7 @@ TRUSTED: dict[str, tuple[str, ...]] = {
         "lightgbm.sklearn.LGBMRegressor",
     ),
     "catboost": ("catboost.core.CatBoostClassifier", "catboost.core.CatBoostRegressor"),
+    "neural_network": (*_PLAIN, "containers.training.network.TabularNetwork"),
     "mlp_regression": _PLAIN,
     "mlp_classification": _PLAIN,
     "hist_gradient_boosting": (
@@ -107,7 +112,10 @@ def load(folder: Path, digests: Mapping[str, str]) -> Model:
     """Return the bundle in ``folder``; raises E-MODEL-DAMAGED where anything about it is not as it was stored."""
     check_digests(folder, digests)
     metadata, schema = _document(folder / METADATA_FILE), _document(folder / SCHEMA_FILE)
-    return Model(load_pipeline(folder / MODEL_FILE, str(metadata.get("model_type"))), metadata, schema)
+    family = str(metadata.get("model_type"))
+    if family == NETWORK and WEIGHTS_FILE not in digests:
+        raise damaged(f"The model's list of files lacks {WEIGHTS_FILE}")
+    return Model(load_pipeline(folder / MODEL_FILE, family), metadata, schema)
 
 
 def _document(path: Path) -> dict[str, Any]:
@@ -128,7 +136,7 @@ def load_pipeline(path: Path, family: str) -> Any:
     if trusted is None:
         raise damaged(f"There is no model type {quoted(family)}")
     _check_size(path)
-    library = library_of(family)
+    library = library_to_predict(family)
     if library:
         need(library)
     import skops.io
@@ -143,7 +151,19 @@ def load_pipeline(path: Path, family: str) -> Any:
         raise damaged(f"The model file cannot be read ({type(error).__name__})") from error
     if not isinstance(pipeline, Pipeline):
         raise damaged("The model file holds no pipeline")
+    if family == NETWORK:
+        _take_weights(pipeline, path.with_name(WEIGHTS_FILE))
     return pipeline
+
+
+def _take_weights(pipeline: Any, path: Path) -> None:
+    """Put a network's weights, which lie beside the model, into it."""
+    try:
+        if path.stat().st_size > UNPACKED_BYTES_MAX:
+            raise damaged(f"{path.name} is too large")
+        pipeline.steps[-1][1].take(unpacked(path.read_bytes()))
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise damaged(f"The model's weights cannot be read ({type(error).__name__})") from error
 
 
 def _check_size(path: Path) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 
 from containers.training.checkpoints import Keeper
 from containers.training.libraries import need
+from containers.training.tensors import packed
 
-NATIVE_FILES = {"catboost": "model.cbm", "lightgbm": "model.txt", "xgboost": "model.ubj"}
+NATIVE_FILES = {"catboost": "model.cbm", "lightgbm": "model.txt", "torch": "model.safetensors", "xgboost": "model.ubj"}
 """Library → the file of its own kind that lies beside the model: readable by the library in any language.
 
 It starts from prepared columns (numbers as they are, categories as ordinals), not from the table."""
@@ -48,6 +49,9 @@ def set_threads(name: str, model: Any, threads: int) -> None:
 def save_native(name: str, model: Any, folder: Path) -> Path:
     """Write the library's own file of a fitted estimator and return its path."""
     path = folder / NATIVE_FILES[name]
+    if name == "torch":
+        path.write_bytes(packed(model.weights_))
+        return path
     target = model.booster_ if name == "lightgbm" else model
     target.save_model(str(path))
     return path

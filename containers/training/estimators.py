@@ -26,6 +26,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from containers.training.boosters import booster
 from containers.training.families import CLASSIFICATION
+from containers.training.network import TabularNetwork
 from containers.training.parameters import Value, sizes
 from containers.training.refusal import Refused
 
@@ -74,6 +75,8 @@ def estimator(name: str, task: str, parameters: Mapping[str, Value], size: Size,
             return _svm(classify, given, size, seed)
         case "mlp_regression" | "mlp_classification":
             return _mlp(classify, given, size, seed)
+        case "neural_network":
+            return TabularNetwork(classify=classify, **given, seed=seed)
         case "xgboost" | "lightgbm" | "catboost":
             return booster(name, classify, given, seed)
         case _:

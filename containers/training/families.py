@@ -217,6 +217,22 @@ FAMILIES: dict[str, Family] = {
             columns="gaps",
             library="catboost",
         ),
+        Family(
+            "neural_network",
+            "neural network of PyTorch",
+            _BOTH,
+            (
+                Parameter("hidden_layer_sizes", "sizes", "128,64", 1, 4096),
+                Parameter("epochs", "int", 60, 1, 10_000),
+                Parameter("batch_size", "int", 256, 1, 100_000),
+                Parameter("learning_rate", "float", 1e-3, 1e-6, 1.0),
+                Parameter("dropout", "float", 0.1, 0.0, 0.9),
+                Parameter("weight_decay", "float", 1e-4, 0.0, 1.0),
+            ),
+            library="torch",
+            uses_gpu=True,
+            note="GPU image only; not proven on a GPU. Predictions need no PyTorch.",
+        ),
         Family("mlp_regression", "neural network of a few layers", (REGRESSION,), _MLP),
         Family("mlp_classification", "neural network of a few layers", (CLASSIFICATION,), _MLP),
     )
@@ -250,6 +266,16 @@ def library_of(model: str) -> str | None:
     """Return the library a model name needs beside scikit-learn; ``None`` also for names that are not known."""
     family = FAMILIES.get(ALIASES.get(model, model))
     return family.library if family else None
+
+
+IMAGE_ONLY = frozenset({"torch"})
+"""Libraries that are too large to bring along with a job: an image has them, or no machine."""
+
+
+def library_to_predict(model: str) -> str | None:
+    """Return the library a model's answers need beside scikit-learn."""
+    library = library_of(model)
+    return None if library in IMAGE_ONLY else library
 
 
 def models_for(task: str) -> tuple[str, ...]:

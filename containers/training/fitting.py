@@ -25,6 +25,7 @@ from containers.prediction.model import TRUSTED
 from containers.training.boosters import fit_booster
 from containers.training.checkpoints import Keeper, Saved
 from containers.training.families import Family
+from containers.training.network_fit import fit_network
 
 FOREST_CHUNK_S = 2.0
 """Time that the trees of a forest grown between two looks at the clock may take, about."""
@@ -153,6 +154,10 @@ def _network(name: str, model: Any, prepared: Any, target: Any, keeper: Keeper) 
     return model
 
 
+def _torch(_: str, model: Any, prepared: Any, target: Any, keeper: Keeper) -> Any:
+    return fit_network(model, prepared, target, keeper)
+
+
 def _settled(network: Any) -> bool:
     """Return whether the loss has not fallen for as many epochs as the network waits."""
     return int(getattr(network, "_no_improvement_count", 0)) > int(network.n_iter_no_change)
@@ -163,6 +168,7 @@ ROUNDS: dict[str, Callable[[str, Any, Any, Any, Keeper], Any]] = {
     "random_forest": _forest,
     "mlp_regression": _network,
     "mlp_classification": _network,
+    "neural_network": _torch,
 }
 """Families that are fitted in rounds, beside the boosters of other libraries."""
 

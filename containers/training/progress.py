@@ -21,8 +21,9 @@ PROGRESS_VARIABLE = "LASTCALL_PROGRESS_FILE"
 class Progress:
     """Where the work is. Without a file only the lines are written."""
 
-    def __init__(self, path: Path | None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, path: Path | None, clock: Callable[[], float] = time.monotonic, silent: bool = False) -> None:
         self._path = path
+        self._silent = silent
         self._clock = clock
         self._stage = ""
         self._first = self._total = 0
@@ -84,5 +85,7 @@ class Progress:
 
     def say(self, message: str) -> None:
         """Write one log line."""
+        if self._silent:
+            return
         sys.stdout.write(f"[{self._stage}] {message}\n")
         sys.stdout.flush()

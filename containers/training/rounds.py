@@ -129,6 +129,6 @@ STAGES: dict[str, tuple[str, Stages]] = {
     "lightgbm": ("round", _asked(num_iteration=lambda n: n)),
     "catboost": ("round", _asked(ntree_end=lambda n: n)),
 }
-NETWORKS = ("mlp_regression", "mlp_classification")
+NETWORKS = ("mlp_regression", "mlp_classification", "neural_network")
 AT_ONCE = frozenset({"hist_gradient_boosting", "random_forest"})
 """Families whose answers grow from round to round; the others are asked anew for each."""

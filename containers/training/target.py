@@ -15,6 +15,7 @@ from containers.training.asked_split import check_split
 from containers.training.families import (
     AUTO,
     CLASSIFICATION,
+    IMAGE_ONLY,
     REGRESSION,
     Family,
     candidates,
@@ -78,6 +79,8 @@ class Check(NamedTuple):
     family: Family
     """For ``auto`` the first candidate, until the rows have chosen."""
     parameters: dict[str, Value]
+    image_library: str | None = None
+    """A library the model needs that no job can bring: its machine's image has it, or it cannot run there."""
     candidates: tuple[Family, ...] = ()
     """What ``auto`` chooses among; else nothing."""
 
@@ -90,6 +93,7 @@ class Check(NamedTuple):
             "features": list(self.features),
             "warnings": list(self.warnings),
             "library_missing": self.library_missing,
+            "image_library": self.image_library,
         }
 
 
@@ -120,8 +124,9 @@ def check(found: Survey, question: Question) -> Check:
     check_size(family, parameters, target.values, number_count, smallest)
     warnings = tuple(_warnings(found, target, features, task, question))[:WARNINGS_MAX]
     lacking = family.library if is_missing(family.library) else None
+    by_image = family.library if family.library in IMAGE_ONLY else None
     tried = (family, *others) if others else ()
-    return Check(task, target.values, classes, features, warnings, lacking, family, parameters, tried)
+    return Check(task, target.values, classes, features, warnings, lacking, family, parameters, by_image, tried)
 
 
 def find_target(found: Survey, name: str) -> Tally:

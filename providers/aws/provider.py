@@ -11,6 +11,7 @@ from providers.aws.settings import MACHINE_ROOT, STORE_FOLDER, AwsProviderSettin
 from providers.aws.storage import AwsStorage, denials, encryption
 from providers.aws.training import AwsTraining
 from providers.here import PredictionHere, build_here
+from providers.image import brought_by
 from providers.interface import Provider
 from providers.s3.client import S3Client
 from providers.s3.settings import S3Settings
@@ -53,4 +54,4 @@ def build_aws(settings: AwsProviderSettings, outside: Outside, *, near_worker: W
     training = build_aws_training(settings, outside.clock, outside.transport)
     storage = build_aws_storage(settings, training.client, outside.transport)
     prediction = build_here(AwsPrediction, settings, storage, outside, near_worker or Worker("aws-near"))
-    return Provider(training, storage, prediction, prediction.copies)
+    return Provider(training, storage, prediction, prediction.copies, brought_by(settings.image))

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from messages.machines import ProviderKind
 from providers.here import HereSettings, PredictionHere, build_here
+from providers.image import brought_by
 from providers.interface import Provider, Refused
 from providers.runpod.account import Account
 from providers.runpod.client import Client
@@ -52,7 +53,7 @@ def build_runpod(settings: RunPodProviderSettings, outside: Outside, *, near_wor
     storage = build_runpod_storage(settings, outside.clock, outside.transport)
     prediction = build_here(RunPodPrediction, settings, storage, outside, near_worker or Worker("runpod-near"))
     training = build_runpod_training(settings, outside.clock, outside.transport)
-    return Provider(training, storage, prediction, prediction.copies)
+    return Provider(training, storage, prediction, prediction.copies, brought_by(settings.image))
 
 
 async def place_of(settings: RunPodSettings, clock: ProviderClock, transport: Transport) -> str:

@@ -11,7 +11,8 @@ import pytest
 
 from containers.bundle import LIBRARIES
 from containers.training import libraries
-from containers.training.families import FAMILIES
+from containers.training.families import FAMILIES, IMAGE_ONLY, library_to_predict
+from containers.training.network import TabularNetwork
 from containers.training.refusal import Refused
 from tests.unit.training.files import ask, people, write
 
@@ -22,7 +23,19 @@ def without(monkeypatch: pytest.MonkeyPatch, library: str) -> None:
 
 
 def test_every_library_that_a_model_needs_can_be_installed_on_a_machine() -> None:
-    assert {f.library for f in FAMILIES.values() if f.library} == set(LIBRARIES) == set(libraries.PACKAGES)
+    needed = {f.library for f in FAMILIES.values() if f.library}
+    assert needed == set(libraries.PACKAGES) == {*LIBRARIES, *IMAGE_ONLY}
+
+
+def test_what_only_an_image_has_is_told_with_the_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without(monkeypatch, "torch")
+    found = ask(write(tmp_path, people()), model="neural_network")["check"]
+    assert (found["library_missing"], found["image_library"]) == ("torch", "torch")
+    assert ask(write(tmp_path, people()), model="xgboost")["check"]["image_library"] is None
+    assert library_to_predict("neural_network") is None
+    assert library_to_predict("xgboost") == "xgboost"
+    with pytest.raises(Refused, match=r"E-LIBRARY: .*torch, .*lastcall images build --gpu"):
+        TabularNetwork().fit([[1.0]], [1.0])
 
 
 def test_inspection_tells_what_is_missing_here_and_refuses_nothing(

@@ -1,0 +1,148 @@
+"""Fitting ``neural_network`` with PyTorch: epoch by epoch, told of, kept and gone on with like rounds.
+
+The order of rows and what is dropped out hang on seed and epoch alone, so that a fit that was interrupted goes on as if
+nothing had been. On a graphics card sums may come out in another order; that was never tried.
+"""
+
+from __future__ import annotations
+
+import os
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from containers.training.checkpoints import Keeper
+from containers.training.libraries import need
+from containers.training.network import TabularNetwork, dense
+from containers.training.progress import Progress
+from containers.training.tensors import Weights, packed, unpacked
+
+CUBLAS = ":4096:8"
+"""Without it sums of matrices on a card differ from run to run (CUDA, "Results reproducibility")."""
+
+
+def fit_network(model: TabularNetwork, prepared: Any, target: Any, keeper: Keeper | None = None) -> TabularNetwork:
+    """Fit, going on from the keeper's checkpoint. Raises ``Interrupted`` when told to stop, ``Refused`` E-LIBRARY."""
+    torch = need("torch")
+    if keeper is None:
+        keeper = Keeper(None, "", Progress(None, silent=True))
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", CUBLAS)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    if model.n_jobs > 0:
+        torch.set_num_threads(model.n_jobs)
+    values = _begin(model, prepared, target)
+    fit = _Fit(torch, model, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    done = fit.resume(keeper)
+    keeper.begin(done, model.epochs)
+    while done < model.epochs:
+        loss = fit.epoch(done, prepared, values)
+        done += 1
+        keeper.round(done, fit.kept, {"loss": loss})
+    model.loss_curve_ = fit.losses
+    model.take(fit.weights())
+    return model
+
+
+def _begin(model: TabularNetwork, prepared: Any, target: Any) -> Any:
+    """Note what answers need beside the weights, and return the target as the network learns it."""
+    model.columns_ = int(prepared.shape[1])
+    if model.classify:
+        model.classes_, values = np.unique(target, return_inverse=True)
+        return values.astype(np.int64)
+    model.mean_ = float(np.mean(target))
+    model.scale_ = float(np.std(target)) or 1.0
+    return ((target - model.mean_) / model.scale_).astype(np.float32)
+
+
+class _Fit:
+    """A network being fitted."""
+
+    def __init__(self, torch: Any, model: TabularNetwork, device: Any) -> None:
+        self._torch = torch
+        self._model = model
+        self._device = device
+        self.losses: list[float] = []
+        torch.manual_seed(model.seed)
+        widths = model.widths(model.columns_)
+        parts: list[Any] = []
+        for before, after in pairwise(widths):
+            parts += [torch.nn.Linear(before, after), torch.nn.ReLU(), torch.nn.Dropout(model.dropout)]
+        self._linear = parts[::3]
+        self._net = torch.nn.Sequential(*parts[:-2]).to(device)
+        self._loss = torch.nn.CrossEntropyLoss() if model.classify else torch.nn.MSELoss()
+        self._optimizer = torch.optim.AdamW(
+            self._net.parameters(), lr=model.learning_rate, weight_decay=model.weight_decay
+        )
+
+    def epoch(self, number: int, prepared: Any, values: Any) -> float:
+        """Learn from every row once; return the mean loss."""
+        torch, model = self._torch, self._model
+        torch.manual_seed(model.seed * 1_000_003 + number)
+        rows = np.random.default_rng((model.seed, number)).permutation(len(values))
+        self._net.train()
+        total = 0.0
+        for start in range(0, len(rows), model.batch_size):
+            some = rows[start : start + model.batch_size]
+            x = torch.from_numpy(dense(prepared[some]).astype(np.float32)).to(self._device)
+            y = torch.from_numpy(values[some]).to(self._device)
+            self._optimizer.zero_grad()
+            answer = self._net(x)
+            loss = self._loss(answer if model.classify else answer[:, 0], y)
+            loss.backward()
+            self._optimizer.step()
+            total += float(loss.detach()) * len(some)
+        self.losses.append(total / len(rows))
+        return self.losses[-1]
+
+    def weights(self) -> Weights:
+        """Return the weights by layer."""
+        found: Weights = {}
+        for number, layer in enumerate(self._linear):
+            found[f"{number}.weight"] = layer.weight.detach().cpu().numpy().astype(np.float32)
+            found[f"{number}.bias"] = layer.bias.detach().cpu().numpy().astype(np.float32)
+        return found
+
+    def kept(self) -> bytes:
+        """Return weights, the optimizer's means and the losses as a checkpoint holds them."""
+        found: dict[str, Any] = dict(self.weights())
+        for number, parameter in enumerate(self._net.parameters()):
+            state = self._optimizer.state[parameter]
+            for key in ("exp_avg", "exp_avg_sq", "step"):
+                found[f"optimizer.{number}.{key}"] = state[key].detach().cpu().numpy()
+        found["losses"] = np.array(self.losses, dtype=np.float32)
+        return packed(found)
+
+    def resume(self, keeper: Keeper) -> int:
+        """Take up the last attempt's checkpoint, if there is one; return its epochs."""
+        found = keeper.find()
+        if found is None:
+            return 0
+        torch = self._torch
+        try:
+            kept = unpacked(found.payload)
+            with torch.no_grad():
+                for number, layer in enumerate(self._linear):
+                    for name in ("weight", "bias"):
+                        own = getattr(layer, name)
+                        own.copy_(torch.from_numpy(_shaped(kept, f"{number}.{name}", own.shape)))
+            for number, parameter in enumerate(self._net.parameters()):
+                shapes = {"exp_avg": parameter.shape, "exp_avg_sq": parameter.shape, "step": ()}
+                self._optimizer.state[parameter] = {
+                    key: torch.from_numpy(_shaped(kept, f"optimizer.{number}.{key}", shape)).to(
+                        self._device if shape else "cpu"
+                    )
+                    for key, shape in shapes.items()
+                }
+            self.losses = [float(loss) for loss in kept["losses"]]
+        except (ValueError, KeyError) as error:
+            keeper.discard(str(error))
+            vars(self).update(vars(_Fit(torch, self._model, self._device)))
+            return 0
+        return found.rounds
+
+
+def _shaped(kept: Weights, name: str, shape: Any) -> Any:
+    if kept[name].shape != tuple(shape):
+        raise ValueError(f"{name} has another shape")
+    return np.array(kept[name])
