@@ -1,6 +1,6 @@
 """Predict a file of rows with a stored model: checked, in bounded memory, whole or not at all.
 
-Every cell of the input is kept; formulas are made text where the input was no text file. Added are ``prediction``
+Every cell of the input is kept, but what a spreadsheet would take for a formula is made text. Added are ``prediction``
 (or another name) and, for classes, one ``probability_<class>`` each. What cannot be predicted is refused with a code
 and one line (``Refused``).
 """
@@ -8,7 +8,7 @@ and one line (``Refused``).
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,10 +21,11 @@ from containers.prediction.output import number_text, safe_text, whole_file
 from containers.training import dates
 from containers.training.families import CLASSIFICATION
 from containers.training.frame import date_array, number_array, text_value, usable_features
-from containers.training.packed import PARQUET, XLSX
+from containers.training.packed import XLSX
 from containers.training.profile import Survey, survey
 from containers.training.refusal import Refused, listed, nearest, quoted
 from containers.training.rows import open_table
+from containers.training.table import without_cycles
 
 PROBABILITY = "probability_"
 FIXES = {"number": "write numbers there", "date": "write dates as 2026-11-26 there"}
@@ -81,18 +82,19 @@ def _write(
 ) -> int:
     decimal = "," if any(c.decimal == "," for c in found.columns) else "."
     rows = 0
-    with open_table(source, found.dialect) as table:
+    with without_cycles(), open_table(source, found.dialect) as table:
         places = {name: i for i, name in enumerate(table.names)}
-        # what is no formula in a workbook or a Parquet file must not become one in the CSV written here
-        own: Callable[[str], str] | None = safe_text if found.dialect.format in (PARQUET, XLSX) else None
-        header = map(own, table.header) if own else table.header
-        writer.writerow([*header, *(safe_text(name) for name in added)])
+        writer.writerow([safe_text(name) for name in (*table.header, *added)])
+        texts = [i for i, column in enumerate(found.columns) if column.kind in ("category", "date")]
         for block in table.blocks():
-            frame = block_frame(block, features, places)
+            columns = list(zip(*block, strict=True))
+            frame = block_frame(columns, features, places)
             answers = answer(model.pipeline, model.metadata, frame)
             cells = answer_cells(model.metadata, answers, decimal)
-            kept = (list(map(own, row)) for row in block) if own else block
-            writer.writerows([*row, *new] for row, new in zip(kept, cells, strict=True))
+            neutralise(block, columns, texts)
+            for row, new in zip(block, cells, strict=True):
+                row += new
+            writer.writerows(block)
             rows += len(block)
     return rows
 
@@ -140,17 +142,29 @@ def _refuse_clash(added: Sequence[str], names: Sequence[str]) -> None:
         raise Refused("E-CSV-SCHEMA", f"{quoted(added[0])} is the name of a probability: choose another --column")
 
 
-def block_frame(block: Sequence[Sequence[str]], features: Sequence[Feature], places: Mapping[str, int]) -> pd.DataFrame:
-    """Return the model's columns of a block of rows."""
+def neutralise(block: Sequence[list[str]], columns: Sequence[Sequence[str]], texts: Sequence[int]) -> None:
+    """Make text of what a spreadsheet would take for a formula, in the rows of a block; ``columns`` are its columns."""
+    for place in texts:
+        unsafe = {cell: safe for cell in set(columns[place]) if (safe := safe_text(cell)) != cell}
+        if unsafe:
+            for row in block:
+                row[place] = unsafe.get(row[place], row[place])
+
+
+def block_frame(
+    cells_of: Sequence[Sequence[str]], features: Sequence[Feature], places: Mapping[str, int]
+) -> pd.DataFrame:
+    """Return the model's columns of the columns of cells of a block of rows."""
     columns: dict[str, Any] = {}
     for feature in features:
-        cells = [row[places[feature.name]] for row in block]
+        cells = cells_of[places[feature.name]]
         if feature.kind == "number":
             columns[feature.name] = usable_features(_unchanged(number_array(cells, feature.decimal), feature.name))
         elif feature.kind == "date":
             columns[feature.name] = _unchanged(date_array(cells, feature.way), feature.name)
         else:
-            columns[feature.name] = np.array([text_value(cell) for cell in cells], dtype=object)
+            meant = {cell: text_value(cell) for cell in set(cells)}
+            columns[feature.name] = np.array([meant[cell] for cell in cells], dtype=object)
     return pd.DataFrame(columns)
 
 

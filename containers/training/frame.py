@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, TypeGuard
 
 import numpy as np
 import pandas as pd
 
-from containers.training import dates
+from containers.training import dates, swift
 from containers.training.date_parts import NO_DATE, from_seconds, is_dates
 from containers.training.families import CLASSIFICATION
 from containers.training.profile import Survey
@@ -172,9 +172,18 @@ class _Texts:
             text = OTHER_TEXT
         return known.setdefault(text, len(known))
 
+    def coded(self, cells: Sequence[str], codes: Any) -> Texts:
+        """Return a whole column given as codes into its different cells, in the order they first came."""
+        self.add(cells)
+        own = np.array(self._codes, dtype=np.int64)
+        return self._categorical(own[codes])
+
     def values(self) -> Texts:
+        return self._categorical(np.array(self._codes, dtype=np.int64))
+
+    def _categorical(self, codes: Any) -> Texts:
         categories: pd.Index[str] = pd.Index(list(self._by_text), dtype=object)
-        return pd.Categorical.from_codes(np.array(self._codes, dtype=np.int64), categories)
+        return pd.Categorical.from_codes(codes, categories)
 
 
 def load(
@@ -185,31 +194,27 @@ def load(
     task: str,
     beside: str | None = None,
     draw: Draw | None = None,
+    columns: Mapping[str, Any] | None = None,
 ) -> Frame:
     """Read the columns needed into memory; ``beside`` is one that is not learnt from, or not only.
 
-    Where there is a ``draw``, only the rows it takes are read.
+    Where there is a ``draw``, only the rows it takes are read; ``columns`` are those of a file that was read whole
+    (``swift``).
     Raises ``Refused`` with E-METRICS where no finite target value is left.
     """
-    wanted = [i for i, c in enumerate(found.columns) if c.name in {*features, target, beside}]
-    columns = {i: _column(found.columns[i], keep_all=found.columns[i].name == beside) for i in wanted}
-    places: list[Integers] = []
-    with open_table(path, found.dialect) as table:
-        for block in table.blocks():
-            if draw is not None:
-                taken = draw.next(len(block))
-                places.append(taken)
-                block = [block[i] for i in (taken - draw.first).tolist()]
-            cells = list(zip(*block, strict=True))
-            for index, column in columns.items() if cells else ():
-                column.add(cells[index])
-    by_name = {found.columns[i].name: columns[i].values() for i in wanted}
+    wanted_names = {*features, target, beside}
+    wanted = [i for i, c in enumerate(found.columns) if c.name in wanted_names]
+    if columns is not None and draw is None:
+        by_name = {found.columns[i].name: _known(found.columns[i], columns, beside) for i in wanted}
+        places = np.arange(found.rows)
+    else:
+        by_name, places = _read(path, found, wanted, beside, draw)
     answers = by_name[target]
     if isinstance(answers, np.ndarray) and not _is_floats(answers):
         raise Refused("E-TASK", f"{quoted(target)} holds dates: add a column of numbers or classes made of them")
     y, classes, keep = _target(answers, task)
     rows = np.flatnonzero(keep)
-    numbers_of_rows = (np.concatenate(places)[rows] if draw is not None else rows).astype(np.int64) + 1
+    numbers_of_rows = places[rows].astype(np.int64) + 1
     if not len(rows):
         raise Refused("E-METRICS", f"{quoted(target)} has no finite value: check the target column")
     others = {n: v for n, v in by_name.items() if n != target}
@@ -219,6 +224,35 @@ def load(
         data = data.iloc[rows].reset_index(drop=True)
     extra = by_name[beside][rows] if beside is not None else None
     return Frame(data, y[rows], classes, numbers_of_rows, len(keep) - len(rows), extra)
+
+
+def _read(
+    path: Path, found: Survey, wanted: Sequence[int], beside: str | None, draw: Draw | None
+) -> tuple[dict[str, Any], Integers]:
+    """Return the columns wanted by name, and the places in the file of the rows read."""
+    columns = {i: _column(found.columns[i], keep_all=found.columns[i].name == beside) for i in wanted}
+    draw = draw or Draw(1.0, 0)
+    places: list[Integers] = []
+    with open_table(path, found.dialect) as table:
+        for block in table.blocks():
+            taken = draw.next(len(block))
+            places.append(taken)
+            rows = block if len(taken) == len(block) else [block[i] for i in (taken - draw.first).tolist()]
+            cells = list(zip(*rows, strict=True))
+            for index, column in columns.items() if cells else ():
+                column.add(cells[index])
+    return {found.columns[i].name: columns[i].values() for i in wanted}, np.concatenate(places)
+
+
+def _known(tally: Tally, columns: Mapping[str, Any], beside: str | None) -> Any:
+    """Return a column of a file that was read whole, as the careful reader would have."""
+    column = columns[tally.name]
+    if tally.kind == "number":
+        return swift.numbers_of(column)
+    if tally.kind == "date":
+        return swift.dates_of(column, tally.way)
+    texts = _Texts(sys.maxsize if tally.name == beside else TEXTS_MAX)
+    return texts.coded(column.cells, column.codes)
 
 
 def _is_floats(values: Floats | Dates | Texts) -> TypeGuard[Floats]:

@@ -13,7 +13,7 @@ from containers.training.dialect import Dialect
 from containers.training.refusal import Refused, quoted
 from containers.training.rows import open_table
 from containers.training.sampling import Repeats, Sample
-from containers.training.table import Undecodable, detect_file
+from containers.training.table import Undecodable, detect_file, without_cycles
 from containers.training.tally import Tally
 from containers.training.values import MISSING, is_number
 
@@ -43,18 +43,27 @@ class Target:
         """Take in the next block of all columns."""
         cells = columns[self.index]
         if not self.many:
-            for cell, count in Counter(cells).items():
-                value = cell.strip()
-                if value not in MISSING:
-                    self.counts[value] += count
-            if len(self.counts) > DISTINCT_MAX:
-                self.many, self.counts = True, Counter()
+            self.count(Counter(cells))
         self._same = {i for i in self._same if columns[i] == cells}
         for i in list(self._pairs):
             pairs = self._pairs[i]
             pairs.update(zip(columns[i], cells, strict=True))
             if len(pairs) > PAIRS_MAX:
                 del self._pairs[i]
+
+    def count(self, cells: Mapping[str, int]) -> None:
+        """Take in how often each cell of the target comes."""
+        for cell, count in cells.items():
+            value = cell.strip()
+            if value not in MISSING:
+                self.counts[value] += count
+        if len(self.counts) > DISTINCT_MAX:
+            self.many, self.counts = True, Counter()
+
+    def take(self, same: Sequence[int], pairs: dict[int, set[tuple[str, str]]]) -> None:
+        """Take what somebody else has found of the whole file: equal columns, and pairs of those with few."""
+        self._same = set(same) - {self.index}
+        self._pairs = pairs
 
     def copies(self) -> list[int]:
         """Return the columns that are equal to the target in every row."""
@@ -138,9 +147,9 @@ def survey(
 
 
 def _survey(path: Path, dialect: Dialect, target: str | None, decimal: str | None, ways: Mapping[str, str]) -> Survey:
-    with open_table(path, dialect) as table:
+    with without_cycles(), open_table(path, dialect) as table:
         aim = Target(table.names.index(target), len(table.names)) if target in table.names else None
-        most = max(1, min(DISTINCT_MAX, DISTINCT_TOTAL_MAX // len(table.names)))
+        most = distinct_max(len(table.names))
         tallies = tuple(Tally(name, dialect.delimiter, most) for name in table.names)
         rows, sample, repeats = 0, Sample(len(table.names)), Repeats()
         for block in table.blocks():
@@ -171,6 +180,11 @@ def _survey(path: Path, dialect: Dialect, target: str | None, decimal: str | Non
             repeats.rows,
             tuple(sample.rows),
         )
+
+
+def distinct_max(width: int) -> int:
+    """Return how many distinct values are counted of each of ``width`` columns."""
+    return max(1, min(DISTINCT_MAX, DISTINCT_TOTAL_MAX // width))
 
 
 def file_way(tallies: Sequence[Tally]) -> str | None:

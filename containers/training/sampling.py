@@ -14,11 +14,24 @@ MARKED_ROWS_MAX = 200_000
 """Rows among which duplicates are counted: the first of the file."""
 
 
+def sample_places(rows: int, width: int) -> range:
+    """Return which of ``rows`` rows ``Sample`` keeps."""
+    most, step = rows_kept(width), 1
+    while -(-rows // step) >= most:
+        step *= 2
+    return range(0, rows, step)
+
+
+def rows_kept(width: int) -> int:
+    """Return one more than the rows kept of a table of ``width`` columns."""
+    return max(2, min(SAMPLE_ROWS_MAX, SAMPLE_CELLS_MAX // width))
+
+
 class Sample:
     """Every so many-th row of all so far; the step doubles whenever there are too many."""
 
     def __init__(self, width: int) -> None:
-        self._most = max(2, min(SAMPLE_ROWS_MAX, SAMPLE_CELLS_MAX // width))
+        self._most = rows_kept(width)
         self._step = 1
         self._next = 0
         self.rows: list[list[str]] = []

@@ -150,7 +150,9 @@ def _distance(split: Split, target: Floats | Integers, task: str, share: float) 
 
 
 def _rest(chosen: Indexes, rows: int) -> Split:
-    return Split(np.setdiff1d(np.arange(rows), chosen), chosen)
+    others = np.ones(rows, dtype=bool)
+    others[chosen] = False
+    return Split(np.flatnonzero(others), chosen)
 
 
 def digest(split: Split, row_numbers: Integers) -> str:

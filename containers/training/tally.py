@@ -153,6 +153,33 @@ class Tally:
         self._follow_dates(unique, found)
         self._count(unique, len(present))
 
+    def add_different(self, cells: Sequence[str], counts: Sequence[int]) -> None:
+        """Take in a whole column that the first rows are known of: its different cells, and how often each comes."""
+        head = len(self.seen), self.many, self.repeats
+        self.seen, self.many = set(), False
+        self.add(cells)
+        self.rows = sum(counts)
+        self.missing = sum(n for cell, n in zip(cells, counts, strict=True) if cell.strip() in MISSING)
+        different = {cell.strip() for cell in cells} - MISSING
+        self.repeats = head[2] or len(different) < self.values
+
+    def add_numbers(self, values: Any) -> None:
+        """Take in a whole column of numbers that the first rows are known of, as an array, NaN where there is none."""
+        import numpy as np
+        import pandas as pd
+
+        known = values[~np.isnan(values)]
+        self.rows, self.missing = len(values), len(values) - len(known)
+        if not len(known):
+            return
+        self._widen(".", [float(known.min()), float(known.max())])
+        if self.many:
+            return
+        different = pd.unique(known)
+        self.repeats = len(different) < len(known)
+        self.many = len(different) > self._distinct_max
+        self.seen = set() if self.many else set(map(repr, different.tolist()))
+
     def _add_text(self, cells: Sequence[str]) -> None:
         unique = set(cells)
         blanks = [c for c in unique if c.strip() in MISSING]

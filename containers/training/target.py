@@ -166,6 +166,13 @@ def _check_values(found: Survey, target: Tally, features: Sequence[str]) -> None
         if tally.kind == "empty" and (tally is target or tally.name in set(features)):
             fix = "choose another target" if tally is target else "remove it or leave it out of the features"
             raise Refused("E-CSV-ALLMISSING", f"Column {quoted(tally.name)} has no value in any row: {fix}")
+    used = [tally for tally in found.columns if tally.name in set(features)]
+    if used and all(tally.distinct == 1 and not tally.missing for tally in used):
+        raise Refused(
+            "E-FEATURES",
+            f"Every feature is the same in every row ({listed([tally.name for tally in used])}): "
+            "send columns that differ from row to row, as nothing can be learnt from these",
+        )
     if target.values < ROWS_MIN:
         raise Refused(
             "E-CSV-ROWS",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from containers.prediction.core import one_thread
-from containers.training import bundle, evaluation, manifest, memory, splits
+from containers.training import bundle, evaluation, manifest, memory, splits, swift
 from containers.training.checkpoints import CHECKPOINT_VARIABLE, SearchRecord, key_of
 from containers.training.dialect import Dialect
 from containers.training.families import CLASSIFICATION, complete_parameters
@@ -32,6 +32,8 @@ from containers.training.target import Check, Question, check
 
 TEST_SHARE = 0.2
 SEED = 42
+WHOLE_FACTOR = 8
+"""A file is read whole at once where the memory is at least as many times its size."""
 ONE_THREAD_CELLS_MAX = 2_000_000
 """Cells of features up to which one thread does all the work, so that results do not hang on the number of cores."""
 
@@ -86,12 +88,13 @@ def read_order(work: Mapping[str, Any]) -> Order:
 def train(order: Order, out: Path, progress: Progress) -> dict[str, Any]:
     """Train as ordered, leave the bundle in ``out`` and return the metrics. Raises ``Refused``."""
     progress.say(f"reading {order.source.name}")
-    found = _survey(order)
+    found, columns = _survey(order)
     checked = check(found, order.question)
     by = order.question.group or order.question.time
     space = _space(found, checked)
     draw = Draw(space.rows / space.of, order.seed) if space.note else None
-    frame = load(order.source, found, checked.features, order.question.target, checked.task, by, draw)
+    frame = load(order.source, found, checked.features, order.question.target, checked.task, by, draw, columns)
+    del columns
     notes = [space.note, *checked.warnings] if space.note else list(checked.warnings)
     progress.stage("prepare", f"{found.rows:,} rows, {len(found.columns)} columns; task {checked.task}")
     for note in notes:
@@ -147,7 +150,8 @@ def _learn(
     return metrics
 
 
-def _survey(order: Order) -> Survey:
+def _survey(order: Order) -> tuple[Survey, Mapping[str, Any] | None]:
+    """Return what is in the file, and its columns where it could be read whole at once."""
     dialect = detect_file(order.source)
     given = Dialect(
         order.dialect["encoding"] or dialect.encoding,
@@ -155,12 +159,14 @@ def _survey(order: Order) -> Survey:
         dialect.skip_lines,
         dialect.format,
     )
-    found = survey(order.source, order.question.target, dialect=given)
+    small = order.source.stat().st_size * WHOLE_FACTOR <= memory.limit_bytes()
+    read = swift.read(order.source, given, order.question.target) if small else None
+    found = read.survey if read else survey(order.source, order.question.target, dialect=given)
     if order.sha256 and found.sha256 != order.sha256:
         raise Refused(
             "E-ARTIFACT", "The data is not the file that was inspected (its digest differs): run the job again"
         )
-    return found
+    return found, read.by_name if read else None
 
 
 def _without_blank_columns(frame: Frame, train_rows: splits.Indexes, notes: list[str]) -> Frame:

@@ -246,3 +246,23 @@ def test_too_many_classes_are_refused(tmp_path: Path) -> None:
 def test_names_from_the_file_never_break_the_one_line(tmp_path: Path) -> None:
     path = write(tmp_path, f'"ev\nil\t{"x" * 200}","ev\nil\t{"x" * 200}",c\n1,2,3\n')
     assert refused(inspect(path)) == "E-CSV-HEADER"
+
+
+def test_features_that_are_all_the_same_are_refused_and_one_that_differs_is_enough(tmp_path: Path) -> None:
+    path = write(tmp_path, table("a,b,c,y", [f"1,x,{i % 5},{i % 2}" for i in range(40)]))
+    answer = ask(path, "y", features=["a", "b"])
+    assert refused(answer) == "E-FEATURES"
+    assert "'a', 'b'" in answer["detail"]
+    assert ask(path, "y")["ok"]
+
+
+def test_names_in_any_script_are_columns_and_targets(tmp_path: Path) -> None:
+    rows = [f"{i % 7},{i % 3},{'да' if i % 2 else 'нет'}" for i in range(40)]
+    answer = ask(write(tmp_path, table("年齢,μέγεθος,куплено", rows)), "куплено")
+    assert answer["check"]["features"] == ["年齢", "μέγεθος"]
+
+
+def test_more_than_a_thousand_classes_are_refused_with_the_number(tmp_path: Path) -> None:
+    answer = ask(write(tmp_path, table("a,y", [f"{i % 7},class {i}" for i in range(1200)])), "y")
+    assert refused(answer) == "E-TASK"
+    assert "more than 1,000 different texts" in answer["detail"]

@@ -1,0 +1,112 @@
+"""The swift reader gives what the careful one gives, or nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bench.training.data import write as write_bench
+from containers.training import swift
+from containers.training.frame import Frame, load
+from containers.training.profile import survey
+from containers.training.refusal import Refused
+from containers.training.table import detect_file
+from containers.training.target import Question, check
+from tests.unit.training.files import penguins, people, table, write
+
+
+def same(frame: Frame, other: Frame) -> None:
+    pd.testing.assert_frame_equal(frame.features, other.features)
+    assert np.array_equal(frame.target, other.target)
+    assert (frame.classes, frame.dropped) == (other.classes, other.dropped)
+    assert np.array_equal(frame.row_numbers, other.row_numbers)
+
+
+def compared(path: Path, target: str, **question: object) -> bool:
+    """Hold both readers against each other; returns whether the swift one took the file."""
+    dialect = detect_file(path)
+    read = swift.read(path, dialect, target)
+    if read is None:
+        return False
+    found = survey(path, target, dialect=dialect)
+    asked = Question(target, **question)  # type: ignore[arg-type]
+    ours, theirs = read.survey.json(), found.json()
+    for column in (*ours["columns"], *theirs["columns"]):
+        if column["kind"] == "number" and column["distinct"] is not None:
+            column["distinct"] = 0  # ``1`` and ``1.0`` are one number here
+    assert ours == theirs
+    checked = check(found, asked)
+    assert check(read.survey, asked) == checked
+    careful = load(path, found, checked.features, target, checked.task, asked.group)
+    same(load(path, read.survey, checked.features, target, checked.task, asked.group, columns=read.by_name), careful)
+    return True
+
+
+def test_real_and_mixed_files_are_the_same_both_ways(tmp_path: Path) -> None:
+    assert compared(penguins(), "species")
+    assert compared(penguins(), "body_mass_g", group="flipper_length_mm")
+    assert compared(write(tmp_path, people(9000)), "bought")
+    assert compared(write(tmp_path, people(9000)), "spent")
+    many = write_bench(tmp_path / "bench.csv", 1)
+    assert compared(many, "churn")
+    assert compared(many, "spend")
+
+
+def test_dates_gaps_copies_and_tellers_are_the_same_both_ways(tmp_path: Path) -> None:
+    rows = [
+        f"{1 + i % 28:02d}/{1 + i % 12:02d}/2026,{i % 3},{'' if i % 7 == 0 else i * 1.5},"
+        f"{'ab'[i % 2]}, {'xy'[i % 2]} ,NA,{'ab'[i % 2]}"
+        for i in range(5000)
+    ]
+    path = write(tmp_path, table("day,few,gaps,copy,tells,empty,y", rows[:4500] + rows[:500]))
+    assert compared(path, "y", features=("day", "few", "gaps", "copy", "tells"))
+    assert compared(path, "gaps", features=("day", "few", "copy", "tells"))
+
+
+@pytest.mark.parametrize(
+    "bad",
+    ['"q",1', "1,2,3", "1", "x,1", "inf,1", "iNf,1", "nAn,1", "1e999,1", "\xff,1", "+1,1", "1_0,1", "1\r2,1",
+     "5,1\r"],
+)  # fmt: skip
+def test_what_is_unusual_far_down_is_left_to_the_careful_reader(tmp_path: Path, bad: str) -> None:
+    lines = ["n,y", *(f"{i}.5,{i % 2}" for i in range(6000))]
+    path = tmp_path / "data.csv"
+    path.write_bytes("\n".join([*lines, bad]).encode("latin-1"))
+    dialect = detect_file(path)
+    read = swift.read(path, dialect, "y")
+    if read is not None:
+        assert bad in ("inf,1", "+1,1")
+        assert compared(path, "y")
+
+
+def test_other_dialects_are_left_to_the_careful_reader(tmp_path: Path) -> None:
+    path = write(tmp_path, people(40, ";"))
+    assert swift.read(path, detect_file(path), "bought") is None
+    path = write(tmp_path, people(40).encode("utf-16"))
+    assert swift.read(path, detect_file(path), "bought") is None
+    path = write(tmp_path, people())
+    assert swift.read(path, detect_file(path), "nothing") is None
+    zero = write(tmp_path, people(20_000) + "\0", "zero.csv")
+    assert swift.read(zero, detect_file(path), "bought") is None
+
+
+CELLS = st.sampled_from(
+    ["", "NA", "0", "1", "-2.5", "1e3", " 7 ", "x", " x", "Évora", "2026-11-26", "01/02/2026", "inf", "5 ",
+     "1.", ".5", "00", "-0"]
+)  # fmt: skip
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(st.tuples(CELLS, CELLS, st.sampled_from(["a", "b", ""])), min_size=12, max_size=40))
+def test_any_table_is_the_same_both_ways(tmp_path: Path, rows: list[tuple[str, str, str]]) -> None:
+    path = write(tmp_path, table("p,q,y", [",".join(row) for row in rows]))
+    try:
+        compared(path, "y")
+    except Refused:
+        with pytest.raises(Refused):
+            check(survey(path, "y"), Question("y"))
