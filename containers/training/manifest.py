@@ -13,6 +13,7 @@ import platform
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from pkgutil import get_data, iter_modules
 from typing import Any
@@ -47,6 +48,7 @@ def versions(library: str | None = None) -> dict[str, str]:
     }
 
 
+@cache
 def requirements() -> str:
     """Return every package of this environment with its version, as pip would install them."""
     found = {}

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.stats import rankdata
 from sklearn import metrics as sk
 
 from containers.training.frame import Floats, Integers
@@ -100,7 +101,7 @@ def _of_two(truth: Truth, answers: Floats, guess: Any) -> Scores:
     y = truth.values
     hit, chance = y == truth.positive, answers[:, truth.positive]
     return {
-        "roc_auc": _ranked(sk.roc_auc_score, hit, chance),
+        "roc_auc": _ranked(area, hit, chance),
         "average_precision": _ranked(sk.average_precision_score, hit, chance),
         "balanced_accuracy": _balanced(y, guess),
         "accuracy": float(np.mean(guess == y)),
@@ -131,7 +132,7 @@ def _balanced(y: Any, guess: Any) -> float:
 
 def _against_rest(truth: Truth, answers: Floats) -> float:
     """Return the mean ROC AUC of the classes that are there, each against all others."""
-    areas = [_ranked(sk.roc_auc_score, truth.values == label, answers[:, label]) for label in range(truth.classes)]
+    areas = [_ranked(area, truth.values == label, answers[:, label]) for label in range(truth.classes)]
     known = [area for area in areas if math.isfinite(area)]
     return float(np.mean(known)) if known else math.nan
 
@@ -166,6 +167,16 @@ def per_class(truth: Truth, answers: Floats, names: tuple[str, ...]) -> list[dic
     return found
 
 
+def area(hit: Any, chance: Floats) -> float:
+    """Return the area under the ROC curve: how often a hit is ranked before another row, ties counting half.
+
+    From the sum of ranks (H. B. Mann and D. R. Whitney, 1947): a tenth of the time scikit-learn takes, which an
+    interval of 200 resamples spends almost nothing else on.
+    """
+    hits = int(np.count_nonzero(hit))
+    return float((rankdata(chance)[hit].sum() - hits * (hits + 1) / 2) / (hits * (len(hit) - hits)))
+
+
 def _ranked(metric: Callable[..., float], hit: Any, chance: Floats) -> float:
     """Return a ranking metric, NaN where only one class is there to be ranked."""
     if hit.all() or not hit.any():
@@ -179,7 +190,7 @@ def headline_score(name: str, truth: Truth, answers: Floats) -> float:
         case "rmse":
             return float(np.sqrt(np.mean((answers - truth.values) ** 2)))
         case "roc_auc":
-            return _ranked(sk.roc_auc_score, truth.values == truth.positive, answers[:, truth.positive])
+            return _ranked(area, truth.values == truth.positive, answers[:, truth.positive])
         case "average_precision":
             return _ranked(sk.average_precision_score, truth.values == truth.positive, answers[:, truth.positive])
         case _:

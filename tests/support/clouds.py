@@ -81,7 +81,7 @@ _AROUND: Mapping[str, Callable[[Path], AbstractContextManager[Around]]] = {
 
 
 @contextmanager
-def a_configured_house(root: Path, config: Path) -> Iterator[ConfiguredHouse]:
+def a_configured_house(root: Path, config: Path, **environment: str) -> Iterator[ConfiguredHouse]:
     """A daemon with this configuration, in the world that it speaks of; all of it is ended afterwards."""
     text = config.read_text("utf-8")
     with _AROUND[tomllib.loads(text)["provider"]](root) as around:
@@ -89,7 +89,7 @@ def a_configured_house(root: Path, config: Path) -> Iterator[ConfiguredHouse]:
         own.touch(0o600)
         own.write_text(Template(text).substitute(around.values), "utf-8")
         house = ConfiguredHouse(root, around.alive)
-        house.start()
+        house.start(environment)
         try:
             yield house
         finally:
