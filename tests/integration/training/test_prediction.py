@@ -294,7 +294,8 @@ def test_the_list_of_types_holds_no_more_than_our_models_need(bundles: dict[str,
     for bundle in bundles.values():
         family = document(bundle / "metadata.json")["model_type"]
         used.setdefault(family, set()).update(skops.io.get_untrusted_types(file=bundle / "model.skops"))
-    assert {family: set(types) for family, types in models.TRUSTED.items()} == used
+    here = {name: types for name, types in models.TRUSTED.items() if name != models.NETWORK}  # its own test has it
+    assert {family: set(types) for family, types in here.items()} == used
 
 
 def test_faults_of_ours_and_full_memory_are_answers_too(

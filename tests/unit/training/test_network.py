@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from containers.prediction.model import MODEL_FILE, WEIGHTS_FILE, load, load_pipeline
+from containers.prediction.model import MODEL_FILE, TRUSTED, WEIGHTS_FILE, load, load_pipeline
 from containers.training.boosters import save_native
 from containers.training.network import TabularNetwork
 from containers.training.refusal import Refused
@@ -66,6 +66,9 @@ def test_a_saved_network_answers_the_same_without_pytorch(tmp_path: Path, classi
     found = load_pipeline(saved(tmp_path, classify=classify), "neural_network")
     ask = "predict_proba" if classify else "predict"
     assert np.array_equal(getattr(found, ask)(ROWS), getattr(network(classify=classify), ask)(ROWS))
+    used = set(skops.io.get_untrusted_types(file=tmp_path / MODEL_FILE))
+    assert used <= {"containers.training.network.TabularNetwork", "numpy.dtype"}
+    assert set(TRUSTED["neural_network"]) == {"containers.training.network.TabularNetwork", "numpy.dtype"}
     assert b"weights_" not in (tmp_path / MODEL_FILE).read_bytes(), "weights are in their own file alone"
 
 
