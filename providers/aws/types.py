@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from providers.gpu_models import GPU_MODELS
+
 
 class InstanceType(NamedTuple):
     """What a type has ("Amazon EC2 instance types")."""
@@ -55,12 +57,10 @@ _LARGER: Final = (LARGE, "m5.2xlarge", "m5.4xlarge", "m5.8xlarge")
 OLD_GPUS: Final = ("p2.", "p3.", "p3dn.", "g2.", "g3.", "g3s.")
 """Families that NVIDIA's open driver does not know; the image for GPUs has no other (release notes: from G4dn on)."""
 
-NEURAL: Final = frozenset({"neural_network", "nn", "mlp", "mlp_regression", "mlp_classification", "pytorch"})
-
 
 def select_type(size_mb: float, model_type: str) -> str:
     """Return the type R6.1 names, and above its largest row the smallest of the family whose memory holds the data."""
-    if model_type in NEURAL:
+    if model_type in GPU_MODELS:
         return LARGE_GPU if size_mb > LARGE_GPU_MB else GPU
     if size_mb <= SMALL_MB:
         return SMALL

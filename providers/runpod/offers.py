@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from messages.machines import Offer
+from providers.gpu_models import GPU_MODELS
 from providers.interface import Need
 from providers.runpod.catalogue import Catalogue, Cpu, Gpu, Stock
 from providers.runpod.codec import cpu_type, split_cpu_type
@@ -31,12 +32,6 @@ MEMORY_PER_DATA: Final = 6.0
 DEAR: Final = 3
 """An alternative may cost this many times the chosen type."""
 
-NEURAL: Final = frozenset({"neural_network", "nn", "mlp", "mlp_regression", "mlp_classification", "pytorch"})
-CPU_MODELS: Final = frozenset(
-    {"auto", "linear", "ridge", "logistic", "random_forest", "hist_gradient_boosting", "gradient_boosting"}
-)
-"""Families whose library (scikit-learn) computes on the CPU only; ``auto`` chooses among them. A GPU would idle."""
-
 
 class _Ranked(NamedTuple):
     offer: Offer
@@ -45,14 +40,14 @@ class _Ranked(NamedTuple):
 
 def select_gpu(size_mb: float, model_type: str, default_gpu: str) -> str:
     """Return the GPU type R6.1 names; ``default_gpu`` stands in its smallest row."""
-    if model_type in NEURAL or size_mb > LARGE_MB:
+    if model_type in GPU_MODELS or size_mb > LARGE_MB:
         return LARGE_GPU
     return MIDDLE_GPU if size_mb > MIDDLE_MB else default_gpu
 
 
 def wants_cpus(need: Need) -> bool:
     """Tell whether machines without GPU come into question."""
-    return need.model_type in CPU_MODELS if need.machine is None else split_cpu_type(need.machine) is not None
+    return need.model_type not in GPU_MODELS if need.machine is None else split_cpu_type(need.machine) is not None
 
 
 def wants_gpus(need: Need) -> bool:
@@ -74,7 +69,7 @@ def rank(need: Need, catalogue: Catalogue, place: str, settings: RunPodSettings)
     if need.machine is not None:
         return _asked_for(need.machine, catalogue, place, settings)
     gpus = _gpu_offers(chosen, catalogue.gpus, place, settings)
-    fast = _cpu_offers(need, catalogue.cpus, place, settings) if need.model_type in CPU_MODELS else []
+    fast = _cpu_offers(need, catalogue.cpus, place, settings) if wants_cpus(need) else []
     ranked = [*fast, *gpus]
     ranked.sort(key=lambda one: one.stock is Stock.NONE)  # stable: what is out of stock goes last
     return [one.offer for one in ranked[:OFFERS_MAX]]

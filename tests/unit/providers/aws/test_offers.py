@@ -27,7 +27,8 @@ from tests.support.aws_sim import settings
         (3000, "auto", "m5.2xlarge"),
         (50_000, "auto", "m5.8xlarge"),
         (10, "neural_network", "g4dn.xlarge"),
-        (2000, "mlp_classification", "g5.xlarge"),
+        (2000, "neural_network", "g5.xlarge"),
+        (10, "mlp_classification", "t3.medium"),
     ],
 )
 def test_size_and_family_choose_the_type(size_mb: float, model: str, chosen: str) -> None:

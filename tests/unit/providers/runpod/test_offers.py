@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from containers.training.families import FAMILIES
 from providers.interface import Need
 from providers.runpod.catalogue import Catalogue, Cpu, Gpu, Stock, read_cpus, read_gpus
 from providers.runpod.offers import OFFERS_MAX, are_enough, rank, select_gpu, vcpus_for, wants_cpus, wants_gpus
@@ -48,7 +49,7 @@ def types(need: Need, catalogue: Catalogue = ALL, **settings: Any) -> list[str]:
         (5000, "auto", A40),
         (5001, "auto", A100),
         (1, "neural_network", A100),
-        (1, "mlp", A100),
+        (1, "mlp_classification", A5000),
     ],
 )
 def test_size_and_model_choose_the_type(size_mb: float, model: str, chosen: str) -> None:
@@ -62,12 +63,18 @@ def test_the_configured_default_replaces_the_smallest_row_only() -> None:
 
 
 def test_the_chosen_type_comes_first_then_as_much_memory_by_price_and_stock() -> None:
-    assert types(Need(size_mb=1, model_type="xgboost")) == [A5000, "NVIDIA RTX A4500", A40, "NVIDIA L4"]
+    without_cpus = Catalogue(GPUS, ())
+    assert types(Need(size_mb=1, model_type="xgboost"), without_cpus) == [A5000, "NVIDIA RTX A4500", A40, "NVIDIA L4"]
 
 
-def test_a_cpu_machine_comes_first_where_a_gpu_would_idle() -> None:
-    assert types(Need(size_mb=1, model_type="random_forest"))[0] == "cpu3c-4"
-    assert not any(t.startswith("cpu") for t in types(Need(size_mb=1, model_type="neural_network")))
+@pytest.mark.parametrize("model", ["auto", *(name for name, family in FAMILIES.items() if not family.uses_gpu)])
+def test_a_cpu_machine_comes_first_where_a_gpu_would_idle(model: str) -> None:
+    assert types(Need(size_mb=1, model_type=model))[0] == "cpu3c-4"
+
+
+@pytest.mark.parametrize("model", [name for name, family in FAMILIES.items() if family.uses_gpu])
+def test_what_computes_on_a_gpu_gets_no_other_machine(model: str) -> None:
+    assert not any(t.startswith("cpu") for t in types(Need(size_mb=1, model_type=model)))
 
 
 def test_of_machines_without_gpu_the_cheapest_is_offered_first() -> None:
