@@ -22,6 +22,9 @@ RESTARTS_BEFORE_START = 3
 """Containers that ended before the work began: one or two may be a slow volume, the third is a loop."""
 STOPPED_LOOKS = 3
 """Listings in a row that show a machine stopped: a status that flaps is believed no sooner."""
+UNBEGUN_STOP_S = 30.0
+"""How long listings must show a machine stopped before its work began: nothing else speaks for it then, and a status
+may flap for a while after the create. So long its disk bills, and nothing more."""
 HEARTBEAT_S = 15.0
 """The wrapper's interval (design.md 7)."""
 CONFIRM_S = 30.0
@@ -156,7 +159,7 @@ def _verdict(
 ) -> tuple[StopReason, str] | None:
     begun = watched.phase is JobState.RUNNING
     stopped_s = 0.0 if history.stopped_since_s is None else now_s - history.stopped_since_s
-    if history.stopped_looks >= STOPPED_LOOKS and (not begun or stopped_s >= confirm_s):
+    if history.stopped_looks >= STOPPED_LOOKS and stopped_s >= (confirm_s if begun else UNBEGUN_STOP_S):
         return StopReason.STOPPED, _stopped(machine, begun)
     if begun and history.fell_s is not None and now_s - history.fell_s >= confirm_s:
         detail = "Its container was started again after the work had begun, so the work is over; the machine is ended."

@@ -17,7 +17,7 @@ SEEDS = 341
 """Eleven rounds of the rows."""
 CHUNKS = 62
 REACHED_MIN = 10
-REGRESSIONS = (201, 618, 846, 988, 1141, 1676, 2098, 3044, 4426)
+REGRESSIONS = (201, 618, 846, 988, 1141, 1458, 1652, 1676, 2098, 3044, 4426, 4832)
 """Seeds that found something once. What an earlier draw found has a test of its own at its lowest level."""
 REPEATED = (3, 20, 47)
 CHECKOUT = Path(__file__).parents[3]

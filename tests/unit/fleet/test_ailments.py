@@ -171,7 +171,7 @@ def test_pulling_an_image_is_no_bad_host(uptime_s: float | None) -> None:
 
 @pytest.mark.parametrize(
     ("phase", "looks", "words"),
-    [(JobState.RUNNING, 6, "often an empty balance"), (JobState.STARTING, 2, "image that cannot be had")],
+    [(JobState.RUNNING, 6, "often an empty balance"), (JobState.STARTING, 6, "image that cannot be had")],
 )
 def test_a_machine_the_provider_stopped_is_ended_with_what_the_provider_said(
     phase: JobState, looks: int, words: str
