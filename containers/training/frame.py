@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias, TypeGuard
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeGuard, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -35,6 +35,7 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 Integers = np.ndarray[Any, np.dtype[np.int64]]
 Texts: TypeAlias = "pd.Categorical[str]"
 Dates = np.ndarray[Any, np.dtype[np.datetime64]]
+Values = TypeVar("Values", Floats, Dates)
 
 
 class Frame(NamedTuple):
@@ -98,23 +99,6 @@ def number_label(value: float) -> str:
     return str(int(value)) if value.is_integer() else repr(value)
 
 
-class _Numbers:
-    """A numeric column being read."""
-
-    def __init__(self, tally: Tally) -> None:
-        self._tally = tally
-        self._parts: list[Floats] = []
-
-    def add(self, cells: Sequence[str]) -> None:
-        values = number_array(cells, self._tally.decimal)
-        if values is None:
-            raise _changed(self._tally.name)
-        self._parts.append(values)
-
-    def values(self) -> Floats:
-        return np.concatenate(self._parts)
-
-
 def date_array(cells: Sequence[str], way: str) -> Dates | None:
     """Return cells as dates, missing ones as no date, or ``None`` when there is other text among them."""
     found: dict[str, int] = {}
@@ -127,21 +111,23 @@ def date_array(cells: Sequence[str], way: str) -> Dates | None:
     return read
 
 
-class _Dates:
-    """A column of dates being read."""
+class _Arrays(Generic[Values]):
+    """A column of numbers or of dates being read; ``read`` returns ``None`` for cells that are something else."""
 
-    def __init__(self, tally: Tally) -> None:
-        self._tally = tally
-        self._parts: list[Dates] = []
+    def __init__(self, name: str, read: Callable[[Sequence[str]], Values | None]) -> None:
+        self._name = name
+        self._read: Callable[[Sequence[str]], Values | None] = read
+        self._parts: list[Values] = []
 
     def add(self, cells: Sequence[str]) -> None:
-        values = date_array(cells, self._tally.way)
+        values = self._read(cells)
         if values is None:
-            raise _changed(self._tally.name)
+            raise _changed(self._name)
         self._parts.append(values)
 
-    def values(self) -> Dates:
-        return np.concatenate(self._parts)
+    def values(self) -> Values:
+        whole: Values = np.concatenate(self._parts)
+        return whole
 
 
 def _changed(name: str) -> Refused:
@@ -259,11 +245,11 @@ def _is_floats(values: Floats | Dates | Texts) -> TypeGuard[Floats]:
     return isinstance(values, np.ndarray) and not is_dates(values)
 
 
-def _column(tally: Tally, *, keep_all: bool) -> _Numbers | _Dates | _Texts:
+def _column(tally: Tally, *, keep_all: bool) -> _Arrays[Floats] | _Arrays[Dates] | _Texts:
     if tally.kind == "number":
-        return _Numbers(tally)
+        return _Arrays(tally.name, lambda cells: number_array(cells, tally.decimal))
     if tally.kind == "date":
-        return _Dates(tally)
+        return _Arrays(tally.name, lambda cells: date_array(cells, tally.way))
     return _Texts(sys.maxsize if keep_all else TEXTS_MAX)
 
 
