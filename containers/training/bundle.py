@@ -16,12 +16,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import skops.io
 
 from containers.prediction.core import added_names, answer, answer_cells
 from containers.prediction.model import METADATA_FILE, MODEL_FILE, SCHEMA_FILE, load_pipeline
 from containers.prediction.output import number_text, safe_text
-from containers.training import dates, manifest
+from containers.training import dates, manifest, modelfile
 from containers.training.boosters import save_native
 from containers.training.date_parts import to_seconds
 from containers.training.families import library_of
@@ -76,7 +75,7 @@ def save(out: Path, fitted: Fitted) -> None:
 
 
 def _write_model(path: Path, fitted: Fitted) -> None:
-    skops.io.dump(fitted.pipeline, path, compression=zipfile.ZIP_DEFLATED, compresslevel=6)
+    modelfile.dump(fitted.pipeline, path, compression=zipfile.ZIP_DEFLATED, compresslevel=6)
     again = load_pipeline(path, str(fitted.metadata["model_type"]))
     features = fitted.frame.features.iloc[fitted.split.test]
     if not np.array_equal(answer(again, fitted.metadata, features), fitted.judged.answers):

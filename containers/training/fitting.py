@@ -14,7 +14,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import skops.io
 from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE
 from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
 from sklearn.exceptions import ConvergenceWarning
@@ -22,6 +21,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from containers.prediction.model import TRUSTED
+from containers.training import modelfile
 from containers.training.boosters import fit_booster
 from containers.training.checkpoints import Keeper, Saved
 from containers.training.families import Family
@@ -174,7 +174,7 @@ ROUNDS: dict[str, Callable[[str, Any, Any, Any, Keeper], Any]] = {
 
 
 def _dump(model: Any) -> bytes:
-    data: bytes = skops.io.dumps(model)
+    data: bytes = modelfile.dumps(model)
     return data
 
 
@@ -184,7 +184,7 @@ def _resumed(name: str, model: Any, keeper: Keeper) -> tuple[Any, int]:
     if found is None:
         return model, 0
     try:
-        kept = skops.io.loads(found.payload, trusted=[*TRUSTED[name], *OPTIMIZERS, "numpy.dtype"])
+        kept = modelfile.loads(found.payload, trusted=[*TRUSTED[name], *OPTIMIZERS, "numpy.dtype"])
     except Exception as error:  # whatever a crafted file makes the reader raise, it is not used
         keeper.discard(f"it cannot be read ({type(error).__name__})")
         return model, 0

@@ -53,9 +53,10 @@ def requirements() -> str:
     """Return every package of this environment with its version, as pip would install them."""
     found = {}
     for package in importlib.metadata.distributions():
-        name = package.metadata["Name"]
-        if name:
-            found[re.sub(r"[-_.]+", "-", name).lower()] = package.version
+        about = package.read_text("METADATA") or package.read_text("PKG-INFO") or ""
+        name, version = (re.search(rf"^{field}:[ \t]*(\S+)", about, re.MULTILINE) for field in ("Name", "Version"))
+        if name and version:  # the first of each: what is told at length comes after
+            found[re.sub(r"[-_.]+", "-", name[1]).lower()] = version[1]
     lines = [f"{name}=={version}" for name, version in sorted(found.items())]
     return "\n".join([f"# python {platform.python_version()}", *lines]) + "\n"
 

@@ -7,7 +7,7 @@ import sys
 from tests.tidy.sources import ROOMS, Source, imported, load
 
 PYDANTIC = {"pydantic", "pydantic_core"}
-SCIENCE = {"backports", "matplotlib", "numpy", "pandas", "pyarrow", "sklearn", "skops", "scipy", "threadpoolctl"}
+SCIENCE = {"PIL", "backports", "matplotlib", "numpy", "pandas", "pyarrow", "sklearn", "skops", "scipy", "threadpoolctl"}
 
 ALLOWED: tuple[tuple[str, set[str]], ...] = (
     ("messages/errors.py", set()),

@@ -30,6 +30,10 @@ def work(folder: Path, text: str | bytes, **more: Any) -> Path:
     return write(folder, json.dumps(asked), "work.json")
 
 
+def _words(path: Path) -> list[str]:
+    return path.read_text().split()
+
+
 def failed(folder: Path, work_file: Path) -> str:
     assert run(work_file, folder / "out") == EXIT_KNOWN
     assert [p.name for p in (folder / "out").iterdir()] == ["error.json"]
@@ -153,6 +157,7 @@ for folder in map(Path, sys.argv[1:]):
         os.dup2(os.open(folder / name, os.O_CREAT | os.O_WRONLY), descriptor)
     if main([str(folder / "work.json"), str(folder / "out")]) != 0:
         sys.exit(folder.name)
+Path(sys.argv[1], "loaded").write_text(" ".join(sys.modules))
 """
 """What loading costs is paid once for all of them."""
 
@@ -185,3 +190,10 @@ def test_no_warning_of_a_library_reaches_users_by_its_class_name(
     assert not complained
     if model == "logistic":
         assert any("higher max_iter" in line for line in said) == (iterations == 1)
+
+
+def test_a_training_loads_of_scikit_learn_what_its_models_are_made_of(fits: dict[tuple[str, int], Path]) -> None:
+    loaded = {name for folder in fits.values() if (folder / "loaded").exists() for name in _words(folder / "loaded")}
+    assert "sklearn.linear_model" in loaded
+    assert not {"sklearn.gaussian_process", "sklearn.mixture", "pytest"} & loaded
+    assert not {name for name in loaded if name.startswith("matplotlib")}, "no plot was asked for"

@@ -108,12 +108,17 @@ def test_intervals_of_shares_stay_between_0_and_1_and_narrow_with_rows() -> None
     assert high[1] - low[1] > high[2] - low[2]
 
 
-def test_drawing_leaves_nothing_in_the_home_folder(tmp_path: Path) -> None:
+def test_drawing_leaves_nothing_in_the_home_folder_and_looks_for_no_fonts(tmp_path: Path) -> None:
     code = (
         "from tests.unit.training.exhibits import exhibit\n"
         "from containers.training.report.album import album\n"
-        "import sys; album(exhibit(0, 20), 'x'); sys.exit('matplotlib.pyplot' in sys.modules)"
+        "import sys; album(exhibit(0, 20), 'x'); assert 'matplotlib.pyplot' not in sys.modules\n"
+        "import matplotlib.font_manager as fonts; print(*(one.fname for one in fonts.fontManager.ttflist))"
     )
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("MPL", "XDG"))}
-    subprocess.run([sys.executable, "-c", code], check=True, env={**clean, "HOME": str(tmp_path)})
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, check=True, env={**clean, "HOME": str(tmp_path)}, stdout=subprocess.PIPE, text=True)
     assert list(tmp_path.rglob("*")) == []
+    fonts = [Path(name) for name in done.stdout.split()]
+    assert [path.name for path in fonts] == [drawing.FONT, drawing.BOLD]
+    assert all(path.is_file() and "matplotlib" in path.parts for path in fonts)

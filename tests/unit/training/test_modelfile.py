@@ -1,0 +1,19 @@
+"""The types that a model file may hold beside its family's own: estimators that are loaded, no others."""
+
+from __future__ import annotations
+
+from sklearn.linear_model import LinearRegression
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import all_estimators
+
+from containers.training.modelfile import dumps, loaded_estimators, loads
+
+
+def test_only_estimators_that_scikit_learn_itself_lists_are_trusted() -> None:
+    loaded, every = set(loaded_estimators()), set(all_estimators())
+    assert loaded <= every
+    assert {("LinearRegression", LinearRegression), ("StandardScaler", StandardScaler)} <= loaded
+
+
+def test_what_is_written_reads_back() -> None:
+    assert loads(dumps(LinearRegression(fit_intercept=False))).fit_intercept is False
