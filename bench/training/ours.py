@@ -14,7 +14,7 @@ from typing import Any
 from bench.training.script import Steps
 from containers.prediction import core
 from containers.prediction.model import digest
-from containers.training import learning, training
+from containers.training import fitting, learning, training
 from containers.training.progress import Progress
 
 
@@ -43,23 +43,19 @@ def main(file: str, target: str, model: str, out: str) -> None:
 
 def _note_the_fit(steps: Steps) -> None:
     """Note where preparing ends and where the fit does."""
-    inner = learning.fit  # type: ignore[attr-defined]
+    prepare, fit = fitting.prepare, learning.fit  # type: ignore[attr-defined]
+    inside: tuple[Any, Any] = fitting, learning
 
-    def fit(pipeline: Any, family: Any, features: Any, target: Any, keeper: Any) -> None:
-        prepare = pipeline.named_steps["prepare"]
-        original = prepare.fit_transform
+    def noted_prepare(*given: Any) -> Any:
+        found = prepare(*given)
+        steps.done("load_prepare")
+        return found
 
-        def fit_transform(*given: Any, **more: Any) -> Any:
-            found = original(*given, **more)
-            steps.done("load_prepare")
-            return found
-
-        prepare.fit_transform = fit_transform
-        inner(pipeline, family, features, target, keeper)
-        del prepare.fit_transform
+    def noted_fit(*given: Any) -> None:
+        fit(*given)
         steps.done("fit")
 
-    learning.fit = fit  # type: ignore[attr-defined]
+    inside[0].prepare, inside[1].fit = noted_prepare, noted_fit
 
 
 if __name__ == "__main__":

@@ -25,7 +25,9 @@ from containers.training import modelfile
 from containers.training.boosters import fit_booster
 from containers.training.checkpoints import Keeper, Saved
 from containers.training.families import Family
+from containers.training.frame import Integers
 from containers.training.network_fit import fit_network
+from containers.training.preparation import prepare
 
 FOREST_CHUNK_S = 2.0
 """Time that the trees of a forest grown between two looks at the clock may take, about."""
@@ -36,14 +38,19 @@ OPTIMIZERS = ("sklearn.neural_network._stochastic_optimizers.AdamOptimizer",)
 """What a network's checkpoint holds beside its weights."""
 
 
-def fit(pipeline: Pipeline, family: Family, features: Any, target: Any, keeper: Keeper) -> None:
-    """Fit the pipeline. Raises ``Interrupted`` when the keeper is told to stop and the family has rounds."""
+def fit(
+    pipeline: Pipeline, family: Family, features: Any, target: Any, keeper: Keeper, rows: Integers | None = None
+) -> None:
+    """Fit the pipeline on these rows of the features (without ``rows``, on all), whose targets ``target`` has.
+
+    Raises ``Interrupted`` when the keeper is told to stop and the family has rounds.
+    """
     rounds = ROUNDS.get(family.name)
-    if rounds is None and family.library is None:
-        pipeline.fit(features, target)
-        return
-    prepared = pipeline.named_steps["prepare"].fit_transform(features, target)
+    prepared = prepare(pipeline.named_steps["prepare"], features, target, rows)
     model = pipeline.named_steps["model"]
+    if rounds is None and family.library is None:
+        model.fit(prepared, target)
+        return
     with keeper.listening():
         if rounds is not None:
             pipeline.steps[-1] = ("model", rounds(family.name, model, prepared, target, keeper))

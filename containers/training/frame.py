@@ -29,6 +29,10 @@ NUMBER_MAX = 1e30
 """Larger feature values are cut: their squares stay finite and they fit into 32-bit floats."""
 TEXTS_MAX = 100_000
 """Different texts kept per column; later new ones become one."""
+FEW_ROWS = 1000
+"""Rows looked at first, where one of them may tell."""
+APART_MAX = 100
+"""Most features that are kept as arrays of their own."""
 OTHER_TEXT = "(other)"
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -85,6 +89,8 @@ def number_array(cells: Sequence[str], decimal: str) -> Floats | None:
 
 def usable_features(values: Floats) -> Floats:
     """Return feature values as models can use them: infinite ones missing, huge ones cut to ``NUMBER_MAX``."""
+    if len(values) and np.fmin.reduce(values) >= -NUMBER_MAX and np.fmax.reduce(values) <= NUMBER_MAX:
+        return values
     return np.clip(np.where(np.isfinite(values), values, np.nan), -NUMBER_MAX, NUMBER_MAX)
 
 
@@ -161,8 +167,7 @@ class _Texts:
     def coded(self, cells: Sequence[str], codes: Any) -> Texts:
         """Return a whole column given as codes into its different cells, in the order they first came."""
         self.add(cells)
-        own = np.array(self._codes, dtype=np.int64)
-        return self._categorical(own[codes])
+        return self._categorical(np.array(self._codes, dtype=np.min_scalar_type(-1 - len(self._by_text)))[codes])
 
     def values(self) -> Texts:
         return self._categorical(np.array(self._codes, dtype=np.int64))
@@ -205,11 +210,13 @@ def load(
         raise Refused("E-METRICS", f"{quoted(target)} has no finite value: check the target column")
     others = {n: v for n, v in by_name.items() if n != target}
     frame = {n: usable_features(v) if _is_floats(v) else v for n, v in others.items()}
-    data = pd.DataFrame({name: frame[name] for name in features})
+    # columns of a wide table in one block are quicker to take rows of, those of a long one are not copied
+    data = pd.DataFrame({name: frame[name] for name in features}, copy=len(features) > APART_MAX)
+    extra = by_name[beside] if beside is not None else None
     if len(rows) < len(keep):
-        data = data.iloc[rows].reset_index(drop=True)
-    extra = by_name[beside][rows] if beside is not None else None
-    return Frame(data, y[rows], classes, numbers_of_rows, len(keep) - len(rows), extra)
+        data, y = data.iloc[rows].reset_index(drop=True), y[rows]
+        extra = extra[rows] if extra is not None else None
+    return Frame(data, y, classes, numbers_of_rows, len(keep) - len(rows), extra)
 
 
 def _read(
@@ -278,11 +285,9 @@ def is_date_column(data: pd.DataFrame, name: str) -> bool:
     return is_dates(data[name])
 
 
-def is_blank(data: pd.DataFrame, name: str) -> bool:
-    """Return whether a feature column has no value in any row."""
-    column = data[name]
-    if is_number_column(data, name):
-        return bool(np.isnan(column.to_numpy()).all())
-    if is_date_column(data, name):
-        return bool(column.isna().all())
-    return all(text == "" for text in column.unique())
+def is_blank(data: pd.DataFrame, name: str, rows: Integers) -> bool:
+    """Return whether a feature column has no value in any of these rows."""
+    parts = (data[name].iloc[part] for part in (rows[:FEW_ROWS], rows[FEW_ROWS:]))
+    if is_number_column(data, name) or is_date_column(data, name):
+        return all(bool(part.isna().all()) for part in parts)
+    return all(text == "" for part in parts for text in part.unique())

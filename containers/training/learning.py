@@ -61,7 +61,7 @@ def unfitted(ground: Ground, rows: Integers, family: Family, parameters: Mapping
         numbers,
         categories,
         size=Size(len(rows), smallest),
-        many=many_valued(frame.features.iloc[rows], categories, family),
+        many=many_valued(frame.features, rows, categories, family),
         dates=dates,
         classes=len(frame.classes),
         seed=ground.seed,
@@ -114,7 +114,7 @@ def fit_noted(
     pipeline = unfitted(ground, rows, family, parameters)
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always")
-        fit(pipeline, family, frame.features.iloc[rows], frame.target[rows], keeper)
+        fit(pipeline, family, frame.features, frame.target[rows], keeper, rows)
     notes = sentences(raised)
     for note in notes:
         progress.say(f"note: {note}")

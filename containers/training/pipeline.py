@@ -103,10 +103,11 @@ def build(
     return Pipeline([("prepare", ColumnTransformer(steps, sparse_threshold=sparse)), ("model", model)])
 
 
-def many_valued(features: pd.DataFrame, categories: Sequence[str], family: Family) -> list[str]:
-    """Return the category columns with more values than the family can keep apart."""
+def many_valued(features: pd.DataFrame, rows: Any, categories: Sequence[str], family: Family) -> list[str]:
+    """Return the category columns with more values in these rows than the family can keep apart."""
     most = ORDINALS_MAX if family.columns == "native" else ONE_HOT_MAX
-    return [name for name in categories if features[name].nunique() > most]
+    possible = [name for name in categories if len(features[name].cat.categories) > most]
+    return [name for name in possible if features[name].iloc[rows].nunique() > most]
 
 
 def _steps(family: Family, parameters: Mapping[str, Value], numbers: list[str], categories: list[str]) -> Steps:

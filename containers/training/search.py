@@ -138,8 +138,7 @@ def scorer(ground: Ground, truth: Truth, metric: str, clock: Clock) -> Scorer:
         pipeline = unfitted(ground, fold.train, family, complete_parameters(family, {}))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the fit on all rows tells what there is to tell
-            features = frame.features.iloc[fold.train]
-            fit(pipeline, family, features, frame.target[fold.train], _Timed(until_s, clock))
+            fit(pipeline, family, frame.features, frame.target[fold.train], _Timed(until_s, clock), fold.train)
             answers = answer(pipeline, told, frame.features.iloc[fold.test])
             return headline_score(metric, truth._replace(values=frame.target[fold.test]), answers)
 

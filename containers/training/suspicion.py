@@ -6,8 +6,8 @@ numeric target (R² of the ranks), a text by the share of the target's spread th
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from containers.training.tally import Tally
 from containers.training.values import MISSING, numbers
@@ -86,8 +86,12 @@ def _means(cells: Sequence[str], truth: Sequence[float]) -> list[float]:
 
 def ranks(values: Sequence[float]) -> list[float]:
     """Return the mean rank of each value among all."""
-    ordered = sorted(values)
-    place = {value: (bisect_left(ordered, value) + bisect_right(ordered, value) - 1) / 2 for value in set(values)}
+    place: dict[float, float] = {}
+    first = 0
+    for value, same in groupby(sorted(values)):
+        after = first + len(list(same))
+        place[value] = (first + after - 1) / 2
+        first = after
     return [place[value] for value in values]
 
 

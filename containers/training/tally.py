@@ -17,6 +17,8 @@ from containers.training.values import MISSING, comma_numbers, has_sure_comma, i
 VALUE_CHARS_KEPT = 80
 """Longer values are told apart by their hash."""
 EXAMPLE_CHARS = 40
+NUMBERS_FIRST = 20_000
+"""Numbers looked at first to know whether they are many."""
 SERIAL_ROWS_MIN = 10
 """Rows that must count up by one before a column is taken for a row number."""
 NUMBERS_BEFORE_TEXT_MIN = 20
@@ -168,15 +170,17 @@ class Tally:
         import numpy as np
         import pandas as pd
 
-        known = values[~np.isnan(values)]
-        self.rows, self.missing = len(values), len(values) - len(known)
-        if not len(known):
+        self.rows, self.missing = len(values), int(np.count_nonzero(np.isnan(values)))
+        if not self.values:
             return
-        self._widen(".", [float(known.min()), float(known.max())])
+        self._widen(".", [float(np.fmin.reduce(values)), float(np.fmax.reduce(values))])
+        self.many = self.many or len(pd.unique(values[:NUMBERS_FIRST])) > self._distinct_max + 1
         if self.many:
+            self.seen = set()
             return
-        different = pd.unique(known)
-        self.repeats = len(different) < len(known)
+        different = pd.unique(values)
+        different = different[~np.isnan(different)]
+        self.repeats = len(different) < self.values
         self.many = len(different) > self._distinct_max
         self.seen = set() if self.many else set(map(repr, different.tolist()))
 

@@ -171,8 +171,7 @@ def _survey(order: Order) -> tuple[Survey, Mapping[str, Any] | None]:
 
 def _without_blank_columns(frame: Frame, train_rows: splits.Indexes, notes: list[str]) -> Frame:
     """Leave out features that hold nothing in the training rows, and say so."""
-    seen = frame.features.iloc[train_rows]
-    blank = [str(name) for name in frame.features.columns if is_blank(seen, str(name))]
+    blank = [str(name) for name in frame.features.columns if is_blank(frame.features, str(name), train_rows)]
     if not blank:
         return frame
     if len(blank) == len(frame.features.columns):
