@@ -6,7 +6,8 @@ Run by the wrapper in the scratch directory, from the job bundle's folder. Leave
 directory: the image's own Python where that has everything already, else an environment below ``ENVIRONMENTS`` on the
 volume, made once for each requirements file and kind of machine. One that is there was made whole: it is built under
 another name and published by one rename, which only the first of several pods wins; the others use the winner's.
-One that is there and yet cannot import what the work will is replaced.
+What was just installed is imported once. What is there is only looked at (are all its files there, does this machine
+have the system's libraries), unless a training said that it could not import from it. What does not work is replaced.
 
 A known error is told in ``out/error.json``, as the work tells its own. Python 3.9, standard library only.
 """
@@ -41,6 +42,8 @@ USED = "used"
 """Touched at every use, so that a daemon, also another one on the volume, can tell what is in use from what is not."""
 DONE = "environment.json"
 """Last file of an environment, written before the rename: one that was taken apart again is not used."""
+SUSPECT = "suspect"
+"""Left in an environment by a training that could not import from it."""
 PUBLISH_ROUNDS = 3
 OPENMP = "libgomp.so.1"
 """The one library that LightGBM's wheel takes from the system; slim images lack it."""
@@ -66,6 +69,17 @@ print(json.dumps({
         "platform_machine": platform.machine(), "platform_system": platform.system(),
         "platform_python_implementation": platform.python_implementation()}}))
 """
+_LOAD = """
+import ctypes, importlib.util, pathlib, sys
+for name in sys.argv[1:]:
+    spec = importlib.util.find_spec(name.partition(".")[0])
+    if spec is None:
+        sys.exit("No module named %r" % name)
+    for place in spec.submodule_search_locations or ():
+        for library in pathlib.Path(place).glob("lib/*.so"):
+            ctypes.CDLL(str(library))
+"""
+"""Look whether modules are there, and load the libraries that need the system's. Far quicker than importing."""
 _PIP = (
     "import glob, os, runpy, sys\n"
     "try:\n"
@@ -184,16 +198,24 @@ def interpreters(names: Sequence[str]) -> Iterator[Python]:
 
 
 def has_all(python: Python, lines: Sequence[Line], imports: Sequence[str]) -> bool:
-    """Whether an interpreter has every requirement in its locked version, and they can be imported."""
+    """Whether an interpreter has every requirement in its locked version, and what they need of the system."""
     wanted = [line for line in lines if applies(line.marker, python.facts["marker"])]
     if any(python.facts["versions"].get(line.name) != line.version for line in wanted):
         return False
-    return can_import(python.path, imports) is None
+    return can_load(python.path, imports) is None
+
+
+def can_load(path: str, imports: Sequence[str]) -> str | None:
+    """Look for what the work will import, without importing it; return ``None``, or the last lines of why not."""
+    return _trouble([path, "-c", _LOAD, *imports])
 
 
 def can_import(path: str, imports: Sequence[str]) -> str | None:
-    """Import what the work will; return ``None``, or the last line of why not."""
-    command = [path, "-c", f"import {', '.join(imports)}" if imports else ""]
+    """Import what the work will; return ``None``, or the last lines of why not."""
+    return _trouble([path, "-c", f"import {', '.join(imports)}" if imports else ""])
+
+
+def _trouble(command: Sequence[str]) -> str | None:
     try:
         done = subprocess.run(command, capture_output=True, timeout=IMPORT_LIMIT_S, check=False, text=True)
     except (OSError, subprocess.SubprocessError) as error:
@@ -203,11 +225,12 @@ def can_import(path: str, imports: Sequence[str]) -> str | None:
 
 def choose(lines: Sequence[Line], imports: Sequence[str]) -> tuple[Python, bool]:
     """Return the Python for the work, and whether it has everything already. Raises Fault."""
-    found = list(interpreters([line.name for line in lines]))
-    fitting = [python for python in found if python.version >= NEEDED]
-    for python in fitting:
-        if has_all(python, lines, imports):
+    found = []
+    for python in interpreters([line.name for line in lines]):
+        if python.version >= NEEDED and has_all(python, lines, imports):
             return python, True
+        found.append(python)
+    fitting = [python for python in found if python.version >= NEEDED]
     if fitting:
         return fitting[0], False
     versions = ", ".join(f"{'.'.join(map(str, python.version))} ({python.path})" for python in found)
@@ -236,6 +259,28 @@ def mark_of(environment: Path) -> str | None:
         return None
 
 
+def names_in(environment: Path) -> str:
+    """Return one digest over the names of an environment's files, but for bytecode, which comes later."""
+    found, top = [], str(environment)
+    for folder, folders, files in os.walk(top):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        found += [f"{folder[len(top) :]}/{name}" for name in files]
+    notes = {f"/{name}" for name in (USED, DONE, SUSPECT)}
+    return hashlib.sha256("\n".join(sorted(set(found) - notes)).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def trouble_of(environment: Path, mark: str, imports: Sequence[str]) -> str | None:
+    """Return why an environment that is there does not work, or ``None``."""
+    python, suspect = str(environment / "bin" / "python"), environment / SUSPECT
+    if f'"files": "{names_in(environment)}"' in mark and not suspect.exists():
+        return can_load(python, imports)
+    trouble = can_import(python, imports)
+    if trouble is None:
+        with contextlib.suppress(OSError):
+            suspect.unlink()
+    return trouble
+
+
 def touch_used(folder: Path) -> None:
     """Leave the time of this use in a folder that pods share, if that can be."""
     with contextlib.suppress(OSError):
@@ -248,7 +293,7 @@ def make(environments: Path, python: Python, requirements: Path, imports: Sequen
     target = environments / key
     mark = mark_of(target)
     if mark is not None:
-        trouble = can_import(str(target / "bin" / "python"), imports)
+        trouble = trouble_of(target, mark, imports)
         if trouble is None:
             say(f"the environment {key} is there")
             touch_used(target)
@@ -261,7 +306,7 @@ def make(environments: Path, python: Python, requirements: Path, imports: Sequen
     say(f"making the environment {key} with {python.path}")
     try:
         build(draft, python, requirements, imports)
-        made = {"python": python.path, "made": secrets.token_hex(8), **python.facts["marker"]}
+        made = {"python": python.path, "made": secrets.token_hex(8), "files": names_in(draft), **python.facts["marker"]}
         (draft / DONE).write_text(json.dumps(made), "utf-8")
         publish(draft, target, mark)
     finally:

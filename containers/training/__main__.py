@@ -7,6 +7,7 @@ at once. What is in ``out`` then is no result.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import signal
@@ -21,6 +22,8 @@ EXIT_KNOWN = 3
 EXIT_INTERRUPTED = 128 + signal.SIGTERM
 EXIT_USAGE = 2
 ERROR_FILE = "error.json"
+ENVIRONMENT_MARK, SUSPECT = "environment.json", "suspect"
+"""Of a prepared environment (``containers.job.prepare``): that it is one; that the next job is to try it first."""
 
 
 def run(work_file: Path, out: Path) -> int:
@@ -29,7 +32,10 @@ def run(work_file: Path, out: Path) -> int:
     try:
         progress = Progress.from_environment()
         progress.stage("load", "starting")
-        from containers.training.training import read_order, train  # loads the libraries, which takes seconds
+        try:
+            from containers.training.training import read_order, train  # loads the libraries, which takes seconds
+        except ImportError as error:
+            return _cannot_import(out, error)
 
         train(read_order(json.loads(work_file.read_text(encoding="utf-8"))), out, progress)
     except Interrupted:
@@ -43,6 +49,16 @@ def run(work_file: Path, out: Path) -> int:
             raise
         return _known(out, "E-DISK", "The disk is full: choose a machine with more disk or a smaller file")
     return 0
+
+
+def _cannot_import(out: Path, error: ImportError) -> int:
+    prefix = Path(sys.prefix)
+    if (prefix / ENVIRONMENT_MARK).is_file():
+        with contextlib.suppress(OSError):
+            (prefix / SUSPECT).touch()
+    return _known(
+        out, "E-PREPARE", f"The training's libraries cannot be imported: {' '.join(str(error).split())[:200]}"
+    )
 
 
 def _known(out: Path, code: str, detail: str) -> int:

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from containers.training.__main__ import EXIT_KNOWN, main, run
+from containers.job import prepare
+from containers.training.__main__ import ENVIRONMENT_MARK, EXIT_KNOWN, SUSPECT, main, run
 from containers.training.memory import BASE_BYTES, CELL_BYTES, LIMIT_VARIABLE, USABLE_SHARE
 from containers.training.progress import Progress
 from messages.errors import ERRORS
@@ -109,6 +110,20 @@ def test_a_full_memory_or_disk_is_told_by_its_code(
 
     monkeypatch.setattr(Progress, "stage", fail)
     assert failed(tmp_path, work(tmp_path, people())) == code
+
+
+def test_libraries_that_cannot_be_imported_are_told_and_the_environment_is_tried_by_the_next_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "containers.training.training", None)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    assert failed(tmp_path, work(tmp_path, people())) == "E-PREPARE"
+    assert "cannot be imported: " in document(tmp_path / "out" / "error.json")["detail"]
+    assert not (tmp_path / SUSPECT).exists(), "nobody prepared it"
+    (tmp_path / ENVIRONMENT_MARK).touch()
+    assert failed(tmp_path, work(tmp_path, people())) == "E-PREPARE"
+    assert (tmp_path / SUSPECT).exists()
+    assert (ENVIRONMENT_MARK, SUSPECT) == (prepare.DONE, prepare.SUSPECT)
 
 
 def test_of_a_table_larger_than_memory_a_part_is_learnt_from_and_said(

@@ -242,6 +242,55 @@ def test_an_environment_that_is_there_and_does_not_work_is_made_anew(
     assert list(folder.iterdir()) == [target]
 
 
+@pytest.fixture
+def imported(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
+    """Each time that everything was imported; it goes well."""
+    found: list[Sequence[str]] = []
+    monkeypatch.setattr(prepare, "can_import", lambda _, imports: found.append(imports))
+    return found
+
+
+def test_a_whole_environment_is_not_imported_from_before_the_work_does(
+    tmp_path: Path, requirements: Path, monkeypatch: pytest.MonkeyPatch, imported: list[Sequence[str]]
+) -> None:
+    monkeypatch.setattr(prepare, "build", build_of(lambda draft: (draft / "part.py").touch()))
+    target = prepare.make(tmp_path / "environments", python(), requirements, ("json",))
+    (target / "__pycache__").mkdir()
+    (target / "__pycache__" / "part.pyc").touch()
+    prepare.make(tmp_path / "environments", python(), requirements, ("json",))
+    assert imported == []
+    (target / "part.py").unlink()
+    prepare.make(tmp_path / "environments", python(), requirements, ("json",))
+    assert imported == [("json",)], "a part of it is missing"
+
+
+def test_an_environment_that_a_training_could_not_import_from_is_tried_whole(
+    tmp_path: Path, requirements: Path, monkeypatch: pytest.MonkeyPatch, imported: list[Sequence[str]]
+) -> None:
+    monkeypatch.setattr(prepare, "build", build_of())
+    target = prepare.make(tmp_path / "environments", python(), requirements, ("json",))
+    (target / prepare.SUSPECT).touch()
+    for _ in range(2):
+        prepare.make(tmp_path / "environments", python(), requirements, ("json",))
+        assert imported == [("json",)], "once is enough where it goes well"
+    monkeypatch.setattr(prepare, "can_import", lambda *_: "ImportError: no such thing")
+    (target / prepare.SUSPECT).touch()
+    prepare.make(tmp_path / "environments", python(), requirements, ("json",))
+    assert not (target / prepare.SUSPECT).exists(), "it was made anew"
+
+
+def test_a_library_that_the_machines_system_does_not_carry_shows_without_importing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "booster" / "lib").mkdir(parents=True)
+    (tmp_path / "booster" / "__init__.py").write_text("raise SystemExit('imported')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert prepare.can_load(sys.executable, ("json", "booster")) is None
+    (tmp_path / "booster" / "lib" / "lib_booster.so").write_bytes(b"")
+    assert "lib_booster.so: file too short" in str(prepare.can_load(sys.executable, ("json", "booster")))
+    assert "No module named 'none.io'" in str(prepare.can_load(sys.executable, ("none.io",)))
+
+
 def test_of_two_pods_that_find_it_damaged_both_use_what_the_first_made(
     tmp_path: Path, requirements: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
