@@ -20,7 +20,7 @@ def as_utc(value: datetime) -> datetime:
     """Return ``value`` in UTC; a naive time is refused, because nobody can know what it meant."""
     if value.tzinfo is None:
         raise ValueError("a time needs a zone, for example 2026-11-23T14:03:00Z")
-    return value.astimezone(UTC)
+    return value if value.tzinfo is UTC else value.astimezone(UTC)
 
 
 Instant = Annotated[datetime, AfterValidator(as_utc)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 from providers.seams import ProviderClock
 
@@ -32,8 +33,13 @@ class Dated:
 
 def _date_of(headers: Mapping[str, str]) -> datetime | None:
     """Return the time an answer was made, to the middle of its second; ``None`` where it does not say."""
+    return _read(headers.get("date", ""))
+
+
+@lru_cache(maxsize=32)  # many answers come in the same second
+def _read(text: str) -> datetime | None:
     try:
-        said = parsedate_to_datetime(headers.get("date", ""))
+        said = parsedate_to_datetime(text)
         return (said if said.tzinfo else said.replace(tzinfo=UTC)) + timedelta(seconds=0.5)
     except (ValueError, TypeError, OverflowError):
         return None

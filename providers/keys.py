@@ -5,6 +5,8 @@ Names that begin with a dot are nobody's objects: writers use them for what is n
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from providers.interface import Refused
 
 KEY_BYTES_MAX = 1024
@@ -13,6 +15,7 @@ COMPONENT_BYTES_MAX = 255
 """The longest file name Linux file systems take."""
 
 
+@lru_cache(maxsize=1024)  # the same few files of a job are read again and again
 def split_key(key: str) -> tuple[str, ...]:
     """Return the components of a key. Raises Refused on anything that could leave the store or hide in it.
 

@@ -96,12 +96,14 @@ class SteadyClock:
 
     def now(self) -> datetime:
         """Return the wall clock, UTC, without its jumps."""
-        reading = Reading(self._clock.now(), self._clock.monotonic())
-        self.jump_s = wall_jump_s(self._anchor, reading)
-        if self.jump_s is not None:
-            return reading.wall - timedelta(seconds=self.jump_s)
-        self._anchor = reading
-        return reading.wall
+        wall, at_s = self._clock.now(), self._clock.monotonic()
+        before = self._anchor
+        shift_s = (wall - before.wall).total_seconds() - (at_s - before.monotonic)
+        if abs(shift_s) <= WALL_JUMP_S:
+            self.jump_s, self._anchor = None, Reading(wall, at_s)
+            return wall
+        self.jump_s = shift_s
+        return wall - timedelta(seconds=shift_s)
 
     def heard(self, off_s: float) -> bool:
         """Take by how many seconds another clock is ahead of ours; return whether the wall clock is followed now.

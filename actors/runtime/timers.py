@@ -112,7 +112,7 @@ class TimerQueue:
         self._handle = self._loop.call_at(due, self._tick)
 
     def _drop_cancelled(self, heap: list[tuple[Due, int, Timer]]) -> None:
-        while heap and not heap[0][2].active:
+        while heap and heap[0][2].fire is None:
             heapq.heappop(heap)
             self._dead -= 1
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import botocore.endpoint_provider
 import botocore.exceptions
 
 from providers.aws.regions import unusable_region
-from providers.aws.settings import AwsSettings
+from providers.aws.settings import SERVICES, AwsSettings
 from providers.interface import Refused
 
 PRICING_REGIONS: Final = {"eu": "eu-central-1", "ap": "ap-south-1"}
@@ -28,6 +29,13 @@ class Endpoint(NamedTuple):
     region: str
 
 
+@lru_cache(maxsize=len(SERVICES))
+def _rules(service: str, loader: Any) -> Any:
+    """Return the rules of a service. They are read once: that takes as long as a hundred calls."""
+    rules = loader.load_service_model(service, "endpoint-rule-set-1")
+    return botocore.endpoint_provider.EndpointProvider(rules, loader.load_data("partitions"))
+
+
 def resolve(settings: AwsSettings, service: str, loader: Any) -> Endpoint:
     """Return where ``service`` is. Raises Refused for a region that AWS does not have, and for one of a cloud apart."""
     region = settings.region
@@ -39,8 +47,7 @@ def resolve(settings: AwsSettings, service: str, loader: Any) -> Endpoint:
     own = settings.endpoint(service)
     if own is not None:
         return Endpoint(own, region)
-    rules = loader.load_service_model(service, "endpoint-rule-set-1")
-    provider = botocore.endpoint_provider.EndpointProvider(rules, loader.load_data("partitions"))
+    provider = _rules(service, loader)
     asked: dict[str, object] = {"Region": region, "UseDualStack": False, "UseFIPS": False}
     if service == "sts":
         asked["UseGlobalEndpoint"] = False

@@ -1,7 +1,7 @@
 """AWS's protocols: operations into HTTP requests and answers into values, by botocore's models. No I/O but its data.
 
-Only this module, ``keys`` and ``endpoints`` import botocore. They are loaded when the AWS provider is opened, never by
-the command line. Requests travel over our own transport (ADR 0013).
+Only this module, ``answers``, ``keys`` and ``endpoints`` import botocore. They are loaded when the AWS provider is
+opened, never by the command line. Requests travel over our own transport (ADR 0013).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import botocore.parsers
 import botocore.serialize
 import botocore.utils
 
+from providers.aws.answers import Ec2Parser
 from providers.aws.settings import SERVICES
 
 _ROOT_BYTES: Final = 512
@@ -66,7 +67,7 @@ class Service:
         self._protocol: str = model.resolved_protocol
         self._model = model
         self._serializer = botocore.serialize.create_serializer(self._protocol, include_validation=True)
-        self._parser = _parsers().create_parser(self._protocol)
+        self._parser = _parser(self._protocol)
 
     def encode(self, operation: str, parameters: Mapping[str, object]) -> Encoded:
         """Return the request of an operation. Raises ValueError for parameters that the operation does not take."""
@@ -161,11 +162,12 @@ def _target(path: str, query: Mapping[str, Any] | None) -> str:
     return f"{bare}?{urlencode(pairs, quote_via=quote)}" if pairs else bare
 
 
-@cache
-def _parsers() -> Any:
+def _parser(protocol: str) -> Any:
+    if protocol == "ec2":
+        return Ec2Parser(timestamp_parser=_moment)
     factory = botocore.parsers.ResponseParserFactory()
     factory.set_parser_defaults(timestamp_parser=_moment)
-    return factory
+    return factory.create_parser(protocol)
 
 
 def _moment(text: object) -> datetime:

@@ -10,6 +10,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
@@ -265,12 +266,16 @@ class S3Client:
         if not self.settings.bucket_in_host:
             return f"{self.settings.endpoint}{self._named(key)}"
         scheme, _, host = self.settings.endpoint.partition("://")
-        return f"{scheme}://{self.settings.bucket}.{host}/{quote(key, safe='/')}"
+        return f"{scheme}://{self.settings.bucket}.{host}/{_quoted(key, '/')}"
 
     def _named(self, key: str) -> str:
         """Return bucket and key as they stand in an address: only unreserved characters and slashes stay."""
-        bucket = quote(self.settings.bucket, safe="")
-        return f"/{bucket}/{quote(key, safe='/')}" if key else f"/{bucket}"
+        bucket = _quoted(self.settings.bucket, "")
+        return f"/{bucket}/{_quoted(key, '/')}" if key else f"/{bucket}"
+
+
+_quoted = lru_cache(maxsize=1024)(quote)
+"""The same few files of a job are read again and again."""
 
 
 def unanswered(what: str, error: TransportError) -> Unavailable:

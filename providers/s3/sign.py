@@ -11,8 +11,9 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 UNSIGNED: Final = "UNSIGNED-PAYLOAD"
 """Payload hash of a request whose body is not signed."""
@@ -92,10 +93,16 @@ def text_signature(credentials: Credentials, scope: Scope, text: str, now: datet
 def host_of(url: str) -> str:
     """Return the ``host`` header for ``url``: the port is part of it unless it is the scheme's own."""
     parts = urlsplit(url)
+    return _host(parts.scheme, parts.netloc)
+
+
+@lru_cache(maxsize=256)
+def _host(scheme: str, netloc: str) -> str:
+    parts = SplitResult(scheme, netloc, "", "", "")
     host = parts.hostname or ""
     if ":" in host:
         host = f"[{host}]"
-    return host if parts.port in (None, _DEFAULT_PORTS.get(parts.scheme)) else f"{host}:{parts.port}"
+    return host if parts.port in (None, _DEFAULT_PORTS.get(scheme)) else f"{host}:{parts.port}"
 
 
 def _canonical(method: str, url: str, signed: Mapping[str, str], names: str, payload: str) -> str:
@@ -106,7 +113,9 @@ def _canonical(method: str, url: str, signed: Mapping[str, str], names: str, pay
     return f"{method}\n{parts.path or '/'}\n{query}\n{lines}\n{names}\n{payload}"
 
 
+@lru_cache(maxsize=32)
 def _key(secret: str, place: str) -> bytes:
+    """Return the key of one day, region and service: the same for every request of that day."""
     key = b"AWS4" + secret.encode()
     for part in place.split("/"):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()

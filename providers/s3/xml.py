@@ -97,7 +97,10 @@ class _Element:
 
     def get(self, name: str) -> str:
         """Return the text of the first child of this name, or nothing."""
-        return next((child.text for child in self.all(name)), "")
+        for child in self.children:
+            if child.name == name:
+                return child.text
+        return ""
 
 
 def read_error(body: bytes) -> ErrorBody:

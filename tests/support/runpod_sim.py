@@ -7,7 +7,8 @@ also be lost on their way (``lose_next``) and nothing may get through at all (``
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -54,24 +55,20 @@ class SimTransport:
 
     async def request(self, request: HttpRequest) -> HttpReply:
         """Send and return the whole answer. Raises NotSent or NoReply."""
-        async with self.stream(request) as answer:
-            body = bytearray()
-            async for piece in answer.chunks():
-                body += piece
-                if len(body) > request.reply_bytes_max:
-                    raise NoReply(f"the answer has more than {request.reply_bytes_max} bytes")
-            return HttpReply(answer.status, answer.headers, bytes(body))
+        answer = await self.send(request)
+        body = await answer.body(request.reply_bytes_max)
+        return HttpReply(answer.status, answer.headers, body)
 
     def stream(self, request: HttpRequest) -> AbstractAsyncContextManager[HttpStream]:
         """Send and return the answer as soon as its headers are there. Raises NotSent or NoReply."""
-        return self._stream(request)
+        return _Sending(self, request)
 
     async def close(self) -> None:
         """Carry nothing any more."""
         self._closed = True
 
-    @asynccontextmanager
-    async def _stream(self, request: HttpRequest) -> AsyncIterator[HttpStream]:
+    async def send(self, request: HttpRequest) -> Arriving:
+        """Send and return the answer once its first byte is there. Raises NotSent or NoReply."""
         deadline = self.clock.monotonic() + request.total_s
         if self.cut_off or self._closed:
             raise NotSent("no connection")
@@ -86,7 +83,7 @@ class SimTransport:
             self._losses.remove(lost)
             response = Response(response.status, lost="reset")
         await self._arrive(response, request, deadline)
-        yield _Arriving(response, request, self.clock, deadline)
+        return Arriving(response, request, self.clock, deadline)
 
     async def _arrive(self, response: Response, request: HttpRequest, deadline: float) -> None:
         """Wait for the first byte, or for the end of patience."""
@@ -116,37 +113,68 @@ class SimTransport:
         return Request(surface, request.method, path, query, {"user-agent": USER_AGENT, "host": host, **headers}, data)
 
 
-class _Arriving:
+class _Sending:
+    """A request that is sent when it is entered. No generator: a simulation sends hundreds of thousands."""
+
+    def __init__(self, transport: SimTransport, request: HttpRequest) -> None:
+        self._transport = transport
+        self._request = request
+
+    async def __aenter__(self) -> HttpStream:
+        return await self._transport.send(self._request)
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+
+class Arriving:
     """An answer on its way."""
 
     def __init__(self, response: Response, request: HttpRequest, clock: ProviderClock, deadline: float) -> None:
+        self.status = response.status
+        self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.headers.items()}
         self._response = response
         self._request = request
         self._clock = clock
         self._deadline = deadline
 
-    @property
-    def status(self) -> int:
-        return self._response.status
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return {name.lower(): value for name, value in self._response.headers.items()}
+    async def body(self, bytes_max: int) -> bytes:
+        """Return the whole body. Raises NoReply, also where it has more than ``bytes_max``."""
+        body = await self._arrived()
+        if self._response.follow is not None:
+            more = bytearray(body)
+            async for piece in self._follow(self._response.follow):
+                more += piece
+                if len(more) > bytes_max:
+                    break
+            body = bytes(more)
+        if len(body) > bytes_max:
+            raise NoReply(f"the answer has more than {bytes_max} bytes")
+        self._check_whole()
+        return body
 
     async def chunks(self) -> AsyncIterator[bytes]:
+        body = await self._arrived()
+        for start in range(0, len(body), STREAM_CHUNK_BYTES_MAX):
+            yield body[start : start + STREAM_CHUNK_BYTES_MAX]
+        self._check_whole()
+        if self._response.follow is not None:
+            async for piece in self._follow(self._response.follow):
+                yield piece
+
+    async def _arrived(self) -> bytes:
+        """Return what comes of the body at all, but for what follows it."""
         response = self._response
         body = b"" if self._request.method == "HEAD" else response.body
         if response.lost == "cut":
             body = body[: len(body) // 2]
         if response.drip_s:
             await self._drip(len(body))
-        for start in range(0, len(body), STREAM_CHUNK_BYTES_MAX):
-            yield body[start : start + STREAM_CHUNK_BYTES_MAX]
-        if response.lost == "cut":
+        return body
+
+    def _check_whole(self) -> None:
+        if self._response.lost == "cut":
             raise NoReply("the answer was cut")
-        if response.follow is not None:
-            async for piece in self._follow(response.follow):
-                yield piece
 
     async def _drip(self, size: int) -> None:
         """Byte for byte: only the whole matters here, unless one byte takes too long."""
@@ -172,6 +200,7 @@ class _Arriving:
             await clock.sleep(min(FOLLOW_S, until - clock.monotonic()))
 
 
+@lru_cache(maxsize=1024)
 def address(url: str) -> tuple[Surface, str, str, str]:
     """Return surface, path, query and host of an absolute address of the platform."""
     parts = urlsplit(url)

@@ -15,6 +15,7 @@ ALLOWED: tuple[tuple[str, set[str]], ...] = (
     ("messages/", PYDANTIC),
     ("providers/http.py", {"aiohttp", "yarl"}),
     ("providers/aws/wire.py", {"botocore"}),
+    ("providers/aws/answers.py", {"botocore"}),
     ("providers/aws/endpoints.py", {"botocore"} | PYDANTIC),
     ("providers/aws/keys.py", {"botocore"}),
     ("providers/", PYDANTIC),

@@ -28,9 +28,14 @@ def model() -> Any:
     return ServiceModel(Loader().load_service_model("ec2", "service-2"), "ec2")
 
 
+@cache
+def _operations() -> frozenset[str]:
+    return frozenset(model().operation_names)
+
+
 def operation(name: str) -> OperationModel:
     """Return an operation. Raises Problem."""
-    if name not in model().operation_names:
+    if name not in _operations():
         raise Problem("InvalidAction", f"The action {name} is not valid for this web service.")
     return model().operation_model(name)
 
@@ -91,10 +96,16 @@ def _wire_name(member: Shape, default: str) -> str:
     return name[0].upper() + name[1:]
 
 
+@cache
+def _wire_names(shape: Shape) -> Mapping[str, str]:
+    """Return how each member of a structure is called in a query → its name."""
+    return {_wire_name(member, name): name for name, member in shape.members.items()}
+
+
 def _structure(shape: Shape, tree: Any, path: str) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise Problem("InvalidParameterValue", f"The parameter {path} has members")
-    known = {_wire_name(member, name): name for name, member in shape.members.items()}
+    known = _wire_names(shape)
     for name in tree:
         if name not in known:
             raise _unknown(_join(path, name))
@@ -163,28 +174,30 @@ def _unknown(name: str) -> Problem:
 # Writing.
 
 
+@cache
+def _tags(shape: Shape) -> Mapping[str, tuple[Shape, str]]:
+    """Return each member of a structure and its tag."""
+    return {name: (member, str(member.serialization.get("name", name))) for name, member in shape.members.items()}
+
+
 def _members(shape: Shape, document: Mapping[str, Any]) -> str:
-    missing = [name for name in document if name not in shape.members]
-    if missing:
-        raise KeyError(f"{shape.name} has no {', '.join(missing)}")
-    found = []
-    for name, value in document.items():
-        if value is not None:
-            member = shape.members[name]
-            found.append(_element(member, str(member.serialization.get("name", name)), value))
-    return "".join(found)
+    tags = _tags(shape)
+    if not document.keys() <= tags.keys():
+        raise KeyError(f"{shape.name} has no {', '.join(name for name in document if name not in tags)}")
+    return "".join([_element(*tags[name], value) for name, value in document.items() if value is not None])
 
 
 def _element(shape: Shape, tag: str, value: Any) -> str:
-    if shape.type_name == "structure":
+    kind = shape.type_name
+    if kind == "structure":
         inner = _members(shape, value)
-    elif shape.type_name == "list":
-        inner = "".join(
-            _element(shape.member, str(shape.member.serialization.get("name", "item")), one) for one in value
-        )
-    elif shape.type_name == "boolean":
+    elif kind == "list":
+        member = shape.member
+        name = str(member.serialization.get("name", "item"))
+        inner = "".join([_element(member, name, one) for one in value])
+    elif kind == "boolean":
         inner = "true" if value else "false"
-    elif shape.type_name == "timestamp":
+    elif kind == "timestamp":
         inner = instant(value)
     else:
         inner = escape(str(value))

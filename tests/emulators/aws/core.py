@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from email.utils import formatdate
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -496,5 +497,10 @@ def _read(request: Request) -> tuple[str, list[tuple[str, str]]]:
     if request.method == "POST" and not form:
         return request.method, []
     text = request.body.decode("utf-8", "replace") if form else request.query
-    pairs = parse_qsl(text, keep_blank_values=True)
+    pairs = list(_pairs(text))
     return dict(pairs).get("Action", request.method), pairs
+
+
+@lru_cache(maxsize=16)  # who looks at a call reads it again
+def _pairs(text: str) -> tuple[tuple[str, str], ...]:
+    return tuple(parse_qsl(text, keep_blank_values=True))

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal
 from urllib.parse import parse_qsl, quote, unquote
 
@@ -36,19 +37,12 @@ class Signed:
 
 def signed(request: Request) -> Signed | None:
     """Return who signed a request, or ``None`` where nobody did, or not readably."""
-    query = dict(parse_qsl(request.query, keep_blank_values=True))
     header = request.headers.get("authorization", "")
     try:
         if header.startswith(SCHEME + " "):
-            parts = dict(one.strip().split("=", 1) for one in header.removeprefix(SCHEME).split(","))
-            stamp = request.headers.get("x-amz-date", "")
-            return _signed(
-                parts["Credential"],
-                parts["SignedHeaders"],
-                parts["Signature"],
-                stamp,
-                request.headers.get("x-amz-security-token"),
-            )
+            stamp, token = request.headers.get("x-amz-date", ""), request.headers.get("x-amz-security-token")
+            return _in_header(header, stamp, token)
+        query = dict(parse_qsl(request.query, keep_blank_values=True))
         if query.get("X-Amz-Algorithm") == SCHEME:
             return _signed(
                 query["X-Amz-Credential"],
@@ -80,18 +74,35 @@ def signature(request: Request, who: Signed, secret: str) -> str:
     stamp = datetime.fromtimestamp(who.at, UTC).strftime(STAMP)
     scope = f"{who.date}/{who.region}/{who.service}/aws4_request"
     text = "\n".join((SCHEME, stamp, scope, hashlib.sha256(_canonical(request, who).encode()).hexdigest()))
+    return hmac.digest(_key(secret, scope), text.encode(), "sha256").hex()
+
+
+@lru_cache(maxsize=64)
+def _key(secret: str, scope: str) -> bytes:
+    """Return the key of one day, region and service."""
     key = f"AWS4{secret}".encode()
-    for part in (who.date, who.region, who.service, "aws4_request"):
+    for part in scope.split("/"):
         key = hmac.digest(key, part.encode(), "sha256")
-    return hmac.new(key, text.encode(), "sha256").hexdigest()
+    return key
+
+
+@lru_cache(maxsize=16)  # who looks at a call asks again who signed it
+def _in_header(header: str, stamp: str, token: str | None) -> Signed:
+    parts = dict(one.strip().split("=", 1) for one in header.removeprefix(SCHEME).split(","))
+    return _signed(parts["Credential"], parts["SignedHeaders"], parts["Signature"], stamp, token)
 
 
 def _signed(
     credential: str, headers: str, found: str, stamp: str, token: str | None, presigned_s: int | None = None
 ) -> Signed:
     access, date, region, service, _ = credential.rsplit("/", 4)
-    at = datetime.strptime(stamp, STAMP).replace(tzinfo=UTC).timestamp()
-    return Signed(access, date, region, service, tuple(headers.split(";")), found, at, token, presigned_s)
+    return Signed(access, date, region, service, tuple(headers.split(";")), found, _seconds(stamp), token, presigned_s)
+
+
+@lru_cache(maxsize=1024)
+def _seconds(stamp: str) -> float:
+    """Return a signature's time in seconds since 1970. Raises ValueError."""
+    return datetime.strptime(stamp, STAMP).replace(tzinfo=UTC).timestamp()
 
 
 def _canonical(request: Request, who: Signed) -> str:

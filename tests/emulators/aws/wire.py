@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from tests.emulators.common.wire import Response as Response
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Request:
     """One request as it arrived, for any service: the credential scope of its signature says for which."""
 

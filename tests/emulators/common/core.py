@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 
@@ -36,7 +37,7 @@ class Core(ABC):
         self._busy = True
         try:
             steps = 0
-            while (due := self._earliest()) is not None and due[0] <= now:
+            while (due := self._earliest(now)) is not None:
                 steps = steps + 1 if due[0] <= self._now else 0
                 if steps > STEPS_AT_ONCE_MAX:
                     raise RuntimeError(f"{due[1]} is due for ever")
@@ -52,6 +53,6 @@ class Core(ABC):
         due = self._earliest()
         return None if due is None else max(now, due[0])
 
-    def _earliest(self) -> tuple[float, str, Callable[[float], None]] | None:
-        known = [(at, name, happen) for at, name, happen in self._coming() if at is not None]
-        return min(known, key=lambda one: one[:2], default=None)
+    def _earliest(self, until: float = math.inf) -> tuple[float, str, Callable[[float], None]] | None:
+        known = [(at, name, happen) for at, name, happen in self._coming() if at is not None and at <= until]
+        return min(known, key=lambda one: one[:2], default=None) if known else None

@@ -154,6 +154,8 @@ class SwitchBox:
 
     def hit(self, name: str, call: str, now: float, machine: str | None = None) -> Any:
         """Return the fault's value if it bites at this call, and count it; else ``None``."""
+        if name in self._rules and name not in self._armed:
+            return None
         armed = self._at(name, call, now, machine)
         if armed is None:
             return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Response:
     """One answer, and what happens to it on its way."""
 
@@ -25,3 +25,10 @@ class Response:
     wait_s: float = 0.0
     follow: Callable[[], bytes] | None = None
     """A stream that does not end: asked again and again for what is new after ``body``."""
+
+    def having(self, headers: Mapping[str, str], body: bytes | None = None) -> Response:
+        """Return the same with other headers, and another body where one is given."""
+        body = self.body if body is None else body
+        return Response(
+            self.status, headers, body, self.delay_s, self.lost, self.drip_s, self.wait, self.wait_s, self.follow
+        )

@@ -9,7 +9,7 @@ import json
 import random
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from email.utils import formatdate
 from functools import partial
@@ -44,6 +44,7 @@ from tests.emulators.runpod.volumes_api import FilesOf, VolumesApi, in_memory
 from tests.emulators.runpod.wire import Request, Response, Surface
 
 BODY_BYTES_MAX = 102_400
+NO_HEADERS: Mapping[str, str] = {}
 ASKED_MAX = 100_000
 """Calls the auditor remembers one by one."""
 
@@ -56,7 +57,7 @@ class Part(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Asked:
     """One call, as the auditor wrote it down."""
 
@@ -205,8 +206,8 @@ class Platform(Core):
             answer = self._rest[route.call](request, route, caller, now)
         except Problem as problem:
             answer = problem.response()
-        answer = replace(answer, headers={**headers, **answer.headers})
-        return self._leaving(route, f"{caller.account}/{caller.who}" if caller else "", answer, now)
+        who = f"{caller.account}/{caller.who}" if caller else ""
+        return self._leaving(route, who, answer, now, headers)
 
     def _handle_graphql(self, request: Request, now: float) -> Response:
         try:
@@ -242,7 +243,9 @@ class Platform(Core):
             answer = problem.response()
         return self._leaving(route, f"{caller.account}/{caller.who}" if caller else "", answer, now)
 
-    def _leaving(self, route: Route, caller: str, answer: Response, now: float) -> Response:
+    def _leaving(
+        self, route: Route, caller: str, answer: Response, now: float, more: Mapping[str, str] = NO_HEADERS
+    ) -> Response:
         self.calls[route.call] += 1
         self.answers[f"{route.call} {answer.status}"] += 1
         self.asked.append(Asked(now, route.call, caller, route.id, answer.status))
@@ -250,9 +253,10 @@ class Platform(Core):
         headers = {
             "x-request-id": f"{self._request_ids.getrandbits(128):032x}",
             "date": formatdate(now + skew, usegmt=True),
+            **more,
             **answer.headers,
         }
-        return edge.after(replace(answer, headers=headers), route.call, self.faults, now)
+        return edge.after(answer.having(headers), route.call, self.faults, now)
 
     def _limited(self, caller: Caller, call: str, now: float) -> dict[str, str]:
         return self._quotas.take(caller.account, now, self._exhausted(call, now))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 
 from tests.emulators.runpod.s3_answers import S3Error, document, edge, http_date, iso, lost, refusal, tag, text
 from tests.emulators.runpod.s3_faults import S3Faults
@@ -91,7 +90,7 @@ class VolumeS3:
                 answer = refusal(S3Error(404, "NoSuchKey", "no such key"), request.path)
         self._requests += 1
         headers = {"x-amz-request-id": f"{self._requests:016X}", "date": http_date(now), **answer.headers}
-        return replace(answer, headers=headers, body=b"" if request.method == "HEAD" else answer.body)
+        return answer.having(headers, b"" if request.method == "HEAD" else answer.body)
 
     def _at_edge(self, asked: Route, request: Request, now: float) -> Response | None:
         """Return what happens before the endpoint sees a request."""

@@ -55,7 +55,7 @@ _HEADERS_REFUSED = ("x-amz-acl", "x-amz-grant-")
 _HEADERS_UNKNOWN = ("x-amz-tagging", "x-amz-server-side-encryption", "x-amz-object-lock-", "x-amz-trailer")
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Route:
     """One request, understood."""
 
@@ -65,7 +65,7 @@ class Route:
     query: Mapping[str, str]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Call:
     """One request of somebody who may make it."""
 
@@ -136,6 +136,8 @@ def _of_object(request: Request, query: Mapping[str, str]) -> Operation | None:
 def check_headers(route: Route, request: Request) -> None:
     """Raise S3Error for what the endpoint does not know: ACLs, tags, encryption, locks, chunks."""
     for name in request.headers:
+        if not name.startswith("x-amz-"):
+            continue
         if name.startswith(_HEADERS_REFUSED) and request.method in ("PUT", "POST"):
             raise S3Error(400, "InvalidRequest", f"{name} is not supported")
         if name.startswith(_HEADERS_UNKNOWN):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 UPLOADS = ".s3compat_uploads/"
@@ -80,6 +81,7 @@ class Files(Protocol):
         ...
 
 
+@lru_cache(maxsize=4096)
 def check_path(path: str) -> None:
     """Raise ValueError for what no file can be called."""
     if len(path.encode(errors="replace")) > KEY_BYTES_MAX:

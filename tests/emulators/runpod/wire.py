@@ -22,7 +22,7 @@ class Surface(StrEnum):
     """``https://s3api-<dc>.runpod.io``; paths begin with ``/<volume>``."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Request:
     """One request as it arrived."""
 

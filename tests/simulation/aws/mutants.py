@@ -31,13 +31,13 @@ def new_token_each_time() -> Iterator[None]:
     """A create without an answer is sent again under another token, and its machine is read by its name alone."""
     create, numbers = instances.create, count()
 
-    async def insistent(client: Client, parameters: Mapping[str, object], leaves_within_s: float) -> Instance:
+    async def insistent(client: Client, parameters: Mapping[str, object], *leaves_within_s: float) -> Instance:
         try:
-            return await create(client, parameters, leaves_within_s)
+            return await create(client, parameters, *leaves_within_s)
         except Ambiguous:
             await client.clock.sleep(0.5)
             other = {**parameters, "ClientToken": f"{parameters['ClientToken']}-{next(numbers)}"}
-            return await create(client, other, leaves_within_s)
+            return await create(client, other, *leaves_within_s)
 
     with patch.object(instances, "create", insistent), tags_are_enough():
         yield
@@ -145,7 +145,7 @@ MUTANTS: Final[dict[str, tuple[Mutant, Sequence[int]]]] = {
     "disks forgotten": (disks_forgotten, (39,)),
     "requests forgotten": (requests_forgotten, (70,)),
     "second page skipped": (first_page_only, (2201,)),
-    "another account's list trusted": (any_account_trusted, (14,)),
+    "another account's list trusted": (any_account_trusted, (34,)),
     "rented in another account": (any_account_rented_in, (34,)),
     "on-demand ended for its zone": (place_of_the_zone, (4,)),
     "a create repeated for ever": (repeated_for_ever, (77,)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Lived:
     """What one machine's life was, judged from outside any client; times in seconds since 1970."""
 

@@ -224,10 +224,10 @@ def _completed(stem: str, key: bytes) -> str:
 MUTANTS: Final[dict[str, tuple[Mutant, Sequence[int]]]] = {
     "intent after create": (intent_after_create, (5, 36)),
     "blind retry of a create": (blind_retry, (0, 31)),
-    "one 404 trusted at once": (one_404, (282,)),
+    "one 404 trusted at once": (one_404, (862,)),
     "204 trusted as proof": (accepted_is_gone, (66, 97)),
     "second page skipped": (first_page_only, (218,)),
-    "empty list trusted": (empty_list_trusted, (161,)),
+    "empty list trusted": (empty_list_trusted, (71, 12)),
     "foreign key's list trusted": (any_account_trusted, (7,)),
     "reservation leaked": (reservation_leaked, (1, 32)),
     "marker ignored": (marker_ignored, (0, 1)),
