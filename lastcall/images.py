@@ -17,7 +17,10 @@ PYTHON_IMAGE = "python:3.12-slim-bookworm"
 _PACKAGE = Path(containers.__file__).parent
 _LOCKED = (_PACKAGE / "requirements", _PACKAGE.parent / "requirements")
 """In an installed wheel, and in a checkout."""
-REQUIREMENTS = ("job.txt", "job-catboost.txt", "job-lightgbm.txt", "job-xgboost.txt", "job-torch.txt")
+REQUIREMENTS = (
+    *("job.txt", "job-catboost.txt", "job-lightgbm.txt"),
+    *("job-xgboost.txt", "job-xgboost-gpu.txt", "job-torch.txt"),
+)
 _NAME = re.compile(r"[a-z0-9]+(?:[._/-][a-z0-9]+)*(?::[0-9]+(?:/[a-z0-9]+(?:[._/-][a-z0-9]+)*)?)?")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 

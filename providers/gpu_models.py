@@ -1,4 +1,7 @@
-"""Which kinds of model compute on a GPU: on the machines of all others it would idle and be paid for (R6.1)."""
+"""Which kinds of model are worth a GPU: elsewhere it would idle, or bring little for its price (R6.1).
+
+XGBoost computes on one where it is there, in the GPU image; tables of ordinary size take seconds without.
+"""
 
 from __future__ import annotations
 

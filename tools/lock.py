@@ -5,7 +5,7 @@
 The largest profile is solved first and binds the others, so that they always agree. Versions that are locked already
 stay unless ``--upgrade`` is given. ``job.txt`` is what a rented machine installs: the libraries of the training
 program with all they need, and nothing of the application's own; ``job-LIBRARY.txt`` has one more for the models that
-need it, ``job-torch.txt`` what the GPU image is made of.
+need it, ``job-torch.txt`` and ``job-xgboost-gpu.txt`` what the GPU image has in place of it.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ BOOSTERS = {"catboost": "catboost", "lightgbm": "lightgbm", "xgboost": "xgboost-
 
 GPU_IMAGE = ("torch", "safetensors")
 """What the GPU image has beside them. Some gigabytes: no machine installs it for one job."""
+
+GPU_XGBOOST = "xgboost"
+"""XGBoost with CUDA, in place of its CPU package and in the same version: models go from one to the other."""
 
 OPTIONS = (
     "--universal",
@@ -58,6 +61,12 @@ def compile_alone(profile: str, wanted: Sequence[str], *more: str) -> None:
         compile_file(str(source), ROOT / "requirements" / f"{profile}.txt", *more)
 
 
+def locked(profile: str) -> list[str]:
+    """Return the locked versions of a profile, with the Pythons they are for."""
+    lines = (ROOT / "requirements" / f"{profile}.txt").read_text().splitlines()
+    return [line.removesuffix("\\").strip() for line in lines if "==" in line and not line.startswith("#")]
+
+
 def main(arguments: Sequence[str]) -> int:
     """Lock every profile, then uv itself."""
     if not (Path(sys.executable).parent / "uv").exists():
@@ -74,6 +83,10 @@ def main(arguments: Sequence[str]) -> int:
     for library, package in BOOSTERS.items():
         compile_alone(f"job-{library}", [*wanted, package], *bound, *more)
     compile_alone("job-torch", [*wanted, *GPU_IMAGE], *bound, *more)
+    cpu = BOOSTERS["xgboost"]
+    same = [line.replace(cpu, GPU_XGBOOST) for line in locked("job-xgboost") if line.startswith(f"{cpu}==")]
+    bound += ["--constraints", "requirements/job-torch.txt"]
+    compile_alone("job-xgboost-gpu", [*wanted, *same], *bound, *more)
     compile_alone("uv", ["uv"], *more)
     return 0
 

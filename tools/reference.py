@@ -155,7 +155,7 @@ def models() -> str:
             f.text,
             ", ".join(f.tasks),
             f.library or "scikit-learn",
-            "where there is one" if f.uses_gpu else "",
+            "where there is one, in the GPU image" if f.uses_gpu else "",
         )
         for f in known
     ]

@@ -1,14 +1,15 @@
 """Boosted trees of libraries that only some jobs need: XGBoost, LightGBM, CatBoost.
 
-They run on processors: their graphics builds are another package (XGBoost), need a driver of their own (LightGBM), or
-were never tried (CatBoost).
+XGBoost computes on a graphics card where there is one that its build knows; the others on processors (``cards``).
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+from containers.training import cards
 from containers.training.checkpoints import Keeper
 from containers.training.libraries import need
 from containers.training.tensors import packed
@@ -60,11 +61,32 @@ def save_native(name: str, model: Any, folder: Path) -> Path:
 def fit_booster(name: str, model: Any, prepared: Any, target: Any, keeper: Keeper) -> None:
     """Fit a booster, going on from the keeper's checkpoint. Raises ``Interrupted`` when the keeper is told to stop."""
     fit = {"xgboost": _fit_xgboost, "lightgbm": _fit_lightgbm, "catboost": _fit_catboost}[name]
+    place = cards.place(name, need(name))
+    keeper.computes(place.name, place.why)
     fit(model, prepared, target, keeper)
 
 
 def _fit_xgboost(model: Any, prepared: Any, target: Any, keeper: Keeper) -> None:
+    """Fit on the card where there is one; where it fails there, anew on the processor. It answers on the processor."""
     library = need("xgboost")
+    if keeper.computed_on == cards.CARD:
+        try:
+            _grow_xgboost(library, model.set_params(device="cuda"), prepared, target, keeper)
+        except library.core.XGBoostError as error:
+            lines = str(error).strip().splitlines() or ["something unnamed"]
+            keeper.computes(cards.PROCESSOR, f"not on the graphics card, which failed: {lines[-1][:200]}")
+        else:
+            booster = model.get_booster()
+            used = json.loads(booster.save_config())["learner"]["generic_param"]["device"]
+            if not used.startswith("cuda"):  # it only warns where it finds no card that it can use
+                keeper.computes(cards.PROCESSOR, "xgboost found no graphics card that it can use: on the processor")
+            model.set_params(device=None)
+            booster.set_param({"device": "cpu"})
+            return
+    _grow_xgboost(library, model.set_params(device=None), prepared, target, keeper)
+
+
+def _grow_xgboost(library: Any, model: Any, prepared: Any, target: Any, keeper: Keeper) -> None:
     total, found = int(model.n_estimators), keeper.find()
     begun = library.Booster() if found else None
     if found and begun is not None:
@@ -80,8 +102,10 @@ def _fit_xgboost(model: Any, prepared: Any, target: Any, keeper: Keeper) -> None
 
     keeper.begin(done, total)
     model.set_params(n_estimators=total - done, callbacks=[Told()])
-    model.fit(prepared, target, xgb_model=begun)
-    model.set_params(n_estimators=total, callbacks=None)
+    try:
+        model.fit(prepared, target, xgb_model=begun)
+    finally:
+        model.set_params(n_estimators=total, callbacks=None)
 
 
 def _fit_lightgbm(model: Any, prepared: Any, target: Any, keeper: Keeper) -> None:

@@ -69,6 +69,8 @@ class Keeper:
         """Set by whoever wants the fit to end at the next round."""
         self.written = 0
         """Checkpoints written so far."""
+        self.computed_on = ""
+        """What the fit computes on, where it could be another thing than the processor."""
         self._path = path
         self._key = key
         self._progress = progress
@@ -130,6 +132,12 @@ class Keeper:
     def tell(self, done: int, metric: Mapping[str, float] | None = None) -> None:
         """Say that ``done`` rounds are done, and no more."""
         self._progress.round(done, metric)
+
+    def computes(self, on: str, why: str) -> None:
+        """Note what the fit computes on, and say ``why`` where there is something to say."""
+        self.computed_on = on
+        if why:
+            self._progress.say(why)
 
     @contextmanager
     def listening(self) -> Iterator[None]:

@@ -46,6 +46,9 @@ class Family(NamedTuple):
     library: str | None = None
     """The library it needs beside scikit-learn."""
     uses_gpu: bool = False
+    """Whether it computes on a graphics card where the machine has one, in the GPU image."""
+    wants_gpu: bool = False
+    """Whether a card is worth its price, so that no machine without one is offered."""
     note: str = ""
     """What else to know, one sentence."""
 
@@ -187,13 +190,15 @@ FAMILIES: dict[str, Family] = {
             ),
             columns="gaps",
             library="xgboost",
+            uses_gpu=True,
+            note="In the GPU image it computes on a graphics card, where the machine has one; tried on one H100.",
         ),
         Family(
             "lightgbm",
             "boosted decision trees of LightGBM",
             _BOTH,
             (
-                _ROUNDS,
+                _ROUNDS._replace(default=100),
                 Parameter("learning_rate", "float", 0.1, 1e-4, 1.0),
                 Parameter("num_leaves", "int", 31, 2, 4096),
                 _DEPTH,
@@ -231,7 +236,8 @@ FAMILIES: dict[str, Family] = {
             ),
             library="torch",
             uses_gpu=True,
-            note="GPU image only; not proven on a GPU. Predictions need no PyTorch.",
+            wants_gpu=True,
+            note="GPU image only; tried on one H100. Predictions need no PyTorch.",
         ),
         Family("mlp_regression", "neural network of a few layers", (REGRESSION,), _MLP),
         Family("mlp_classification", "neural network of a few layers", (CLASSIFICATION,), _MLP),

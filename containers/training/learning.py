@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.pipeline import Pipeline
 
+from containers.training.cards import PROCESSOR
 from containers.training.checkpoints import Keeper, key_of
 from containers.training.estimators import Size, found_by_fit
 from containers.training.families import Family
@@ -46,6 +47,8 @@ class Fitted(NamedTuple):
     notes: list[str]
     found: dict[str, float]
     """Parameters that the fit found by itself."""
+    computed_on: str
+    """``cards.PROCESSOR`` or ``cards.CARD``."""
 
 
 def unfitted(ground: Ground, rows: Integers, family: Family, parameters: Mapping[str, Value]) -> Pipeline:
@@ -121,7 +124,7 @@ def fit_noted(
     found = found_by_fit(pipeline.named_steps["model"])
     for name, value in found.items():
         progress.say(f"{name} {number(value)} was found by cross-validation")
-    return Fitted(settle(pipeline), notes, found)
+    return Fitted(settle(pipeline), notes, found, keeper.computed_on or PROCESSOR)
 
 
 def sentences(raised: list[warnings.WarningMessage]) -> list[str]:

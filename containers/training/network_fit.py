@@ -1,25 +1,30 @@
 """Fitting ``neural_network`` with PyTorch: epoch by epoch, told of, kept and gone on with like rounds.
 
 The order of rows and what is dropped out hang on seed and epoch alone, so that a fit that was interrupted goes on as if
-nothing had been. On a graphics card sums may come out in another order; that was never tried.
+nothing had been. On a graphics card too: the same bits again, also after a checkpoint, but others than a processor's.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from containers.training import cards
 from containers.training.checkpoints import Keeper
 from containers.training.libraries import need
-from containers.training.network import TabularNetwork, dense
+from containers.training.network import BLOCK_ROWS, TabularNetwork, dense
 from containers.training.progress import Progress
 from containers.training.tensors import Weights, packed, unpacked
 
 CUBLAS = ":4096:8"
 """Without it sums of matrices on a card differ from run to run (CUDA, "Results reproducibility")."""
+CARD_SHARE = 0.5
+"""Part of a card's free memory that the rows may take; more are brought batch by batch, which takes several times as
+long."""
 
 
 def fit_network(model: TabularNetwork, prepared: Any, target: Any, keeper: Keeper | None = None) -> TabularNetwork:
@@ -32,7 +37,12 @@ def fit_network(model: TabularNetwork, prepared: Any, target: Any, keeper: Keepe
     if model.n_jobs > 0:
         torch.set_num_threads(model.n_jobs)
     values = _begin(model, prepared, target)
-    fit = _Fit(torch, model, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    on_card = bool(torch.cuda.is_available())
+    keeper.computes(
+        cards.CARD if on_card else cards.PROCESSOR, "PyTorch computes on the graphics card" if on_card else ""
+    )
+    fit = _Fit(torch, model, torch.device("cuda" if on_card else "cpu"))
+    fit.bring(prepared, values)
     done = fit.resume(keeper)
     keeper.begin(done, model.epochs)
     while done < model.epochs:
@@ -63,6 +73,7 @@ class _Fit:
         self._model = model
         self._device = device
         self.losses: list[float] = []
+        self._brought: tuple[Any, Any] | None = None
         torch.manual_seed(model.seed)
         widths = model.widths(model.columns_)
         parts: list[Any] = []
@@ -75,24 +86,47 @@ class _Fit:
             self._net.parameters(), lr=model.learning_rate, weight_decay=model.weight_decay
         )
 
+    def bring(self, prepared: Any, values: Any) -> None:
+        """Put all rows onto the card, where there is one with room for them."""
+        torch, (rows, columns) = self._torch, prepared.shape
+        if self._device.type != "cuda" or 4 * rows * columns > CARD_SHARE * torch.cuda.mem_get_info()[0]:
+            return
+        held = torch.empty((rows, columns), dtype=torch.float32, device=self._device)
+        for start in range(0, rows, BLOCK_ROWS):
+            block = dense(prepared[start : start + BLOCK_ROWS]).astype(np.float32)
+            held[start : start + len(block)] = torch.from_numpy(block).to(self._device)
+        self._brought = (held, torch.from_numpy(values).to(self._device))
+
+    def _batches(self, rows: Any, prepared: Any, values: Any) -> Iterator[tuple[Any, Any]]:
+        """Yield the rows with their targets, batch by batch, where the computing is."""
+        torch, size = self._torch, self._model.batch_size
+        if self._brought is not None:
+            held, targets = self._brought
+            order = torch.from_numpy(rows).to(self._device)
+            for start in range(0, len(rows), size):
+                chosen = order[start : start + size]
+                yield held[chosen], targets[chosen]
+            return
+        for start in range(0, len(rows), size):
+            some = rows[start : start + size]
+            x = torch.from_numpy(dense(prepared[some]).astype(np.float32)).to(self._device)
+            yield x, torch.from_numpy(values[some]).to(self._device)
+
     def epoch(self, number: int, prepared: Any, values: Any) -> float:
         """Learn from every row once; return the mean loss."""
         torch, model = self._torch, self._model
         torch.manual_seed(model.seed * 1_000_003 + number)
         rows = np.random.default_rng((model.seed, number)).permutation(len(values))
         self._net.train()
-        total = 0.0
-        for start in range(0, len(rows), model.batch_size):
-            some = rows[start : start + model.batch_size]
-            x = torch.from_numpy(dense(prepared[some]).astype(np.float32)).to(self._device)
-            y = torch.from_numpy(values[some]).to(self._device)
+        total = torch.zeros((), dtype=torch.float64, device=self._device)  # asked for once: each answer is waited for
+        for x, y in self._batches(rows, prepared, values):
             self._optimizer.zero_grad()
             answer = self._net(x)
             loss = self._loss(answer if model.classify else answer[:, 0], y)
             loss.backward()
             self._optimizer.step()
-            total += float(loss.detach()) * len(some)
-        self.losses.append(total / len(rows))
+            total += loss.detach() * len(y)
+        self.losses.append(float(total) / len(rows))
         return self.losses[-1]
 
     def weights(self) -> Weights:
@@ -137,7 +171,7 @@ class _Fit:
             self.losses = [float(loss) for loss in kept["losses"]]
         except (ValueError, KeyError) as error:
             keeper.discard(str(error))
-            vars(self).update(vars(_Fit(torch, self._model, self._device)))
+            vars(self).update({**vars(_Fit(torch, self._model, self._device)), "_brought": self._brought})
             return 0
         return found.rounds
 

@@ -139,6 +139,7 @@ def _learn(
         **({"auto": chosen} if chosen else {}),
         "warnings": [*notes, *fitted.notes, *judged.notes],
     }
+    metadata["machine"]["computed_on"] = fitted.computed_on
     metadata["score"] = measured.value
     metadata["score_metric"] = measured.headline
     metadata["times"] = manifest.times(order.started_at)

@@ -19,6 +19,8 @@ from tools.environment import PROFILES
 
 REQUIREMENTS = ROOT / "requirements"
 JOBS = ["job", *(f"job-{library}" for library in bundle.LIBRARIES)]
+IMAGES = ["job-torch", "job-xgboost-gpu"]
+"""What only the GPU image has."""
 REGISTRIES = ["py" + "pi.org", "python" + "hosted.org", "npm" + "js.org", "deb" + "ian.org/debian", "proxy.go" + "lang"]
 HERE_ONLY = ["/wo" + "rk/main", "/wo" + "rk/shared", "/wo" + "rk/.lib", "/ro" + "ot/.py"]
 
@@ -36,7 +38,7 @@ def test_no_file_names_what_is_only_here(words: list[str]) -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("profile", [*PROFILES, "boosters", *JOBS, "aws", "uv"])
+@pytest.mark.parametrize("profile", [*PROFILES, "boosters", *JOBS, *IMAGES, "aws", "uv"])
 def test_every_requirement_is_pinned_and_hashed_and_no_index_is_named(profile: str) -> None:
     text = (REQUIREMENTS / f"{profile}.txt").read_text()
     assert not re.search(r"(?m)^\s*-", text.replace("    --hash=", "")), "only hashes are options"
@@ -64,6 +66,18 @@ def test_a_rented_machine_installs_the_training_libraries_and_nothing_of_the_app
     assert {line.split(">=")[0] for line in project["optional-dependencies"]["train"]} <= {
         name.split("==")[0] for name in job
     }
+
+
+def test_a_model_of_the_gpu_image_is_of_the_version_that_answers_elsewhere_and_its_wheels_agree() -> None:
+    text = {name: (REQUIREMENTS / f"{name}.txt").read_text() for name in ("job-xgboost", *IMAGES)}
+
+    def pins(name: str, package: str) -> list[str]:
+        return re.findall(rf"(?m)^{package}==(\S+(?: ; python_\S+ \S+ \S+)?)", text[name])
+
+    assert pins("job-xgboost-gpu", "xgboost") == pins("job-xgboost", "xgboost-cpu") != []
+    both = [dict(line.split("==") for line in names(name)) for name in IMAGES]
+    differ = {n for n in both[0].keys() & both[1].keys() if both[0][n] != both[1][n]}
+    assert not differ, "pip installs one after the other into one place"
 
 
 def test_the_locked_files_hold_every_dependency_of_the_project() -> None:
@@ -105,7 +119,7 @@ def test_the_wheel_holds_the_five_packages_and_the_command(tmp_path: Path) -> No
     assert not [name for name in content if name.endswith((".pyc", ".sqlite"))]
     assert "lastcall/docs/errors/E-OOM.md" in content
     with zipfile.ZipFile(wheel) as archive:
-        for job in JOBS:
+        for job in (*JOBS, *IMAGES):
             assert archive.read(f"containers/requirements/{job}.txt") == (REQUIREMENTS / f"{job}.txt").read_bytes()
     (entry,) = (tmp_path / "installed").glob("*.dist-info/entry_points.txt")
     assert "lastcall = lastcall.cli.main:main" in entry.read_text()

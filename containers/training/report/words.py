@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from containers.training.cards import CARD
 from containers.training.figures import number
 
 TEXT_CHARS_MAX = 400
@@ -93,5 +94,6 @@ def machine_words(machine: Mapping[str, Any]) -> str:
         f"{memory / 1e9:.0f} GB memory" if memory else None,
         machine.get("processor"),
         machine.get("system"),
+        "computed on a graphics card" if machine.get("computed_on") == CARD else None,
     ]
     return ", ".join(dict.fromkeys(str(part) for part in parts if part))

@@ -190,3 +190,10 @@ def test_what_is_built_has_a_context_and_is_told(
 def test_what_makes_no_sense_is_a_usage_error() -> None:
     assert main(["images", "push"]) == 2
     assert main(["images", "build", "--digest", "latest"]) == 2
+
+
+def test_the_gpu_image_has_every_library_and_xgboost_with_cuda_instead_of_without() -> None:
+    plain, gpu = (file.read_text() for file in FILES)
+    assert "in catboost lightgbm xgboost;" in plain
+    assert "in catboost lightgbm xgboost-gpu;" in gpu
+    assert "job-torch.txt" in gpu

@@ -67,12 +67,12 @@ def test_the_chosen_type_comes_first_then_as_much_memory_by_price_and_stock() ->
     assert types(Need(size_mb=1, model_type="xgboost"), without_cpus) == [A5000, "NVIDIA RTX A4500", A40, "NVIDIA L4"]
 
 
-@pytest.mark.parametrize("model", ["auto", *(name for name, family in FAMILIES.items() if not family.uses_gpu)])
+@pytest.mark.parametrize("model", ["auto", *(name for name, family in FAMILIES.items() if not family.wants_gpu)])
 def test_a_cpu_machine_comes_first_where_a_gpu_would_idle(model: str) -> None:
     assert types(Need(size_mb=1, model_type=model))[0] == "cpu3c-4"
 
 
-@pytest.mark.parametrize("model", [name for name, family in FAMILIES.items() if family.uses_gpu])
+@pytest.mark.parametrize("model", [name for name, family in FAMILIES.items() if family.wants_gpu])
 def test_what_computes_on_a_gpu_gets_no_other_machine(model: str) -> None:
     assert not any(t.startswith("cpu") for t in types(Need(size_mb=1, model_type=model)))
 

@@ -1,0 +1,1 @@
+"""What computes on a graphics card, on one."""
