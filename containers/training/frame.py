@@ -241,11 +241,20 @@ def _known(tally: Tally, columns: Mapping[str, Any], beside: str | None) -> Any:
     """Return a column of a file that was read whole, as the careful reader would have."""
     column = columns[tally.name]
     if tally.kind == "number":
-        return swift.numbers_of(column)
+        return _looked_up(tally, column) if isinstance(column, swift.Texts) else column
     if tally.kind == "date":
         return swift.dates_of(column, tally.way)
     texts = _Texts(sys.maxsize if tally.name == beside else TEXTS_MAX)
     return texts.coded(column.cells, column.codes)
+
+
+def _looked_up(tally: Tally, column: swift.Texts) -> Floats:
+    """Return a column of numbers that are told apart as text."""
+    numbers_of_cells = number_array(column.cells, tally.decimal)
+    if numbers_of_cells is None:
+        raise _changed(tally.name)
+    found: Floats = numbers_of_cells[column.codes]
+    return found
 
 
 def _is_floats(values: Floats | Dates | Texts) -> TypeGuard[Floats]:

@@ -1,14 +1,13 @@
 """The same survey and columns as ``profile`` and ``frame`` give, by pyarrow's reader in one pass, where that is safe.
 
-A plain comma-separated UTF-8 file without quotes is read whole into numbers and codes of texts; what it holds is judged
-by the same rules, on its different cells only. Whatever is unusual (a quote, a lone carriage return, a zero byte, a
-ragged line, a number among texts further down, a spelling of infinity) makes ``read`` give nothing, and the careful
-reader takes the file from the start: it alone refuses.
+A text file, packed or not, is read whole into numbers and codes of texts; what it holds is judged by the same rules, on
+its different cells only. Whatever is unusual (a lone carriage return, a zero byte, a ragged line, a number among texts
+further down, a spelling of infinity) makes ``read`` give nothing, and the careful reader takes the file from the start:
+it alone refuses.
 """
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,17 +17,17 @@ import pandas as pd
 from containers.training import dates
 from containers.training.date_parts import NO_DATE, from_seconds
 from containers.training.dialect import Dialect
-from containers.training.packed import PLAIN
-from containers.training.profile import PAIRS_MAX, Survey, Target, check_header, distinct_max, file_way
+from containers.training.packed import GZIP, PLAIN, ZIP, ZSTD
+from containers.training.profile import PAIRS_MAX, Survey, Target, check_header, distinct_max, file_decimal, file_way
+from containers.training.refusal import Refused
 from containers.training.sampling import MARKED_ROWS_MAX, SAMPLE_CHARS_MAX, sample_places
-from containers.training.table import CELL_CHARS_MAX, Table
+from containers.training.stream import BLOCK_BYTES, Quoted, Stream, Unusual
+from containers.training.table import CELL_CHARS_MAX, Table, Undecodable
 from containers.training.tally import Tally
 from containers.training.values import MISSING, is_missing
 
 HEAD_ROWS = 4000
 """Rows read by the careful reader, to know how to read the rest."""
-BLOCK_BYTES = 4 * 1024 * 1024
-READ_BYTES = 1024 * 1024
 MISSING_NUMBERS = sorted(MISSING)
 
 
@@ -39,6 +38,16 @@ class Texts(NamedTuple):
     cells: list[str]
 
 
+class Head(NamedTuple):
+    """What the first rows tell."""
+
+    names: list[str]
+    tallies: tuple[Tally, ...]
+    lines: int
+    """Lines of the file before the first row."""
+    header: list[str]
+
+
 class Columns(NamedTuple):
     """Every column of a file, as ``load`` takes them."""
 
@@ -47,95 +56,117 @@ class Columns(NamedTuple):
     """Floats, or ``Texts``."""
 
 
-def read(path: Path, dialect: Dialect, target: str) -> Columns | None:
-    """Return survey and columns of a file, or ``None`` where the careful reader has to take it."""
-    if dialect.format != PLAIN or dialect.delimiter != "," or dialect.encoding not in ("utf-8", "utf-8-sig"):
+def read(path: Path, dialect: Dialect, target: str, bytes_max: int) -> Columns | None:
+    """Return survey and columns of a file, or ``None`` where the careful reader has to take it.
+
+    ``bytes_max`` is the most text that may be read.
+    """
+    if dialect.format not in (PLAIN, GZIP, ZSTD, ZIP):
         return None
     try:
-        import pyarrow as pa
-        from pyarrow import csv
+        import pyarrow  # noqa: F401
     except ImportError:
         return None
-    seen = _plain(path)
-    if seen is None:
-        return None
-    tallies, names = _head(path, dialect)
-    if target not in names:
-        return None
-    numeric = {t.name for t in tallies if t.kind == "number" and (t.name != target or t.many)}
-    dictionary = pa.dictionary(pa.int32(), pa.string())
     try:
-        table = csv.read_csv(
-            path,
-            csv.ReadOptions(block_size=BLOCK_BYTES, skip_rows=dialect.skip_lines + 1, column_names=names),
-            csv.ParseOptions(delimiter=",", quote_char=False, newlines_in_values=False),
-            csv.ConvertOptions(
-                column_types={name: pa.float64() if name in numeric else dictionary for name in names},
-                null_values=MISSING_NUMBERS,
-                strings_can_be_null=False,
-            ),
-        )
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowKeyError):
+        head = _head(path, dialect)
+    except (Undecodable, Refused):  # the careful reader says what is wrong
         return None
-    columns = _columns(table, names, numeric)
-    if columns is None or not table.num_rows:
+    if target not in head.names or not _one_line(head):
         return None
-    return _judged(columns, tallies, dialect, target, *seen)
+    for quotes in (False, True):
+        try:
+            with Stream(path, dialect, quotes=quotes, bytes_max=bytes_max) as stream:
+                columns = _columns(stream, dialect, head, target, quotes)
+                return _judged(columns, head.tallies, dialect, target, stream) if columns else None
+        except Quoted:
+            continue
+        except (Unusual, Refused):
+            return None
+    return None
 
 
-def _plain(path: Path) -> tuple[int, str] | None:
-    """Return size and digest of a file, or ``None`` where a byte of it needs the careful reader."""
-    digest, size, last = hashlib.sha256(), 0, b""
-    with path.open("rb", buffering=0) as file:
-        while block := file.read(READ_BYTES):
-            if b'"' in block or b"\0" in block:
-                return None
-            if b"\r" in block and block.count(b"\r") != block.count(b"\r\n") + block.endswith(b"\r"):
-                return None
-            if last.endswith(b"\r") and not block.startswith(b"\n"):
-                return None
-            digest.update(block)
-            size += len(block)
-            last = block
-    return None if last.endswith(b"\r") else (size, digest.hexdigest())
-
-
-def _head(path: Path, dialect: Dialect) -> tuple[tuple[Tally, ...], list[str]]:
+def _head(path: Path, dialect: Dialect) -> Head:
     with Table(path, dialect) as table:
         most = distinct_max(len(table.names))
         tallies = tuple(Tally(name, dialect.delimiter, most) for name in table.names)
-        rows = 0
+        lines, rows = table.lines_read, 0
         for block in table.blocks():
             for tally, cells in zip(tallies, zip(*block, strict=True), strict=False):
                 tally.add(cells)
             rows += len(block)
             if rows >= HEAD_ROWS:
                 break
-        return tallies, table.names
+        return Head(table.names, tallies, lines, table.header)
 
 
-def _columns(table: Any, names: list[str], numeric: set[str]) -> dict[str, Any] | None:
+def _one_line(head: Head) -> bool:
+    """Return whether lines before the rows can be counted without looking at quotes."""
+    return not any("\n" in cell or "\r" in cell for cell in head.header)
+
+
+def _type(tally: Tally, target: str) -> Any:
+    """Return the type that pyarrow reads a column as; what no number is for sure, are its different cells."""
+    import pyarrow as pa
+
+    if tally.kind == "number" and (tally.name != target or tally.many):
+        if tally.only_point:
+            return pa.float64()
+        if not tally.marked:
+            return pa.int64()
+    return pa.dictionary(pa.int32(), pa.string())
+
+
+def _columns(stream: Stream, dialect: Dialect, head: Head, target: str, quotes: bool) -> dict[str, Any] | None:
+    """Return every column, or ``None`` where something in the file needs the careful reader."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    try:
+        table = csv.read_csv(
+            pa.PythonFile(stream, mode="r"),
+            csv.ReadOptions(block_size=BLOCK_BYTES, skip_rows=head.lines, column_names=head.names),
+            csv.ParseOptions(
+                delimiter=dialect.delimiter, quote_char='"' if quotes else False, newlines_in_values=quotes
+            ),
+            csv.ConvertOptions(
+                column_types={tally.name: _type(tally, target) for tally in head.tallies},
+                null_values=MISSING_NUMBERS,
+                strings_can_be_null=False,
+            ),
+        )
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowKeyError):
+        return None
+    if not table.num_rows:
+        return None
     found: dict[str, Any] = {}
-    for name in names:
-        column = table.column(name)
-        if name in numeric:
-            values = column.to_numpy()
-            if np.count_nonzero(np.isfinite(values)) != len(values) - column.null_count:
-                return None
-            found[name] = values
-            continue
-        whole = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
-        if whole.null_count:
+    for name in head.names:
+        column = _taken(table.column(0))
+        if column is None:
             return None
-        cells = whole.dictionary.to_pylist()
-        if any(len(cell) > CELL_CHARS_MAX for cell in cells):
-            return None
-        found[name] = Texts(whole.indices.to_numpy(), cells)
+        found[name] = column
+        table = table.remove_column(0)  # its memory is given back before the next is made
+    pa.default_memory_pool().release_unused()
     return found
 
 
+def _taken(column: Any) -> Any:
+    """Return a column as floats or ``Texts``, or ``None`` where a cell of it is unusual."""
+    import pyarrow as pa
+
+    if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
+        values = column.to_numpy().astype(np.float64, copy=False)
+        return values if np.count_nonzero(np.isfinite(values)) == len(values) - column.null_count else None
+    whole = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+    if whole.null_count:
+        return None
+    cells = whole.dictionary.to_pylist()
+    if any(len(cell) > CELL_CHARS_MAX for cell in cells):
+        return None
+    return Texts(whole.indices.to_numpy().astype(np.min_scalar_type(-1 - len(cells))), cells)
+
+
 def _judged(
-    columns: dict[str, Any], tallies: tuple[Tally, ...], dialect: Dialect, target: str, size: int, sha256: str
+    columns: dict[str, Any], tallies: tuple[Tally, ...], dialect: Dialect, target: str, stream: Stream
 ) -> Columns | None:
     rows = len(_codes(columns[target]))
     for tally in tallies:
@@ -148,19 +179,20 @@ def _judged(
             return None  # such as a text after many numbers: the careful reader says which
     names = [tally.name for tally in tallies]
     check_header(names, tallies)
+    written = "." if dialect.delimiter == "," else file_decimal(tallies)
     way = file_way(tallies)
     for tally in tallies:
-        tally.file_decimal = "."
+        tally.file_decimal = written
         tally.file_way = way
     sample = sample_places(rows, len(names))
     found = Survey(
         rows,
         tallies,
         dialect,
-        size,
-        sha256,
+        stream.size_bytes,
+        stream.sha256,
         _target(columns, names, target),
-        ".",
+        written,
         (),
         _duplicates(columns, names),
         min(rows, MARKED_ROWS_MAX),
@@ -230,13 +262,6 @@ def _equal(column: Any, truth: Any) -> bool:
     if isinstance(column, Texts):
         return column.cells == truth.cells and np.array_equal(column.codes, truth.codes)
     return all(np.array_equal(column[:n], truth[:n], equal_nan=True) for n in (HEAD_ROWS, len(truth)))
-
-
-def numbers_of(column: Any) -> Any:
-    """Return a column of numbers as floats."""
-    if not isinstance(column, Texts):
-        return column
-    return np.array([np.nan if is_missing(cell) else float(cell) for cell in column.cells])[column.codes]
 
 
 def dates_of(column: Texts, way: str) -> Any:

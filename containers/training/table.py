@@ -127,6 +127,11 @@ class Table:
         """Size of the file as it was sent; where it is not packed, the bytes read so far."""
         return self._tap.size_bytes if self.dialect.format == PLAIN else self.path.stat().st_size
 
+    @property
+    def lines_read(self) -> int:
+        """Lines read so far, quoted line ends counted."""
+        return self.dialect.skip_lines + self._reader.line_num
+
     def blocks(self) -> Iterator[list[list[str]]]:
         """Give the rows in blocks, each row as wide as the header, blank lines left out.
 

@@ -109,6 +109,11 @@ class Tally:
         return "," if self._either_point and self.file_decimal == "," else "."
 
     @property
+    def only_point(self) -> bool:
+        """Numbers that no other way of writing them fits, whatever comes."""
+        return self._point and not self._comma
+
+    @property
     def sure_decimal(self) -> str | None:
         """How numbers are written, where the cells of this column can be read in one way only."""
         if self.kind != "number":

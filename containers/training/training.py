@@ -160,8 +160,7 @@ def _survey(order: Order) -> tuple[Survey, Mapping[str, Any] | None]:
         dialect.skip_lines,
         dialect.format,
     )
-    small = order.source.stat().st_size * WHOLE_FACTOR <= memory.limit_bytes()
-    read = swift.read(order.source, given, order.question.target) if small else None
+    read = swift.read(order.source, given, order.question.target, memory.limit_bytes() // WHOLE_FACTOR)
     found = read.survey if read else survey(order.source, order.question.target, dialect=given)
     if order.sha256 and found.sha256 != order.sha256:
         raise Refused(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +15,14 @@ from hypothesis import strategies as st
 from bench.training.data import write as write_bench
 from containers.training import swift
 from containers.training.frame import Frame, load
+from containers.training.packed import zstd_library
 from containers.training.profile import survey
 from containers.training.refusal import Refused
 from containers.training.table import detect_file
 from containers.training.target import Question, check
 from tests.unit.training.files import penguins, people, table, write
+
+MOST = 10**9
 
 
 def same(frame: Frame, other: Frame) -> None:
@@ -30,7 +35,7 @@ def same(frame: Frame, other: Frame) -> None:
 def compared(path: Path, target: str, **question: object) -> bool:
     """Hold both readers against each other; returns whether the swift one took the file."""
     dialect = detect_file(path)
-    read = swift.read(path, dialect, target)
+    read = swift.read(path, dialect, target, MOST)
     if read is None:
         return False
     found = survey(path, target, dialect=dialect)
@@ -78,21 +83,73 @@ def test_what_is_unusual_far_down_is_left_to_the_careful_reader(tmp_path: Path, 
     path = tmp_path / "data.csv"
     path.write_bytes("\n".join([*lines, bad]).encode("latin-1"))
     dialect = detect_file(path)
-    read = swift.read(path, dialect, "y")
+    read = swift.read(path, dialect, "y", MOST)
     if read is not None:
         assert bad in ("inf,1", "+1,1")
         assert compared(path, "y")
 
 
-def test_other_dialects_are_left_to_the_careful_reader(tmp_path: Path) -> None:
-    path = write(tmp_path, people(40, ";"))
-    assert swift.read(path, detect_file(path), "bought") is None
-    path = write(tmp_path, people(40).encode("utf-16"))
-    assert swift.read(path, detect_file(path), "bought") is None
+def pack(folder: Path, content: bytes, format: str) -> Path:
+    """A table in one of the packings."""
+    path = folder / f"packed.{format}"
+    if format == "zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("data.csv", content)
+        return path
+    path.write_bytes(gzip.compress(content) if format == "csv.gz" else zstd_library().compress(content))
+    return path
+
+
+def german(rows: int) -> str:
+    """A table with decimal commas, points between thousands, whole numbers, dates and quoted texts."""
+    lines = ["wert;anzahl;tausend;offen;tag;ort;y"]
+    for i in range(rows):
+        day = f"{1 + i % 28:02d}.{1 + i % 12:02d}.2026"
+        place = ("Köln", '"Halle; Saale"', '"sagt ""ja"""', 'x"y')[i % 4]
+        lines.append(f"{i % 97},{i % 10};{i % 300};1.{i % 1000:03d},5;1.{200 + i % 9};{day};{place};{'ab'[i % 2]}")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_other_delimiters_quotes_and_encodings_are_the_same_both_ways(tmp_path: Path, encoding: str) -> None:
+    assert compared(write(tmp_path, german(5000).encode(encoding)), "y")
+    assert compared(write(tmp_path, german(300).replace("\n", "\r\n").encode(encoding)), "anzahl")
+    assert compared(write(tmp_path, ("sep=;\n" + german(300)).encode(encoding)), "wert", features=("ort", "tag"))
+
+
+@pytest.mark.parametrize("name", ["csv.gz", "csv.zst", "zip"])
+def test_packed_files_are_the_same_both_ways(tmp_path: Path, name: str) -> None:
+    assert compared(pack(tmp_path, people(5000).encode(), name), "bought")
+
+
+def test_more_text_than_may_be_read_is_left_to_the_careful_reader(tmp_path: Path) -> None:
+    text = people(3000)
+    path = pack(tmp_path, text.encode(), "csv.gz")
+    assert swift.read(path, detect_file(path), "bought", len(text)) is not None
+    assert swift.read(path, detect_file(path), "bought", len(text) - 1) is None
+
+
+def test_what_cannot_be_counted_or_told_apart_is_left_to_the_careful_reader(tmp_path: Path) -> None:
     path = write(tmp_path, people())
-    assert swift.read(path, detect_file(path), "nothing") is None
+    assert swift.read(path, detect_file(path), "nothing", MOST) is None
     zero = write(tmp_path, people(20_000) + "\0", "zero.csv")
-    assert swift.read(zero, detect_file(path), "bought") is None
+    assert swift.read(zero, detect_file(path), "bought", MOST) is None
+    tall = write(tmp_path, people().replace("city", '"ci\nty"'), "tall.csv")
+    assert swift.read(tall, detect_file(path), "bought", MOST) is None
+    late = write(tmp_path, people(20_000).encode() + b"1,\xff,no,2\n", "late.csv")
+    assert swift.read(late, detect_file(path), "bought", MOST) is None
+    early = write(tmp_path, people(20).encode() + b"1,\xff,no,2\n", "early.csv")
+    assert swift.read(early, detect_file(path), "bought", MOST) is None
+    odd = write(tmp_path, people().encode("utf-16") + b"a", "odd.csv")
+    assert swift.read(odd, detect_file(odd), "bought", MOST) is None
+    cut = pack(tmp_path, people(9000).encode(), "csv.gz")
+    cut.write_bytes(cut.read_bytes()[:-9])
+    assert swift.read(cut, detect_file(path)._replace(format="csv.gz"), "bought", MOST) is None
+
+
+def test_blank_lines_before_the_header_are_the_same_both_ways(tmp_path: Path) -> None:
+    assert compared(write(tmp_path, "\n\n" + people(50)), "bought")
+    assert compared(write(tmp_path, people(50).replace("\n", "\n\n")), "bought")
 
 
 CELLS = st.sampled_from(
@@ -104,9 +161,24 @@ CELLS = st.sampled_from(
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(st.tuples(CELLS, CELLS, st.sampled_from(["a", "b", ""])), min_size=12, max_size=40))
 def test_any_table_is_the_same_both_ways(tmp_path: Path, rows: list[tuple[str, str, str]]) -> None:
-    path = write(tmp_path, table("p,q,y", [",".join(row) for row in rows]))
+    alike(write(tmp_path, table("p,q,y", [",".join(row) for row in rows])))
+
+
+def alike(path: Path) -> None:
+    """Hold both readers against each other; both may refuse."""
     try:
         compared(path, "y")
     except Refused:
         with pytest.raises(Refused):
             check(survey(path, "y"), Question("y"))
+
+
+ODD = st.sampled_from(
+    ["", '"', '""', '"a"', '"a;b"', '"a""b"', 'a"b', '"a"b', '"\n"', '"1,5"', "1,5", "1.234", "1.234,5", "7", "7.5"]
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(st.tuples(ODD, ODD, st.sampled_from(["a", "b", ""])), min_size=12, max_size=40))
+def test_any_table_of_quotes_and_commas_is_the_same_both_ways(tmp_path: Path, rows: list[tuple[str, str, str]]) -> None:
+    alike(write(tmp_path, table("p;q;y", [";".join(row) for row in rows])))
