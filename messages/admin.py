@@ -252,6 +252,51 @@ class RemoveModel(Request[ModelInfo]):
     ref: str
 
 
+class BeginImport(Request[UploadGrant]):
+    """Ask for a place to stream the package of an older model to."""
+
+    command_id: CommandId
+    requester: Requester
+    size_bytes: int | None = None
+
+
+class ImportLook(Record):
+    """What the files of an older model are, found without loading them."""
+
+    name: str
+    """What it will be called."""
+    files: tuple[Artifact, ...]
+    names: tuple[str, ...]
+    """Everything the pickles would import."""
+    estimators: tuple[str, ...]
+    made_with: tuple[str, ...]
+    """Versions of scikit-learn they state."""
+    confirm: tuple[str, str]
+    """What has to be typed to have it loaded: either of them."""
+    sha256: str
+    """Of the model file."""
+
+
+class LookAtImport(Request[ImportLook]):
+    """Scan a streamed package, and forget it. Refuses with an ``E-IMPORT-…`` code what would not be loaded."""
+
+    requester: Requester
+    grant: UploadGrant
+    name: str | None = Field(default=None, max_length=200)
+
+
+class ImportModel(Request[ModelInfo]):
+    """Load a streamed package in a sandbox and store the model it makes. Refuses with an ``E-IMPORT-…`` code."""
+
+    command_id: CommandId
+    requester: Requester
+    grant: UploadGrant
+    name: str | None = Field(default=None, max_length=200)
+    confirm: str = Field(max_length=200)
+    sha256: str | None = Field(default=None, max_length=64)
+    """Of the model file that was looked at before; another one is refused."""
+
+
 class Collected(Record):
     """What was found in the folder of an ended attempt, artifacts verified, model stored."""
 

@@ -65,9 +65,9 @@ class ComparedModel(Record):
 
     id: ModelId
     name: str
-    job_id: JobId
+    job_id: JobId | None
     created: Instant
-    dataset_id: DatasetId
+    dataset_id: DatasetId | None
     dataset_name: str | None = None
     target: str
     task: str

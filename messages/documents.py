@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
+from messages.admin import ImportLook
 from messages.base import Instant, Record
 from messages.ids import DatasetId, JobId, ModelId
 from messages.jobs import JobState, Outcome, Plan
@@ -359,6 +360,13 @@ class ModelDocument(Document):
     schema_: Literal["model/v1"] = Field(alias="schema", default="model/v1")
     model: ModelInfo
     files: tuple[Artifact, ...]
+
+
+class ImportLookDocument(Document):
+    """``POST /v1/imports`` without a confirmation: what ``lastcall models import`` shows before it asks."""
+
+    schema_: Literal["import-look/v1"] = Field(alias="schema", default="import-look/v1")
+    look: ImportLook
 
 
 class PredictionDocument(Document):

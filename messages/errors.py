@@ -369,6 +369,52 @@ _ALL = (
         outcome="interrupted",
         exit=EXIT_JOB_INTERRUPTED,
     ),
+    # --- older models
+    ErrorCode(
+        "E-IMPORT-UNSAFE",
+        "The pickle is no model, but a program that does something else",
+        "Do not load it anywhere. Ask whoever gave it to you where it comes from",
+        exit=EXIT_REFUSED,
+        status=422,
+    ),
+    ErrorCode(
+        "E-IMPORT-KIND",
+        "The file holds nothing that can be brought over",
+        "Give the files that the older product wrote, with --metadata or a --sample; else train the model again",
+        status=422,
+    ),
+    ErrorCode(
+        "E-IMPORT-CONFIRM",
+        "Loading a pickle has to be confirmed by the model's name or the first 8 characters of its digest",
+        "Run it again and type one of the two, or give it with --confirm",
+        exit=EXIT_REFUSED,
+        status=422,
+    ),
+    ErrorCode(
+        "E-IMPORT-VERSION",
+        "The pickle was written by a version of scikit-learn that is not here",
+        "Load it where that version is, and write it again with the one here; or train the model again",
+        status=422,
+    ),
+    ErrorCode(
+        "E-IMPORT-LOAD",
+        "The pickle could not be loaded",
+        "See the message. Where the file is whole, train the model again",
+        status=422,
+    ),
+    ErrorCode(
+        "E-IMPORT-LIMIT",
+        "Loading the pickle took more time, memory or disk than it may",
+        "Do not load it elsewhere unless you know where it comes from; train the model again",
+        exit=EXIT_REFUSED,
+        status=422,
+    ),
+    ErrorCode(
+        "E-IMPORT-DIFFERS",
+        "The model does not answer in its new form as it did in the old one",
+        "Nothing was kept. Train the model again, and please report it",
+        status=422,
+    ),
     # --- predictions
     ErrorCode("E-PREDICT", "The prediction program failed", "Read the message; the model and the file are kept"),
     ErrorCode(

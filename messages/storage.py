@@ -81,14 +81,28 @@ class DatasetInfo(Record):
     """Whose store it was put into; ``None`` in journals from before this was noted."""
 
 
+class ImportedFrom(Record):
+    """Where an older model came from that was brought over instead of trained."""
+
+    files: tuple[Artifact, ...]
+    """As they came, with their digests."""
+    made_with: tuple[str, ...]
+    """Versions of scikit-learn that its estimators state."""
+    walls: tuple[str, ...]
+    """What stood around the process that loaded it."""
+    rows: int
+    """Rows on which it and the original answered alike, bit for bit."""
+
+
 class ModelInfo(Record):
     """A stored model: visible only when its manifest exists and every digest matches."""
 
     id: ModelId
     user_id: UserId
     name: str
-    job_id: JobId
-    dataset_id: DatasetId
+    job_id: JobId | None
+    """``None``: no job made it, it was imported."""
+    dataset_id: DatasetId | None
     key: str
     """Storage key of the model's folder."""
     target: str
@@ -101,6 +115,7 @@ class ModelInfo(Record):
     created: Instant
     provider: ProviderKind | None = None
     """Whose store it was put into; ``None`` in journals from before this was noted."""
+    imported: ImportedFrom | None = None
 
 
 class PredictionInfo(Record):

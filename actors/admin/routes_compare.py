@@ -76,7 +76,12 @@ class CompareRoutes:
         return await ask(self._desk, self._storage, DescribeModel(requester=who, ref=model))
 
     async def _job(self, who: Requester, model: DescribedModel) -> JobPart | None:
-        """Return the job that made a model; a journal that was lost does not know it any more."""
+        """Return the job that made a model; a journal that was lost does not know it any more.
+
+        An imported one was made by none.
+        """
+        if model.info.job_id is None:
+            return None
         try:
             async with view_deadline(self._desk):
                 return (await self._views.job(who, model.info.job_id)).job

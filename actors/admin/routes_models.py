@@ -9,24 +9,35 @@ from actors.admin.limits import NAME_CHARS_MAX, REF_CHARS_MAX
 from actors.admin.streams import send_bytes
 from actors.admin.uploads import declared_size, receive
 from messages.admin import (
+    BeginImport,
     BeginPrediction,
     FindModel,
+    ImportLook,
+    ImportModel,
     ListModels,
+    LookAtImport,
     MakePrediction,
     ReadModelFile,
     ReadPrediction,
     RemoveModel,
 )
-from messages.documents import ModelDocument, ModelsDocument, PredictionDocument, RemovedDocument
+from messages.documents import (
+    ImportLookDocument,
+    ModelDocument,
+    ModelsDocument,
+    PredictionDocument,
+    RemovedDocument,
+)
 from messages.errors import Refusal
 from messages.ids import ModelId, PredictionId
-from messages.storage import ObjectInfo, PredictionInfo
+from messages.storage import ModelInfo, ObjectInfo, PredictionInfo
 
 _COLUMN_CHARS_MAX = 100
+_SHA256_CHARS = 64
 
 
 class ModelRoutes:
-    """Handlers of ``/v1/models`` and ``/v1/predictions``."""
+    """Handlers of ``/v1/models``, ``/v1/imports`` and ``/v1/predictions``."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -39,6 +50,7 @@ class ModelRoutes:
             web.get("/v1/models/{ref}", self.show, allow_head=False),
             web.get("/v1/models/{ref}/files/{file}", self.file, allow_head=False),
             web.delete("/v1/models/{ref}", self.remove),
+            web.post("/v1/imports", self.imports),
             web.post("/v1/predictions", self.predict),
             web.get("/v1/predictions/{id}/content", self.predicted, allow_head=False),
         ]
@@ -67,6 +79,30 @@ class ModelRoutes:
         )
         gone = await ask(self._desk, self._storage, question)
         return answer(RemovedDocument(id=gone.id, name=gone.name), request=request)
+
+    async def imports(self, request: web.Request) -> web.StreamResponse:
+        """Stream the package of an older model in: look at it, or with a confirmation bring it over."""
+        who, command = asked(request).requester, command_id(self._desk, request)
+        name = text_value(request, "name", chars_max=NAME_CHARS_MAX) if "name" in request.query else None
+        confirm = text_value(request, "confirm", chars_max=NAME_CHARS_MAX) if "confirm" in request.query else None
+        sha256 = text_value(request, "sha256", chars_max=_SHA256_CHARS) if "sha256" in request.query else None
+        size = declared_size(self._desk, request)
+        begin = BeginImport(command_id=command, requester=who, size_bytes=size)
+        grant = await ask(self._desk, self._storage, begin)
+
+        async def look(_: ObjectInfo) -> ImportLook:
+            return await ask(self._desk, self._storage, LookAtImport(requester=who, grant=grant, name=name), work=True)
+
+        async def make(stored: ObjectInfo) -> ModelInfo:
+            question = ImportModel(
+                command_id=command, requester=who, grant=grant, name=name, confirm=confirm or "", sha256=sha256
+            )
+            return await ask(self._desk, self._storage, question, work=True, moved_bytes=2 * stored.size_bytes)
+
+        if confirm is None:
+            return answer(ImportLookDocument(look=await receive(self._desk, request, grant, look)), request=request)
+        made = await receive(self._desk, request, grant, make)
+        return answer(ModelDocument(model=made, files=made.artifacts), request=request, status=201)
 
     async def predict(self, request: web.Request) -> web.StreamResponse:
         """Stream rows in, run them through a model, keep the result."""

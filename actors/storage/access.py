@@ -136,6 +136,10 @@ class Layout:
         """Return a model's folder, without a trailing slash."""
         return f"{self.home(Area.MODELS, user)}/{model}"
 
+    def incoming_import_key(self, user: UserId, model: ModelId, end: str) -> str:
+        """Return where the package of an older model is streamed to, and what is made of it; ``end`` is the rest."""
+        return f"{self.home(Area.MODELS, user)}/{INCOMING}/{model}{'.' if end else ''}{end}"
+
     def prediction_key(self, user: UserId, prediction: PredictionId) -> str:
         """Return where a prediction's rows are."""
         return f"{self.home(Area.PREDICTIONS, user)}/{prediction}/predictions.csv"

@@ -18,6 +18,7 @@ from actors.storage.collection import Collector
 from actors.storage.comparing import described
 from actors.storage.datasets import DatasetService
 from actors.storage.holds import JobsUsing
+from actors.storage.importing import ImportService
 from actors.storage.locks import NamedLocks
 from actors.storage.models import ModelService
 from actors.storage.parts import StorageParts
@@ -27,6 +28,7 @@ from actors.storage.sweep import Swept, sweep
 from messages.admin import (
     AbandonUpload,
     AddFromAddress,
+    BeginImport,
     BeginPrediction,
     BeginUpload,
     BringDataset,
@@ -37,8 +39,10 @@ from messages.admin import (
     FindDataset,
     FindModel,
     HoldDataset,
+    ImportModel,
     ListDatasets,
     ListModels,
+    LookAtImport,
     MakePrediction,
     ReadDataset,
     ReadModelFile,
@@ -64,9 +68,17 @@ DatasetRequest = (
     | CheckTraining
 )
 ModelRequest = ListModels | FindModel | DescribeModel | ReadModelFile | RemoveModel
+ImportRequest = BeginImport | LookAtImport | ImportModel
 PredictionRequests = BeginPrediction | MakePrediction | ReadPrediction
 StorageMessage = (
-    DatasetRequest | ModelRequest | PredictionRequests | CollectResult | HoldDataset | BringDataset | PruneStorage
+    DatasetRequest
+    | ModelRequest
+    | ImportRequest
+    | PredictionRequests
+    | CollectResult
+    | HoldDataset
+    | BringDataset
+    | PruneStorage
 )
 """Everything the storage actor takes."""
 
@@ -87,6 +99,7 @@ class StorageServices:
         self.datasets = DatasetService(parts, jobs_using, staged)
         self.addressed = AddressedDatasets(parts, self.datasets)
         self.models = ModelService(parts)
+        self.imports = ImportService(parts, staged)
         self.predictions = PredictionService(parts, self.models, staged)
         self.collectors = {one.kind: Collector(one) for one in stores}
 
@@ -119,6 +132,8 @@ class StorageServices:
                 what, resource, work, quiet = self._dataset_call(msg)
             case ListModels() | FindModel() | DescribeModel() | ReadModelFile() | RemoveModel():
                 what, resource, work, quiet = self._model_call(msg)
+            case BeginImport() | LookAtImport() | ImportModel():
+                what, resource, work, quiet = self._import_call(msg)
             case BeginPrediction() | MakePrediction() | ReadPrediction():
                 what, resource, work, quiet = self._prediction_call(msg)
             case _:
@@ -195,6 +210,17 @@ class StorageServices:
                 return "model.read", f"{msg.ref} {msg.file}", lambda: self.models.read_file(msg), False
             case RemoveModel():
                 return "model.remove", msg.ref, lambda: self.models.remove(msg), False
+            case _:
+                assert_never(msg)
+
+    def _import_call(self, msg: ImportRequest) -> Call:
+        match msg:
+            case BeginImport():
+                return "model.import.begin", "", lambda: self.imports.begin(msg), True
+            case LookAtImport():
+                return "model.import.look", msg.name or "", lambda: self.imports.look(msg), False
+            case ImportModel():
+                return "model.import", msg.name or "", lambda: self.imports.make(msg), False
             case _:
                 assert_never(msg)
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from actors.storage.access import INCOMING, Area, Granted, Layout, decide_access
-from messages.ids import DatasetId, Id, PredictionId, UserId
+from messages.ids import DatasetId, Id, ModelId, PredictionId, UserId
 
 _STAGED: Final[dict[Area, tuple[type[Id], tuple[str, ...]]]] = {
     Area.DATASETS: (DatasetId, ("csv", "json")),
     Area.PREDICTIONS: (PredictionId, ("csv",)),
+    Area.MODELS: (
+        ModelId,
+        ("zip", "json", "model.skops", "metadata.json", "schema.json", "metrics.json", "requirements.lock"),
+    ),
 }
 
 

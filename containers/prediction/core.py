@@ -128,7 +128,8 @@ def match_features(schema: Mapping[str, Any], found: Survey) -> list[Feature]:
 
 def added_names(metadata: Mapping[str, Any], column: str) -> list[str]:
     """Return the names of the columns that predictions add."""
-    return [column, *(f"{PROBABILITY}{name}" for name in metadata.get("classes") or ())]
+    classes = (metadata.get("classes") or ()) if metadata.get("probabilities", True) else ()
+    return [column, *(f"{PROBABILITY}{name}" for name in classes)]
 
 
 def _refuse_clash(added: Sequence[str], names: Sequence[str]) -> None:
@@ -175,13 +176,22 @@ def _unchanged(values: Any, name: str) -> Any:
 
 
 def answer(pipeline: Any, metadata: Mapping[str, Any], frame: pd.DataFrame) -> Any:
-    """Return predicted values, or one probability per class and row (0 for a class never trained on)."""
+    """Return predicted values, or one probability per class and row (0 for a class never trained on).
+
+    An imported model has classes of its own making, in the order of the metadata; where its probabilities do not decide
+    which class it predicts (or it has none), the class it predicts gets 1.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # such as texts never seen: they are expected
         if metadata["task"] != CLASSIFICATION:
             return np.asarray(pipeline.predict(frame), dtype=np.float64)
         found = np.zeros((len(frame), len(metadata["classes"])))
-        found[:, pipeline.classes_] = pipeline.predict_proba(frame)
+        if not metadata.get("probabilities", True):
+            places = {str(name): place for place, name in enumerate(metadata["classes"])}
+            labels = np.asarray(pipeline.predict(frame)).ravel().tolist()
+            found[np.arange(len(frame)), [places[str(label)] for label in labels]] = 1.0
+        else:
+            found[:, slice(None) if metadata.get("imported") else pipeline.classes_] = pipeline.predict_proba(frame)
         return found
 
 
@@ -191,6 +201,8 @@ def answer_cells(metadata: Mapping[str, Any], answers: Any, decimal: str = ".") 
         return [[number_text(value, decimal)] for value in answers.tolist()]
     names = [safe_text(str(name)) for name in metadata["classes"]]
     best = np.argmax(answers, axis=1).tolist()
+    if not metadata.get("probabilities", True):
+        return [[names[top]] for top in best]
     return [
         [names[top], *(number_text(p, decimal) for p in row)] for top, row in zip(best, answers.tolist(), strict=True)
     ]

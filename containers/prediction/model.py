@@ -71,6 +71,8 @@ TRUSTED: dict[str, tuple[str, ...]] = {
     ),
 }
 """Per family: the types a model file may hold beside those skops itself holds for harmless."""
+OLDER: dict[str, tuple[str, ...]] = {"gradient_boosting": _TREES}
+"""The same of families that are imported and never trained here."""
 
 
 class Model(NamedTuple):
@@ -132,7 +134,7 @@ def _document(path: Path) -> dict[str, Any]:
 
 def load_pipeline(path: Path, family: str) -> Any:
     """Return the pipeline in a model file of this family, if it holds none but the family's types."""
-    trusted = TRUSTED.get(family)
+    trusted = TRUSTED.get(family) or OLDER.get(family)
     if trusted is None:
         raise damaged(f"There is no model type {quoted(family)}")
     _check_size(path)

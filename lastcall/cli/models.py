@@ -21,6 +21,7 @@ models = LazyGroup(
         "show": Lazy(__name__, "show", "Show one model, its metrics and files."),
         "get": Lazy(__name__, "get", "Download a model's files."),
         "rm": Lazy(__name__, "rm", "Delete models and their files."),
+        "import": Lazy("lastcall.cli.importing", "import_model", "Bring an older model.pkl over, in a sandbox."),
         "families": Lazy("lastcall.cli.families", "families", "List the kinds of model and their parameters."),
     },
     examples=("lastcall models ls", "lastcall models show @last", "lastcall models get churn-7fa -o churn/"),
@@ -82,6 +83,8 @@ def show(app: App, model: str, as_json: bool) -> int:
     app.screen.out(f"{cards.model_words(about['model_type'])}, {clean(about['task'])}, target {clean(about['target'])}")
     for line in cards.metric_lines(about["metrics"], columns):
         app.screen.out(line)
+    if about.get("imported"):
+        app.screen.out(f"Imported: {imported_words(about['imported'])}")
     features = ", ".join(clean(name) for name in about["features"])
     for line in wrap(f"{plural(len(about['features']), 'feature')}: {features}", columns, "  "):
         app.screen.out(line)
@@ -89,6 +92,15 @@ def show(app: App, model: str, as_json: bool) -> int:
         app.screen.out(f"  {clean(file['name'])}  {size(file['size_bytes'])}")
     app.screen.say(f"Next: lastcall predict {quoted(about['name'])} FILE")
     return 0
+
+
+def imported_words(imported: dict[str, Any]) -> str:
+    """Return where an imported model came from."""
+    first = imported["files"][0]
+    made_with = (
+        f", written by scikit-learn {', '.join(map(clean, imported['made_with']))}" if imported["made_with"] else ""
+    )
+    return f"{clean(first['name'])} {clean(first['sha256'][:12])}…{made_with}"
 
 
 @leaf("get", "lastcall models get churn-7fa", "lastcall models get @last model.skops -o churn/")

@@ -48,10 +48,10 @@ class Page:
                 expected += [(at, line) for line in block.text.splitlines()]
         return script, expected
 
-    def unsaid(self, shell: Shell) -> tuple[int, list[tuple[int, str]]]:
-        """Run every command; return how many lines were expected, and those that did not come."""
+    def unsaid(self, shell: Shell, more: str = "") -> tuple[int, list[tuple[int, str]]]:
+        """Run every command, then ``more``; return how many lines were expected, and those that did not come."""
         script, expected = self.script()
-        done = shell.run(script, RUN_S)
+        done = shell.run(script + more, RUN_S)
         if done.returncode != 0:
             raise AssertionError(done.stdout)
         parts = re.split(r"^== (\d+)$", done.stdout, flags=re.MULTILINE)

@@ -10,7 +10,10 @@ from messages.events import ModelRemoved, ModelStored
 
 
 class Models:
-    """One row per model; ``document`` is ``messages.storage.ModelInfo``, ``created`` µs since 1970."""
+    """One row per model; ``document`` is ``messages.storage.ModelInfo``, ``created`` µs since 1970.
+
+    ``job_id`` is empty for a model that was imported.
+    """
 
     name = "models"
     version = 1
@@ -34,7 +37,14 @@ class Models:
             case ModelStored(model=info):
                 connection.execute(
                     "INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?, ?, ?)",
-                    (info.id, info.user_id, info.name, info.job_id, to_micros(info.created), info.model_dump_json()),
+                    (
+                        info.id,
+                        info.user_id,
+                        info.name,
+                        info.job_id or "",
+                        to_micros(info.created),
+                        info.model_dump_json(),
+                    ),
                 )
             case ModelRemoved(model_id=model_id):
                 connection.execute("DELETE FROM models WHERE id = ?", (model_id,))
