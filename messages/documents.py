@@ -365,7 +365,7 @@ class ModelDocument(Document):
 class ImportLookDocument(Document):
     """``POST /v1/imports`` without a confirmation: what ``lastcall models import`` shows before it asks."""
 
-    schema_: Literal["import-look/v1"] = Field(alias="schema", default="import-look/v1")
+    schema_: Literal["import_look/v1"] = Field(alias="schema", default="import_look/v1")
     look: ImportLook
 
 

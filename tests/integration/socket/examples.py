@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+from messages.admin import ImportLook
 from messages.comparing import DescribedModel, Making
 from messages.documents import (
     AcceptedDocument,
@@ -35,7 +36,16 @@ from messages.ids import DatasetId, JobId, ModelId, UserId
 from messages.jobs import Estimate, HeldOut, JobState, Limits, Outcome, Plan, TrainSpec
 from messages.machines import MachineState, Offer
 from messages.money import usd
-from messages.storage import Artifact, Column, DatasetInfo, ModelInfo, ObjectInfo, PredictionInfo, Profile
+from messages.storage import (
+    Artifact,
+    Column,
+    DatasetInfo,
+    ImportedFrom,
+    ModelInfo,
+    ObjectInfo,
+    PredictionInfo,
+    Profile,
+)
 from messages.upkeep import Pruned, PruneDocument, ReconcileDocument, ReconcileRow
 
 NOON = datetime(2026, 11, 23, 14, 0, 0, tzinfo=UTC)
@@ -93,6 +103,27 @@ def model() -> ModelInfo:
         size_bytes=33,
         created=at(590),
     )
+
+
+def import_look(name: str | None) -> ImportLook:
+    """What is found in an older model."""
+    files = (Artifact(name="model.pkl", size_bytes=2048, sha256="5e" * 32),)
+    name = name or "churn-5e5"
+    return ImportLook(
+        name=name,
+        files=files,
+        names=tuple(f"sklearn.tree._tree.T{n}" for n in range(50)),
+        estimators=("RandomForestClassifier",),
+        made_with=("1.5.2",),
+        confirm=(name, "5e5e5e5e"),
+        sha256="5e" * 32,
+    )
+
+
+def imported(look: ImportLook) -> ModelInfo:
+    """The model that it becomes."""
+    source = ImportedFrom(files=look.files, made_with=look.made_with, walls=("limits", "hook"), rows=64)
+    return model().model_copy(update={"name": look.name, "job_id": None, "dataset_id": None, "imported": source})
 
 
 def described(**more: object) -> DescribedModel:

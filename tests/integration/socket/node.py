@@ -28,7 +28,7 @@ from messages.documents import (
 from messages.errors import Refusal
 from messages.ids import CommandId, DatasetId, JobId
 from messages.jobs import JobState, Plan, Requester
-from messages.storage import DatasetInfo, ObjectInfo
+from messages.storage import DatasetInfo, ModelInfo, ObjectInfo
 from providers.interface import CloudStorageProvider, Conflict, NotFound
 from tests.integration.socket import examples
 
@@ -144,6 +144,9 @@ class FakeNode:
                 comparing.DescribeModel: lambda q: self._described(q.ref),
                 admin.ReadModelFile: self._model_file,
                 admin.RemoveModel: lambda q: self._model(q.ref),
+                admin.BeginImport: self._begin,
+                admin.LookAtImport: lambda q: examples.import_look(q.name),
+                admin.ImportModel: self._import,
                 admin.BeginPrediction: self._begin,
                 admin.MakePrediction: self._predict,
                 upkeep.PruneStorage: lambda q: examples.pruned(dry_run=q.dry_run),
@@ -229,6 +232,12 @@ class FakeNode:
         if question.file not in [a.name for a in self._model(question.ref).artifacts]:
             raise Refusal("E-NOTFOUND", "no such file")
         return admin.DownloadGrant(key="model", size_bytes=11, name=question.file)
+
+    def _import(self, question: admin.ImportModel) -> ModelInfo:
+        look = examples.import_look(question.name)
+        if question.confirm not in look.confirm:
+            raise Refusal("E-IMPORT-CONFIRM", "it is churn-old")
+        return examples.imported(look)
 
     def _predict(self, question: admin.MakePrediction) -> Any:
         self._model(question.model)

@@ -50,6 +50,7 @@ ARGUMENTS = {
     "models show": ("churn-7fa",),
     "models get": ("churn-7fa",),
     "models rm": ("churn-7fa",),
+    "models import": ("customers.csv", "--confirm", "churn-5e5"),
     "data add": ("customers.csv",),
     "data get": ("customers.csv",),
     "data rm": ("customers.csv",),
