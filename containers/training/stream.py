@@ -39,8 +39,9 @@ class Stream:
         self._rest = b""
         self._return = False
         """The last byte was a carriage return."""
-        utf8 = dialect.encoding in ("utf-8", "utf-8-sig")
-        self._decoder = None if utf8 else codecs.getincrementaldecoder(dialect.encoding)(dialect.decode_errors)
+        self._decoder = codecs.getincrementaldecoder(dialect.encoding)(dialect.decode_errors)
+        self._plain = dialect.encoding in ("utf-8", "utf-8-sig")
+        """Given as it is; what is no UTF-8 in it, pyarrow finds."""
 
     def __enter__(self) -> Stream:
         return self
@@ -79,16 +80,15 @@ class Stream:
             if self._dialect.format == PLAIN:
                 self._digest.update(block)
                 self._size += len(block)
-            text = block if self._decoder is None else self._decoded(block)
+            text = block if self._plain else self._decoded(block)
             self._check(text)
             if text:
                 return text
-        if self._return or (self._decoder is not None and self._decoded(b"", final=True)):
+        if self._return or self._decoded(b"", final=True):
             raise Unusual
         return b""
 
     def _decoded(self, block: bytes, *, final: bool = False) -> bytes:
-        assert self._decoder is not None
         try:
             return self._decoder.decode(block, final).encode()
         except UnicodeDecodeError:
