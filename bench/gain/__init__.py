@@ -1,0 +1,1 @@
+"""Each family of models beside a script, on real data: what it gains over guessing."""
