@@ -26,6 +26,7 @@ from containers.training.progress import Progress
 from containers.training.refusal import Refused
 from containers.training.scoring import ERRORS, LABELS, Truth, headline_score
 from containers.training.splits import Indexes, Split, Way
+from containers.training.titles import title_of
 
 BUDGET_SHARE = 0.2
 """Part of a job's longest runtime that the search may take: the choice is still to be fitted and judged."""
@@ -114,13 +115,13 @@ def reason(tried: Sequence[Tried], metric: str, first: str) -> str:
     """Return in a sentence why the winner won; ``first`` is what is fitted where nothing could be compared."""
     won = best(tried, metric)
     if won is None:
-        return f"{_words(first)}: nothing could be compared, so the plainest kind of model was taken"
+        return f"{title_of(first)}: nothing could be compared, so the plainest kind of model was taken"
     label = LABELS[metric]
-    text = f"{_words(won.name)} has the best mean {label} ({score(metric, won.mean)})"
+    text = f"{title_of(won.name)} has the best mean {label} ({score(metric, won.mean)})"
     second = best([one for one in tried if one is not won], metric)
     if second is None:
         return f"{text}, and no other could be compared"
-    text += f", before {_words(second.name)} ({score(metric, second.mean)})"
+    text += f", before {title_of(second.name)} ({score(metric, second.mean)})"
     if abs(won.mean - second.mean) <= max(won.sd, second.sd):
         text += "; they differ by less than the folds do, so either may do"
     return text
@@ -170,7 +171,7 @@ class Search:
             so_far = best(tried, self._metric)
             self._progress.step(
                 number / len(families),
-                f"candidate {number + 1} of {len(families)}: {_words(family.name)}",
+                f"candidate {number + 1} of {len(families)}: {title_of(family.name)}",
                 {self._metric: so_far.mean} if so_far else None,
             )
             tried.append(self._try(family, folds, limit_s, len(rows)))
@@ -230,9 +231,9 @@ class Search:
 
     def _said(self, one: Tried) -> str:
         if not one.scores:
-            return f"{_words(one.name)} was left out: {one.skipped}"
+            return f"{title_of(one.name)} was left out: {one.skipped}"
         mean, sd = score(self._metric, one.mean), score(self._metric, one.sd)
-        return f"{_words(one.name)}: {LABELS[self._metric]} {mean} ± {sd} in {one.seconds:.1f} s"
+        return f"{title_of(one.name)}: {LABELS[self._metric]} {mean} ± {sd} in {one.seconds:.1f} s"
 
     def _document(
         self, tried: Sequence[Tried], folds: Sequence[Split], rows: int, of: int, limit_s: float
@@ -248,7 +249,3 @@ class Search:
             "budget_s": limit_s,
             "candidates": [one.json() for one in tried],
         }
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from containers.training.titles import title_of
 from lastcall.cli import text
 from lastcall.cli.text import clean, instant, limit, money, plural, quoted, span, wrap
 
@@ -33,8 +34,8 @@ _OUTCOME_WORDS = {
 
 
 def model_words(name: str) -> str:
-    """Return a model type as words: ``random forest``."""
-    return "the best model" if name == "auto" else clean(name.replace("_", " "))
+    """Return a model type as words: ``random forest``, ``histogram gradient boosting``."""
+    return "the best model" if name == "auto" else clean(title_of(name))
 
 
 def plan_card(document: Document, columns: int) -> list[str]:

@@ -145,8 +145,8 @@ def use(row: dict[str, Any]) -> str:
 
 
 def count(number: int) -> str:
-    """Return ``7 043``: thousands apart by a thin gap that no language reads as a decimal mark."""
-    return f"{number:,}".replace(",", "\u00a0")
+    """Return ``7,043``, as reports have it."""
+    return f"{number:,}"
 
 
 def plural(number: int, one: str, many: str = "") -> str:
@@ -254,4 +254,4 @@ def number(value: Any) -> str:
     if value and not 5e-4 <= abs(value) < 1e9:
         first, _, raised = f"{value:.2e}".partition("e")
         return f"{first} × 10{str(int(raised)).translate(RAISED)}"
-    return f"{value:.3f}" if abs(value) < 1000 else f"{value:,.1f}".replace(",", "\u00a0")
+    return f"{value:.3f}" if abs(value) < 1000 else f"{value:,.1f}"

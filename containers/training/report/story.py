@@ -7,8 +7,9 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from containers.training.figures import score
-from containers.training.report.words import LICENCES, cut, machine_words, split_words, title_of, values_words
+from containers.training.report.words import LICENCES, cut, machine_words, split_words, values_words
 from containers.training.scoring import LABELS
+from containers.training.titles import title_of
 
 Document = Mapping[str, Any]
 CLASSES_SHOWN_MAX = 100

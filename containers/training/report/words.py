@@ -12,23 +12,6 @@ TEXT_CHARS_MAX = 400
 """Longest text in a cell or a sentence of the pages; a name may be any length."""
 VALUES_SHOWN_MAX = 4
 """Values of a text column that are named."""
-TITLES = {
-    "linear": "linear regression",
-    "ridge": "ridge regression",
-    "elasticnet": "elastic net",
-    "polynomial": "polynomial regression",
-    "logistic": "logistic regression",
-    "hist_gradient_boosting": "histogram gradient boosting",
-    "xgboost": "XGBoost",
-    "lightgbm": "LightGBM",
-    "catboost": "CatBoost",
-    "svm": "support vector machine",
-    "naive_bayes": "naive Bayes",
-    "knn": "k nearest neighbours",
-    "mlp_regression": "neural network",
-    "mlp_classification": "neural network",
-}
-"""What families are called where their name is not it."""
 LICENCES = {
     "scikit-learn": "BSD-3-Clause",
     "numpy": "BSD-3-Clause",
@@ -40,11 +23,6 @@ LICENCES = {
     "catboost": "Apache-2.0",
 }
 """Licence of each library a model needs, as its package declares it."""
-
-
-def title_of(family: str) -> str:
-    """Return what a family is called."""
-    return TITLES.get(family, family.replace("_", " "))
 
 
 def cut(text: object) -> str:

@@ -17,7 +17,8 @@ from containers.training.report.card import card, md
 from containers.training.report.drawing import SOFT
 from containers.training.report.exhibit import Plot
 from containers.training.report.page import BYTES_MAX, STYLE, esc, page
-from containers.training.report.words import LICENCES, TITLES
+from containers.training.report.words import LICENCES
+from containers.training.titles import TITLES
 from tests.unit.training.exhibits import HOSTILE, exhibit, story
 
 VOID = {"meta", "img", "br"}

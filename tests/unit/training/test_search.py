@@ -19,6 +19,7 @@ from containers.training.refusal import Refused
 from containers.training.scoring import Truth
 from containers.training.search import Found, OutOfTime, Search, Tried, best, budget_s, reason, scorer
 from containers.training.splits import Split, Way
+from containers.training.titles import title_of
 
 REGRESSION = candidates(AUTO, "regression")
 ROWS = 60
@@ -75,7 +76,7 @@ def test_the_best_mean_score_wins_on_the_same_folds_for_each() -> None:
     assert one["sd"] == pytest.approx(float(np.std(one["scores"], ddof=1)))
     assert one["seconds"] == 5
     assert "best mean RMSE" in found.document["why"]
-    assert "before hist gradient boosting" in found.document["why"]
+    assert "before histogram gradient boosting" in found.document["why"]
 
 
 def test_a_candidate_that_would_go_past_the_time_is_left_out_and_named() -> None:
@@ -216,7 +217,7 @@ def test_each_candidate_is_told_with_the_best_score_so_far(tmp_path: Path, monke
     search.run(frame, np.arange(ROWS), REGRESSION, 100.0, SearchRecord(None, "k"))
     steps = [one for i, one in enumerate(told) if i % 5 == 0]
     assert [one["message"] for one in steps] == [
-        f"candidate {n} of 4: {f.name.replace('_', ' ')}" for n, f in enumerate(REGRESSION, 1)
+        f"candidate {n} of 4: {title_of(f.name)}" for n, f in enumerate(REGRESSION, 1)
     ]
     assert [one["percent"] for one in steps] == [22.0, 24.0, 26.0, 28.0]
     assert steps[0]["metric"] is None
