@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sklearn.calibration import CalibratedClassifierCV
@@ -48,6 +48,8 @@ class Size(NamedTuple):
     rows: int
     smallest: int
     """Rows of the smallest class; for regression as many as there are rows."""
+    folds: Sequence[tuple[Any, Any]] = ()
+    """By place, rows to learn from and to judge on, where a parameter is to be found by group or by time."""
 
 
 def estimator(name: str, task: str, parameters: Mapping[str, Value], size: Size, seed: int) -> Any:
@@ -89,8 +91,8 @@ def _sparse(name: str, given: dict[str, Any], size: Size, seed: int) -> Any:
         given["l1_ratio"] = 1.0
     if alpha is not None:
         return ElasticNet(**given, alpha=alpha, max_iter=LINEAR_STEPS, random_state=seed)
-    folds = KFold(min(FOLDS, size.rows), shuffle=True, random_state=seed)
-    common = {"alphas": ALPHAS, "max_iter": LINEAR_STEPS, "cv": folds, "random_state": seed}
+    at_random = KFold(min(FOLDS, size.rows), shuffle=True, random_state=seed)
+    common = {"alphas": ALPHAS, "max_iter": LINEAR_STEPS, "cv": size.folds or at_random, "random_state": seed}
     if name == "lasso":
         del given["l1_ratio"]
         return LassoCV(**given, **common)

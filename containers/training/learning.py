@@ -17,11 +17,13 @@ from containers.training.estimators import Size, found_by_fit
 from containers.training.families import Family
 from containers.training.figures import number
 from containers.training.fitting import fit
+from containers.training.folds import deal
 from containers.training.frame import Frame, Integers, is_date_column, is_number_column
 from containers.training.manifest import code_digest, versions
 from containers.training.parameters import Value
 from containers.training.pipeline import build, many_valued, settle
 from containers.training.progress import Progress
+from containers.training.splits import Way
 
 FIT_WARNINGS_MAX = 5
 DEVELOPER_WARNINGS = (FutureWarning, DeprecationWarning, PendingDeprecationWarning)
@@ -38,6 +40,8 @@ class Ground(NamedTuple):
     seed: int
     threads: int
     """−1 means all."""
+    way: Way | None = None
+    """How rows are held out, where parameters are to be found on rows held out in the same way."""
 
 
 class Fitted(NamedTuple):
@@ -63,13 +67,23 @@ def unfitted(ground: Ground, rows: Integers, family: Family, parameters: Mapping
         parameters,
         numbers,
         categories,
-        size=Size(len(rows), smallest),
+        size=Size(len(rows), smallest, _folds(ground, rows)),
         many=many_valued(frame.features, rows, categories, family),
         dates=dates,
         classes=len(frame.classes),
         seed=ground.seed,
         threads=ground.threads,
     )
+
+
+def _folds(ground: Ground, rows: Integers) -> list[tuple[Integers, Integers]]:
+    """Return places in ``rows`` to learn from and to judge on, by group or by time; none where rows go at random."""
+    way = ground.way
+    if way is None or (way.group is None and way.time is None):
+        return []
+    return [
+        (np.searchsorted(rows, fold.train), np.searchsorted(rows, fold.test)) for fold in deal(ground.frame, rows, way)
+    ]
 
 
 def _kinds(frame: Frame) -> tuple[list[str], list[str], list[str]]:

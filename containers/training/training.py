@@ -185,7 +185,7 @@ def _fit(
 ) -> tuple[Fitted, Check, dict[str, Any] | None]:
     """Return the fit, what was checked with the model chosen, and how ``auto`` chose it, where it did."""
     threads = 1 if frame.features.size <= ONE_THREAD_CELLS_MAX else -1
-    ground = Ground(frame, checked.task, order.seed, threads)
+    ground = Ground(frame, checked.task, order.seed, threads, _way(order))
     asked = order.question
     about = {
         "data": order.sha256,

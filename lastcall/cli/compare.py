@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,10 +11,12 @@ import click
 from lastcall.cli.app import App, leaf, pass_app
 from lastcall.cli.cards import model_words
 from lastcall.cli.client import segment
-from lastcall.cli.failures import Usage
+from lastcall.cli.failures import BrokenConnection, Failure, Usage
 from lastcall.cli.jobs import outcome_exit, show_result, span_option
+from lastcall.cli.paired import HOLDOUT_FILE, Paired, can_be, paired, sentence
 from lastcall.cli.text import clean, count, cut, money, number, quoted, span, table, width, wrap
 from lastcall.cli.train import confirmed, followed, leave, submit
+from lastcall.cli.versions import others
 from messages.errors import EXIT_FAILED, EXIT_OK, EXIT_SIGINT
 
 Document = dict[str, Any]
@@ -41,7 +44,29 @@ def compare(app: App, first: str, second: str, as_json: bool) -> int:
         app.screen.out(line)
     for line in wrap(clean(found.document["verdict"]), columns):
         app.screen.out(line, style="bold")
+    by_rows = _row_by_row(app, found.document)
+    if by_rows is not None:
+        for line in wrap(clean(sentence(found.document, by_rows, number)), columns):
+            app.screen.out(line, style="bold")
     return EXIT_OK
+
+
+def _row_by_row(app: App, document: Document) -> Paired | None:
+    """Return the difference of two models on the rows both were judged on, from the files they left."""
+    if not can_be(document):
+        return None
+    texts = []
+    for model in document["models"]:
+        file = io.BytesIO()
+        try:
+            app.client.download(f"/v1/models/{segment(model['id'])}/files/{HOLDOUT_FILE}", file)
+        except (
+            BrokenConnection,
+            Failure,
+        ):  # the models themselves were compared; an older one may have left no such file
+            return None
+        texts.append(io.StringIO(file.getvalue().decode("utf-8", "replace"), newline=""))
+    return paired(document, *texts)
 
 
 @leaf(
@@ -77,6 +102,10 @@ def reproduce(
         )
     before = app.client.get(f"/v1/jobs/{segment(job)}/order").document
     order = before["order"] | _limits(max_runtime, max_cost, machine)
+    made = app.client.get("/v1/compare", first=before["model_id"], second=before["model_id"]).document["models"][0]
+    differ = others(made["making"]["versions"])
+    if differ:
+        app.screen.say(clean(differ))
     plan = confirmed(app, order, yes=yes)
     if plan is None:
         return EXIT_OK

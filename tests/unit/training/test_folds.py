@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from containers.training.families import FAMILIES, complete_parameters
 from containers.training.folds import ROWS_MAX, deal, sample
 from containers.training.frame import Frame
-from containers.training.splits import Way
+from containers.training.learning import Ground, unfitted
+from containers.training.splits import Way, split_rows
 
 
 def frame(target: Any, classes: tuple[str, ...] = (), beside: Any = None) -> Frame:
@@ -72,3 +74,31 @@ def test_many_rows_are_sampled_the_same_way_each_time() -> None:
     assert np.array_equal(found, sample(rows, 42))
     assert sample(rows[:10], 42) is not None
     assert len(sample(rows[:10], 42)) == 10
+
+
+VISITS = 60
+BESIDE = {
+    "group": (np.arange(VISITS, dtype=np.float64) % 12, Way(0.2, 42, group="patient")),
+    "time": (np.random.default_rng(3).permutation(VISITS).astype(np.float64), Way(0.2, 42, time="day")),
+}
+
+
+@pytest.mark.parametrize("how", BESIDE)
+@pytest.mark.parametrize("name", ["lasso", "elasticnet"])
+def test_the_strength_of_shrinkage_is_found_on_rows_held_out_as_those_it_is_judged_on(name: str, how: str) -> None:
+    beside, way = BESIDE[how]
+    draw = np.random.default_rng(0)
+    features = pd.DataFrame({"a": draw.normal(size=VISITS), "b": draw.normal(size=VISITS)})
+    y = features["a"].to_numpy() + draw.normal(size=VISITS)
+    whole = Frame(features, y, (), np.arange(1, VISITS + 1), 0, beside)
+    rows = split_rows(whole, "regression", way).train
+    family = FAMILIES[name]
+    pipeline = unfitted(Ground(whole, "regression", 42, 1, way), rows, family, complete_parameters(family, {}))
+    folds = pipeline.named_steps["model"].cv
+    assert len(folds) > 2
+    for learnt, judged in folds:
+        known, asked = beside[rows[learnt]], beside[rows[judged]]
+        assert known.max() < asked.min() if how == "time" else not set(known) & set(asked)
+    pipeline.fit(features.iloc[rows], y[rows])
+    plain = unfitted(Ground(whole, "regression", 42, 1, Way(0.2, 42)), rows, family, complete_parameters(family, {}))
+    assert plain.named_steps["model"].cv.shuffle, "at random they are dealt as ever"
