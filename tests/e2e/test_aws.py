@@ -18,7 +18,7 @@ from tests.support.cloud_house import ROWS, TRAINED_S, WHEELS, fitting, metrics,
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsHouse]:
-    with an_aws_house(tmp_path_factory.mktemp("aws")) as house:
+    with an_aws_house(tmp_path_factory.mktemp("aws"), quick=True) as house:
         yield house
 
 
@@ -82,7 +82,8 @@ def first_log(house: AwsHouse, job_id: str) -> list[str]:
 
 
 def test_a_daemon_killed_before_the_create_is_answered_and_again_at_work_starts_nothing_twice(tmp_path: Path) -> None:
-    with an_aws_house(tmp_path, faults={"latency": {"value": 6.0, "on": ["ec2.RunInstances"]}}) as house:
+    faults = {"latency": {"value": 6.0, "on": ["ec2.RunInstances"]}}
+    with an_aws_house(tmp_path, faults, quick=True) as house:
         job_id = train(house)
         house.until(house.instances, "a create")
         house.kill()

@@ -26,9 +26,9 @@ ROWS = [f"{i % 60},{i % 9},{'yes' if i % 60 < 20 else 'no'}" for i in range(90)]
 
 
 @contextmanager
-def an_account(root: Path) -> Iterator[Emulator]:
+def an_account(root: Path, *, quick: bool = False) -> Iterator[Emulator]:
     """An account in which nothing was made yet, and rights hold: machines have those of their role only."""
-    settings = {**cloud_settings(own_image(root / "image")), "enforce_iam": True}
+    settings = {**cloud_settings(own_image(root / "image", empty=quick)), "enforce_iam": True}
     with Emulator(root / "em", settings=settings) as emulator:
         yield emulator
 
@@ -50,8 +50,8 @@ def test_every_command_of_the_page_works_and_says_what_the_page_says(tmp_path: P
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[tuple[Shell, Emulator]]:
-    with an_account(tmp_path) as emulator:
-        shell = shell_for(tmp_path, emulator, CLOUD_PROVIDER="aws")
+    with an_account(tmp_path, quick=True) as emulator:
+        shell = shell_for(tmp_path, emulator, CLOUD_PROVIDER="aws", QUICK_WORK="1")
         (tmp_path / "customers.csv").write_text("\n".join(["months,tickets,churn", *ROWS, ""]))
         made = shell.run("lastcall setup aws --region eu-central-1 --yes")
         assert made.returncode == 0, made.stdout

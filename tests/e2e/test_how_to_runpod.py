@@ -47,8 +47,9 @@ class PodShell(Shell):
 
 
 @contextmanager
-def a_platform(root: Path, volumes: Mapping[str, Any]) -> Iterator[Emulator]:
-    settings = platform_settings(own_image(root / "image"), volumes=volumes, terminate_grace_s=0.2)
+def a_platform(root: Path, volumes: Mapping[str, Any], *, quick: bool = False) -> Iterator[Emulator]:
+    own = own_image(root / "image", empty=quick)
+    settings = platform_settings(own, volumes=volumes, terminate_grace_s=0.2)
     with Emulator(root / "em", settings=settings) as emulator:
         yield emulator
 
@@ -65,8 +66,9 @@ def test_every_command_of_the_page_works_and_says_what_the_page_says(tmp_path: P
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[PodShell]:
-    with a_platform(tmp_path, {VOLUME: {"data_center": PLACE}}) as emulator:
-        shell = PodShell(tmp_path, emulator, RUNPOD_NETWORK_VOLUME_ID=VOLUME, CLOUD_PROVIDER="runpod")
+    with a_platform(tmp_path, {VOLUME: {"data_center": PLACE}}, quick=True) as emulator:
+        known = {"RUNPOD_NETWORK_VOLUME_ID": VOLUME, "CLOUD_PROVIDER": "runpod", "QUICK_WORK": "1"}
+        shell = PodShell(tmp_path, emulator, **known)
         (tmp_path / "customers.csv").write_text("\n".join(["months,tickets,churn", *ROWS, ""]))
         with (tmp_path / "daemon.log").open("wb") as log:
             daemon = subprocess.Popen(

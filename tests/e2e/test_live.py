@@ -1,6 +1,6 @@
 """``./dev live``: only where it is asked for, never past its cap; here against an emulated account.
 
-The whole round on AWS is a step of its guide (``test_how_to_aws``).
+The whole round on AWS is a step of its guide (``test_how_to_aws``), with a real training; here it is a quick one.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from tests.emulators.aws.launch import Emulator as AwsEmulator
 from tests.emulators.runpod.launch import Emulator
 from tests.emulators.runpod.settings import MAIN_KEY
 from tests.support.aws_house import variables
+from tests.support.cloud_house import own_image
 from tools import live
 
 CHECKOUT = Path(__file__).parents[2]
@@ -31,15 +32,14 @@ SETTINGS: dict[str, Any] = {
     "quotas": {},
     "billing_lag_s": 0.0,
     "volumes": {VOLUME: {"data_center": "EU-RO-1", "size_gb": 10}},
-    "images": {"*": {"env": {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}}},
 }
-"""Hosts whose image has the libraries of a training, so that nothing is installed."""
 LIMIT_S = 100
 
 
 @pytest.fixture
 def emulator(tmp_path: Path) -> Iterator[Emulator]:
-    with Emulator(tmp_path / "platform", settings=SETTINGS) as running:
+    own = own_image(tmp_path / "image", empty=True)
+    with Emulator(tmp_path / "platform", settings={**SETTINGS, "images": {"*": {"env": own}}}) as running:
         yield running
 
 
@@ -47,6 +47,7 @@ def environment(emulator: Emulator, root: Path) -> dict[str, str]:
     urls = emulator.urls
     return {
         **os.environ,
+        "QUICK_WORK": "1",
         "PYTHONPATH": str(CHECKOUT),
         "TMPDIR": str(root),
         "XDG_CONFIG_HOME": str(root / "none"),

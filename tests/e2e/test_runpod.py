@@ -28,7 +28,7 @@ def test_the_environment_is_made_once_and_the_second_start_makes_no_pip_call(tmp
 
 
 def test_a_daemon_killed_while_a_pod_works_finds_it_again_and_keeps_its_model(tmp_path: Path) -> None:
-    with a_runpod_house(tmp_path, pull_s=3.0) as house:
+    with a_runpod_house(tmp_path, quick=True, pull_s=3.0) as house:
         job_id = train(house)
         house.until(house.pods, "a pod")
         house.kill()
@@ -57,7 +57,7 @@ def test_a_pod_that_is_taken_is_followed_by_the_next_which_goes_on_with_its_roun
 
 
 def test_a_stop_ends_the_pod_and_says_so(tmp_path: Path) -> None:
-    with a_runpod_house(tmp_path, pull_s=5.0) as house:
+    with a_runpod_house(tmp_path, quick=True, pull_s=5.0) as house:
         job_id = train(house)
         house.until(house.pods, "a pod")
         house.stop_job(job_id)
@@ -79,7 +79,7 @@ def test_the_platform_at_its_worst_changes_nothing_of_the_result(
     tmp_path: Path, faults: dict[str, Any], ended_by: tuple[str, ...]
 ) -> None:
     """Faults 1 and 31."""
-    with a_runpod_house(tmp_path, faults=faults) as house:
+    with a_runpod_house(tmp_path, faults=faults, quick=True) as house:
         job = house.closed(train(house), TRAINED_S + 60)
         assert job["job"]["outcome"] == "succeeded", (job["job"]["code"], job["job"]["detail"])
         assert house.pods() == []

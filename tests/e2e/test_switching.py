@@ -32,7 +32,7 @@ def without_keys(house: RunPodHouse) -> subprocess.CompletedProcess[str]:
 def test_a_running_runpod_job_is_supervised_to_its_end_after_a_switch_to_aws_and_its_keys_cannot_be_taken_away(
     tmp_path: Path,
 ) -> None:
-    with a_runpod_house(tmp_path, pull_s=8.0) as house, an_aws(tmp_path / "aws") as aws:
+    with a_runpod_house(tmp_path, quick=True, pull_s=8.0) as house, an_aws(tmp_path / "aws", quick=True) as aws:
         job_id = train(house)
         house.until(house.pods, "a pod")
         name = house.job(job_id)["job"]["name"]

@@ -92,10 +92,15 @@ def variables(emulator: Launched) -> dict[str, str]:
 
 @contextmanager
 def an_aws(
-    root: Path, faults: Mapping[str, Any] | None = None, slow_s: float = 0.0, **settings: Any
+    root: Path,
+    faults: Mapping[str, Any] | None = None,
+    slow_s: float = 0.0,
+    *,
+    quick: bool = False,
+    **settings: Any,
 ) -> Iterator[Emulator]:
     """An emulated AWS that is set up; it is ended afterwards, and every instance with it."""
-    chosen = cloud_settings(own_image(root / "image", slow_s), **settings)
+    chosen = cloud_settings(own_image(root / "image", slow_s, empty=quick), **settings)
     with Emulator(root / "em", settings=chosen, faults=faults) as emulator:
         prepare(emulator.urls["aws"])
         yield emulator
@@ -103,11 +108,17 @@ def an_aws(
 
 @contextmanager
 def an_aws_house(
-    root: Path, faults: Mapping[str, Any] | None = None, slow_s: float = 0.0, **settings: Any
+    root: Path,
+    faults: Mapping[str, Any] | None = None,
+    slow_s: float = 0.0,
+    *,
+    quick: bool = False,
+    **settings: Any,
 ) -> Iterator[AwsHouse]:
     """A daemon on an emulated AWS; both are ended afterwards."""
-    with an_aws(root, faults, slow_s, **settings) as emulator:
+    with an_aws(root, faults, slow_s, quick=quick, **settings) as emulator:
         house = AwsHouse(root, emulator)
+        house.quick = quick
         house.start()
         try:
             yield house

@@ -14,6 +14,7 @@ from containers.training.progress import STAGES
 from tests.emulators.common.launch import Launched
 from tests.support.house import CHECKOUT, House
 from tests.support.patience import wait_until
+from tests.support.quick_work import empty_libraries
 
 TRAINED_S = 90.0
 ROWS = b"age,plan,usage,churn\n" + b"".join(
@@ -38,13 +39,17 @@ time.monotonic = slow
 """Whoever looks at the clock in a fit waits: every round does."""
 
 
-def own_image(folder: Path, slow_s: float = 0.0) -> Mapping[str, str]:
+def own_image(folder: Path, slow_s: float = 0.0, *, empty: bool = False) -> Mapping[str, str]:
     """Make an image with the training libraries and nothing of this checkout; return its environment.
 
-    With ``slow_s`` a round of a fit there takes a few times so long, and no more of this computer than elsewhere.
+    With ``slow_s`` a round of a fit there takes a few times so long, and no more of this computer than elsewhere. In an
+    ``empty`` one the libraries are names only, enough for work that uses none.
     """
     venv.create(folder, with_pip=False)
     (site,) = folder.glob("lib/python3*/site-packages")
+    if empty:
+        empty_libraries(site)
+        return {"PATH": f"{folder}/bin:/usr/local/bin:/usr/bin:/bin"}
     # A folder named in a .pth file is searched, and its own .pth files are not read: the checkout stays outside.
     (site / "libraries.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
     if slow_s:
@@ -80,13 +85,16 @@ def metrics(house: House, job: dict[str, Any]) -> Any:
 class CloudHouse(House):
     """A daemon beside the emulator of a cloud, which knows what was really rented."""
 
+    quick = False
+    """Whether its machines run the test programs, in images whose libraries are empty."""
+
     def __init__(self, root: Path, emulator: Launched) -> None:
         super().__init__(root)
         self.emulator = emulator
 
     @property
     def environment(self) -> dict[str, str]:
-        return super().environment | {"QUICK_CLOUDS": "1"}
+        return super().environment | {"QUICK_CLOUDS": "1"} | ({"QUICK_WORK": "1"} if self.quick else {})
 
     def seen(self) -> dict[str, Any]:
         """Return what the cloud's auditor knows."""

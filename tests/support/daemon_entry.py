@@ -3,7 +3,7 @@
 ``CRASH_AT=7 CRASH_WHEN=before`` kills the process with SIGKILL at its seventh journal append: before it is written, or
 right after it is durable. ``COUNT_FILE`` receives the number of appends at the end. ``QUICK_CLOUDS`` makes clouds
 as quick to believe as their emulators on this computer are. ``EVERY_FAMILY`` has a job train all kinds of
-model.
+model; with ``QUICK_WORK`` the test programs run on rented machines too.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from actors.journal.sqlite import SqliteJournal
 from actors.supervisor import work
 from actors.supervisor.work import Program
 from lastcall.daemon import main
-from lastcall.programs import ProgramSource, training_program
+from lastcall.programs import training_program
 from messages.events import Event
-from messages.machines import LaunchRequest, ProviderKind
+from messages.machines import LaunchRequest
 from tests.support.quick_clouds import quicken
+from tests.support.quick_work import PROGRAMS, give
 
 QUICK = {
     "list_interval_s": 0.5,
@@ -40,12 +41,10 @@ QUICK_MACHINES = {
     "LASTCALL_NOTICE_INTERVAL_S": "0.5",
 }
 """What a training of minutes shows shows in one of seconds."""
-PROGRAMS = Path(__file__).with_name("programs.py")
 EVERY_FAMILY = Path(__file__).with_name("every_family.py")
 
 _sound = SqliteJournal.append
 _environment = work.wrapper_environment
-_program = ProgramSource.__call__
 _count = 0
 
 
@@ -75,21 +74,14 @@ def _quick_environment(request: LaunchRequest) -> dict[str, str]:
     return _environment(request) | QUICK_MACHINES
 
 
-def _every_family(program: Program) -> Program:
-    """Return the program that trains all kinds of model with the interpreter and the code that this one has."""
-    return program.model_copy(update={"argv": (program.argv[0], "-c", EVERY_FAMILY.read_text(), *program.argv[-2:])})
-
-
-async def _every_family_there(self: ProgramSource, kind: ProviderKind, model: str) -> Program:
-    return _every_family(await _program(self, kind, model))
-
-
 if __name__ == "__main__":
     if os.environ.get("QUICK_CLOUDS"):
         quicken(QUICK)
         work.wrapper_environment = _quick_environment
     if os.environ.get("EVERY_FAMILY"):
-        ProgramSource.__call__ = _every_family_there  # type: ignore[method-assign]
+        give(EVERY_FAMILY)
+    if os.environ.get("QUICK_WORK"):
+        give(PROGRAMS)
     SqliteJournal.append = _append  # type: ignore[method-assign]
     real = os.environ.get("REAL_TRAINING")
     program = training_program() if real else Program(argv=(sys.executable, str(PROGRAMS), "work.json", "out"))

@@ -1,6 +1,7 @@
 """``./dev live`` and ``lastcall`` on an emulated account, which is believed sooner than the real one may be.
 
-``QUICK_TRIAL`` shortens the trial of ``lastcall setup runpod``.
+``QUICK_TRIAL`` shortens the trial of ``lastcall setup runpod``; with ``QUICK_WORK`` rented machines run the test
+programs.
 """
 
 from __future__ import annotations
@@ -48,6 +49,10 @@ def main(arguments: list[str]) -> int:
         quicken(QUICK)
     if arguments[0] == "setup" and "QUICK_TRIAL" in os.environ:
         quick_trial()
+    if arguments[0] == "daemon" and "QUICK_WORK" in os.environ:
+        from tests.support.quick_work import PROGRAMS, give
+
+        give(PROGRAMS)
     from lastcall.cli.main import main as lastcall
 
     return lastcall(arguments)

@@ -12,8 +12,8 @@ GRACE_S = 3.0
 """How long an ended process may take to be gone (real seconds; only waited for when something is left)."""
 STEP_S = 0.05
 
-HELPERS = (b"multiprocessing.resource_tracker", b"multiprocessing.forkserver", b"loky")
-"""Processes that Python keeps for the whole life of this one."""
+HELPERS = (b"multiprocessing.resource_tracker", b"multiprocessing.forkserver", b"loky", b"emulators.common.forking")
+"""Processes that are kept for the whole life of this one."""
 
 
 def _read(path: Path) -> bytes:

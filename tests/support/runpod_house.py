@@ -67,10 +67,12 @@ def a_runpod(
     faults: Mapping[str, Any] | None = None,
     wheels: Path | None = None,
     slow_s: float = 0.0,
+    *,
+    quick: bool = False,
     **settings: Any,
 ) -> Iterator[Emulator]:
     """An emulated RunPod; it is ended afterwards, and every pod with it."""
-    chosen = platform_settings(own_image(root / "image", slow_s), **settings)
+    chosen = platform_settings(own_image(root / "image", slow_s, empty=quick), **settings)
     with Emulator(root / "em", settings=chosen, faults=faults, wheels=wheels) as emulator:
         yield emulator
 
@@ -80,12 +82,15 @@ def a_runpod_house(
     root: Path,
     image: str = OWN_IMAGE,
     faults: Mapping[str, Any] | None = None,
+    *,
+    quick: bool = False,
     **settings: Any,
 ) -> Iterator[RunPodHouse]:
     """A daemon on an emulated RunPod; both are ended afterwards."""
     wheels = WHEELS if image == STOCK_IMAGE else None
-    with a_runpod(root, faults, wheels, **settings) as emulator:
+    with a_runpod(root, faults, wheels, quick=quick, **settings) as emulator:
         house = RunPodHouse(root, emulator, image)
+        house.quick = quick
         house.start()
         try:
             yield house

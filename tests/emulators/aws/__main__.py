@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from tests.emulators.aws.moto_side import MotoSide
 
 
-def options() -> argparse.Namespace:
+def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Return what was asked for on the command line."""
     parser = argparse.ArgumentParser(prog="tests.emulators.aws", description=__doc__)
     parser.add_argument("--root", type=Path, required=True, help="folder of the instances; all that is written")
@@ -33,7 +34,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--no-moto", action="store_true", help="EC2, STS identity, public parameters, prices only")
     parser.add_argument("--environment", default="{}", help="JSON: more variables that instances see")
     parser.add_argument("--seed", type=int, help="of all ids; default: new ones every time")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 def build(chosen: argparse.Namespace) -> tuple[Ec2Core, MotoSide | None]:
@@ -73,5 +74,17 @@ async def serve(chosen: argparse.Namespace) -> None:
         await server.close()
 
 
+def load() -> None:
+    """Load what a program loads later: a process that is copied does it once for all copies."""
+    from tests.emulators.aws.moto_side import load as load_moto
+
+    load_moto()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve as the command line asks."""
+    asyncio.run(serve(options(arguments)))
+
+
 if __name__ == "__main__":
-    asyncio.run(serve(options()))
+    main()

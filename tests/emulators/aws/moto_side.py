@@ -17,6 +17,7 @@ from moto.core.authorization import ActionAuthenticatorMixin
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.iam.access_control import CreateAccessKeyFailure, IAMPolicy, PermissionResult, create_access_key
 from moto.iam.models import get_account_id_from, iam_backends
+from moto.moto_api._internal import mock_random
 from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.s3.models import FakeBucket, s3_backends
@@ -45,6 +46,12 @@ _app_of = cache(create_backend_app)
 """The application of a service: what it knows is in moto's modules, so one serves all."""
 
 
+def load() -> None:
+    """Make the applications that are asked most."""
+    for name in ("iam", "logs", "s3"):
+        _app_of(name)
+
+
 class _Services(DomainDispatcherApplication):
     """moto as it is, but for this: it would look through its folders and URLs for the service of every single call."""
 
@@ -66,6 +73,7 @@ class MotoSide:
             raise ValueError(f"with moto, the first account is {DEFAULT_ACCOUNT_ID}")
         os.environ.setdefault("MOTO_S3_CUSTOM_ENDPOINTS", "")
         moto_api_backend.reset()
+        mock_random.seed()  # a copy of a process has the state of the first
         self._app = _Services()
         for account, one in settings.accounts.items():
             iam = iam_backends[account][PARTITION]

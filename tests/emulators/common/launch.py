@@ -6,17 +6,19 @@ import json
 import select
 import signal
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from tests.emulators.common.forking import CHECKOUT, Copy
+
+__all__ = ["CHECKOUT", "Launched"]
+
 READY_S = 90.0
 END_S = 90.0
 """Only what never happens takes so long; a busy computer starts and ends a process later than an idle one."""
 ASK_S = 60.0
-CHECKOUT = Path(__file__).parents[3]
 
 
 class Launched:
@@ -33,11 +35,10 @@ class Launched:
         seed: int | None,
     ) -> None:
         self.root = root.resolve()
-        command = [sys.executable, "-m", module, "--root", str(self.root), "--program", program]
-        command += ["--settings", json.dumps(settings or {}), "--faults", json.dumps(faults or {})]
-        command += ["--seed", str(seed)] if seed is not None else []
-        command += options
-        self._process = subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        arguments = ["--root", str(self.root), "--program", program]
+        arguments += ["--settings", json.dumps(settings or {}), "--faults", json.dumps(faults or {})]
+        arguments += ["--seed", str(seed)] if seed is not None else []
+        self._process = Copy(module, [*arguments, *options], READY_S)
         self.urls: dict[str, str] = {}
         """What it serves → where."""
         try:
@@ -46,8 +47,13 @@ class Launched:
             self.close()
             raise
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
     def _ready(self) -> dict[str, str]:
-        if self._process.stdout is None or not select.select([self._process.stdout], [], [], READY_S)[0]:
+        if not select.select([self._process.stdout], [], [], READY_S)[0]:
             raise RuntimeError("the emulator did not come up")
         line = self._process.stdout.readline()
         if not line:
@@ -69,12 +75,11 @@ class Launched:
         try:
             code = self._process.wait(END_S)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait(END_S)
             raise RuntimeError("the emulator did not end") from None
         finally:
-            if self._process.stdout is not None:
-                self._process.stdout.close()
+            self._process.stdout.close()
         if code:
             raise RuntimeError(f"the emulator ended with {code}")
 

@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from tests.emulators.runpod.volume import DirectoryFiles, Files
 from tests.emulators.runpod.wheels import Wheels
 
 
-def options() -> argparse.Namespace:
+def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Return what was asked for on the command line."""
     parser = argparse.ArgumentParser(prog="tests.emulators.runpod", description=__doc__)
     parser.add_argument("--root", type=Path, required=True, help="folder for pods and volumes; all that is written")
@@ -34,7 +35,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--program", choices=("process", "none"), default="process", help="what pods run")
     parser.add_argument("--wheels", type=Path, help="folder of wheels served under /simple/")
     parser.add_argument("--seed", type=int, help="of all ids; default: new ones every time")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 def build(chosen: argparse.Namespace) -> Platform:
@@ -83,5 +84,14 @@ async def serve(chosen: argparse.Namespace) -> None:
         await server.close()
 
 
+def load() -> None:
+    """Load what a program loads later: nothing."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve as the command line asks."""
+    asyncio.run(serve(options(arguments)))
+
+
 if __name__ == "__main__":
-    asyncio.run(serve(options()))
+    main()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from decimal import Decimal
 from itertools import islice
 from typing import Any
@@ -46,7 +47,7 @@ def show(platform: Platform, now: float) -> dict[str, Any]:
         "s3": platform.s3.faults.as_json() if isinstance(platform.s3, VolumeS3) else None,
         "calls": dict(platform.calls),
         "answers": dict(platform.answers),
-        "asked": [vars(one) for one in asked][::-1],
+        "asked": [asdict(one) for one in asked][::-1],
         "alive": [{**vars(one), "rate": str(one.rate)} for one in platform.alive(now)],
         "history": [life.shown() for life in platform.history()],
         "bills": [{**vars(line), "rate": str(line.rate), "amount": str(line.amount(now))} for line in platform.bills()],
