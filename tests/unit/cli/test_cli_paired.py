@@ -25,13 +25,15 @@ def answers(name: str, noise: float) -> tuple[Any, Any]:
         y = truth.normal(size=ROWS)
         hard = truth.normal(size=ROWS)
         return y, y + hard + noise * np.random.default_rng(int(1000 * noise)).normal(size=ROWS)
-    y = truth.integers(0, classes, ROWS)
+    labels = truth.integers(0, classes, ROWS)
     hard = truth.normal(size=(ROWS, classes))
     raw = (
-        np.eye(classes)[y] + 0.8 * hard + noise * np.random.default_rng(int(1000 * noise)).normal(size=(ROWS, classes))
+        np.eye(classes)[labels]
+        + 0.8 * hard
+        + noise * np.random.default_rng(int(1000 * noise)).normal(size=(ROWS, classes))
     )
     chances = np.exp(raw)
-    return y, np.round(chances / chances.sum(axis=1, keepdims=True), 3)  # with ties
+    return labels, np.round(chances / chances.sum(axis=1, keepdims=True), 3)  # with ties
 
 
 def model(name: str, noise: float) -> tuple[dict[str, Any], io.StringIO]:
