@@ -50,6 +50,12 @@ DENIED: Final[dict[str, Numbers]] = {
         "setsid": (112, 157),
         "setpriority": (141, 140),
         "sched_setscheduler": (144, 119),
+        "sched_setparam": (142, 118),
+        "sched_setattr": (314, 274),
+        "sched_setaffinity": (203, 122),
+        "ioprio_set": (251, 30),
+        "tkill": (200, 130),
+        "tgkill": (234, 131),
     },
     "changing files": {
         "creat": (85, None),

@@ -83,7 +83,7 @@ def _metadata(asked: dict[str, Any]) -> dict[str, Any]:
             "class": str(said["class_name"])[:100],
             "made_with": looked["versions"],
             "told": {"model_type": told["model_type"], "hyperparameters": told["hyperparameters"]},
-            "compared_rows": len(next(iter(said["table"].values()))),
+            "compared_rows": max((len(cells) for cells in said["table"].values()), default=0),
             "rows_invented": bool(said["invented"]),
             "walls": said["walls"],
             "at": manifest.now(),

@@ -53,15 +53,19 @@ class _Arch(NamedTuple):
     openat: int
     open: int | None
     clone: int
+    prlimit: int
+    fcntl: int
 
 
 _ARCHES: Final = {
-    "x86_64": _Arch(audit=0xC000003E, place=0, openat=257, open=2, clone=56),
-    "aarch64": _Arch(audit=0xC00000B7, place=1, openat=56, open=None, clone=220),
+    "x86_64": _Arch(audit=0xC000003E, place=0, openat=257, open=2, clone=56, prlimit=302, fcntl=72),
+    "aarch64": _Arch(audit=0xC00000B7, place=1, openat=56, open=None, clone=220, prlimit=261, fcntl=25),
 }
 _X32_BIT: Final = 0x40000000
 _WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _CLONE_THREAD: Final = 0x10000
+_OWNERS: Final = (8, 10, 15)
+"""``F_SETOWN``, ``F_SETSIG``, ``F_SETOWN_EX``: have the kernel send a signal to another process of this user."""
 _CLONE3: Final = 435
 """The same number on every processor."""
 
@@ -192,6 +196,11 @@ def filter_program(arch: _Arch) -> bytes:
         low = 16 + 8 * argument
         lines += [(equal, 0, 4, number), (load, 0, 0, low), (any_bit, 0, 1, _WRITING), (answer, 0, 0, refuse)]
         lines += [(answer, 0, 0, allow)]
+    # Another process of this user could be given limits, or a signal by way of a file.
+    lines += [(equal, 0, 4, arch.prlimit), (load, 0, 0, 16), (equal, 1, 0, 0), (answer, 0, 0, refuse)]
+    lines += [(answer, 0, 0, allow), (equal, 0, 6, arch.fcntl), (load, 0, 0, 24)]
+    lines += [(equal, len(_OWNERS) - at, 0, command) for at, command in enumerate(_OWNERS)]
+    lines += [(answer, 0, 0, allow), (answer, 0, 0, refuse)]
     lines += [(equal, 0, 4, arch.clone), (load, 0, 0, 16), (any_bit, 1, 0, _CLONE_THREAD), (answer, 0, 0, refuse)]
     lines += [(answer, 0, 0, allow), (answer, 0, 0, allow)]
     return b"".join(struct.pack("=HBBI", *line) for line in lines)

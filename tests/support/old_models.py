@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import pickle
 import warnings
 import zipfile
@@ -142,6 +143,8 @@ def dangerous(home: Path, port: int) -> dict[str, bytes]:
         "makes a folder": reduced("os", "mkdir", str(mark)),
         "forks": reduced("os", "fork"),
         "ends its parent": reduced("os", "kill", 1, 0),
+        "limits its parent": reduced("resource", "prlimit", os.getpid(), 4, (0, 0)),
+        "has its parent signalled": reduced("fcntl", "fcntl", 0, 8, os.getpid()),
         "loads a library": reduced("ctypes", "CDLL", "libc.so.6"),
     }
 
