@@ -102,14 +102,14 @@ def test_without_a_layer_they_would_act(outside: Outside) -> None:
 
 def test_memory_is_bounded_and_what_nests_deeply_does_no_harm(outside: Outside) -> None:
     bombs = {
-        "allocates": reduced("builtins", "bytearray", 1 << 40),
+        "allocates": reduced("builtins", "bytearray", 1 << 32),
         "remembers far away": b"\x80\x02Nr\xff\xff\xff\xff.",
         "nests": deep(),
     }
     done = outside.load(bombs, walls=True, hook=True, list=True)
     became = json.loads(done.stdout)["became"]
-    assert became["allocates"].startswith(("MemoryError", "OverflowError"))
-    assert became["remembers far away"] == "gave None"
+    assert became["allocates"].startswith("MemoryError")
+    assert became["remembers far away"] == "gave NoneType"
     assert done.returncode == 0
 
 
