@@ -9,8 +9,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from containers.training import cards
-from containers.training.checkpoints import Keeper
+from containers.training.checkpoints import LOSS, Keeper
 from containers.training.libraries import need
 from containers.training.tensors import packed
 
@@ -20,6 +22,8 @@ NATIVE_FILES = {"catboost": "model.cbm", "lightgbm": "model.txt", "torch": "mode
 It starts from prepared columns (numbers as they are, categories as ordinals), not from the table."""
 
 
+LOOKED_AT = 500
+"""Rows on which XGBoost and LightGBM tell their loss after each round; on all it would cost half the fit again."""
 SNAPSHOT_INTERVAL_S = 10
 """How often CatBoost writes its snapshot; no fit that is shorter has one."""
 
@@ -97,15 +101,17 @@ def _grow_xgboost(library: Any, model: Any, prepared: Any, target: Any, keeper: 
 
     class Told(kind):  # type: ignore[misc]  # the library brings no types
         def after_iteration(self, booster: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002 (its signature)
-            keeper.round(booster.num_boosted_rounds(), lambda: bytes(booster.save_raw("ubj")))
+            done = booster.num_boosted_rounds()
+            keeper.round(done, lambda: bytes(booster.save_raw("ubj")), {LOSS: _last(evals_log["validation_0"])})
             return False
 
     keeper.begin(done, total)
     model.set_params(n_estimators=total - done, callbacks=[Told()])
     try:
-        model.fit(prepared, target, xgb_model=begun)
+        model.fit(prepared, target, xgb_model=begun, eval_set=[_looked_at(prepared, target)], verbose=False)
     finally:
         model.set_params(n_estimators=total, callbacks=None)
+        vars(model).pop("evals_result_", None)
 
 
 def _fit_lightgbm(model: Any, prepared: Any, target: Any, keeper: Keeper) -> None:
@@ -115,12 +121,27 @@ def _fit_lightgbm(model: Any, prepared: Any, target: Any, keeper: Keeper) -> Non
     done = found.rounds if found else 0
 
     def told(env: Any) -> None:
-        keeper.round(env.model.current_iteration(), lambda: str(env.model.model_to_string()).encode())
+        loss = float(env.evaluation_result_list[0].metric_value)
+        keeper.round(env.model.current_iteration(), lambda: str(env.model.model_to_string()).encode(), {LOSS: loss})
 
     keeper.begin(done, total)
     model.set_params(n_estimators=total - done)
-    model.fit(prepared, target, init_model=begun, callbacks=[told])
+    rows, truth = _looked_at(prepared, target)
+    model.fit(prepared, target, init_model=begun, callbacks=[told], eval_X=rows, eval_y=truth)
     model.set_params(n_estimators=total)
+    for kept in (model._evals_result, model._best_score, model.booster_.best_score):
+        kept.clear()
+
+
+def _looked_at(prepared: Any, target: Any) -> tuple[Any, Any]:
+    """Return some of the rows learnt from, evenly apart, on which the loss is told."""
+    some = np.unique(np.linspace(0, len(target) - 1, LOOKED_AT).astype(np.int64))
+    return prepared[some], target[some]
+
+
+def _last(told: Any) -> float:
+    """Return the last value of the first measure, by its name in a list for each."""
+    return float(next(iter(told.values()))[-1])
 
 
 class _Snapshots:
@@ -140,7 +161,7 @@ class _Snapshots:
         if mark != self._seen and self._path is not None:
             self._seen = mark
             self._keeper.save(self.rounds - 1, self._path.read_bytes)
-        self._keeper.tell(self.rounds)
+        self._keeper.tell(self.rounds, {LOSS: _last(info.metrics["learn"])})
         self.stopped = self._keeper.stopping
         return not self.stopped
 

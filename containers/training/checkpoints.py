@@ -35,6 +35,8 @@ SEARCH = "search.json"
 BYTES_MAX = 2 << 30
 SEARCH_BYTES_MAX = 1 << 20
 SCHEMA = "checkpoint/v1"
+LOSS = "training_loss"
+"""What a fit that has rounds tells of itself: the loss on the rows it learns from, by the library's own measure."""
 
 
 class Interrupted(Exception):

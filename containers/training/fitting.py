@@ -23,7 +23,7 @@ from sklearn.preprocessing import StandardScaler
 from containers.prediction.model import TRUSTED
 from containers.training import modelfile
 from containers.training.boosters import fit_booster
-from containers.training.checkpoints import Keeper, Saved
+from containers.training.checkpoints import LOSS, Keeper, Saved
 from containers.training.families import Family
 from containers.training.frame import Integers
 from containers.training.network_fit import fit_network
@@ -152,7 +152,7 @@ def _network(name: str, model: Any, prepared: Any, target: Any, keeper: Keeper) 
     while done < total and not _settled(network):
         network.partial_fit(prepared, values, **classes)
         done += 1
-        keeper.round(done, lambda: _dump(network), {"loss": float(network.loss_)})
+        keeper.round(done, lambda: _dump(network), {LOSS: float(network.loss_)})
     if not _settled(network):
         warnings.warn(f"not settled after {done} epochs", ConvergenceWarning, stacklevel=1)
     if not regression:

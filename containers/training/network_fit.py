@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from containers.training import cards
-from containers.training.checkpoints import Keeper
+from containers.training.checkpoints import LOSS, Keeper
 from containers.training.libraries import need
 from containers.training.network import BLOCK_ROWS, TabularNetwork, dense
 from containers.training.progress import Progress
@@ -48,7 +48,7 @@ def fit_network(model: TabularNetwork, prepared: Any, target: Any, keeper: Keepe
     while done < model.epochs:
         loss = fit.epoch(done, prepared, values)
         done += 1
-        keeper.round(done, fit.kept, {"loss": loss})
+        keeper.round(done, fit.kept, {LOSS: loss})
     model.loss_curve_ = fit.losses
     model.take(fit.weights())
     return model

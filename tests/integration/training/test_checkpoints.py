@@ -19,7 +19,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from containers.prediction.core import answer, one_thread
 from containers.training.__main__ import EXIT_INTERRUPTED, run
-from containers.training.checkpoints import CHECKPOINT_VARIABLE, Interrupted, Keeper
+from containers.training.checkpoints import CHECKPOINT_VARIABLE, LOSS, Interrupted, Keeper
 from containers.training.families import FAMILIES, IMAGE_ONLY, complete_parameters
 from containers.training.fitting import ROUNDS, fit
 from containers.training.frame import Frame, load
@@ -49,10 +49,12 @@ class Told(Keeper):
     def __init__(self, path: Path | None, stop_at: int = 10**9, key: str = "k") -> None:
         super().__init__(path, key, Progress(None))
         self.rounds: list[int] = []
+        self.losses: list[float] = []
         self._stop_at = stop_at
 
     def tell(self, done: int, metric: Mapping[str, float] | None = None) -> None:
         self.rounds.append(done)
+        self.losses += [metric[LOSS]] if metric else []
         self.stopping = self.stopping or done >= self._stop_at
         super().tell(done, metric)
 
@@ -91,7 +93,11 @@ def test_interrupted_anywhere_a_fit_goes_on_and_answers_as_if_it_had_not_been(
     monkeypatch.setattr("containers.training.fitting.FOREST_CHUNK", 2)
     monkeypatch.setattr("containers.training.fitting.FOREST_CHUNK_S", 0.0)
     frame = frames(SETTINGS[name][0])
-    undisturbed = fitted(name, frame, Told(None))
+    watched = Told(None)
+    undisturbed = fitted(name, frame, watched)
+    if name not in ("hist_gradient_boosting", "random_forest"):
+        assert len(watched.losses) == TOTAL, "each round tells how good it is so far"
+        assert watched.losses[-1] < watched.losses[0]
     for point in random.Random(name).sample(range(1, TOTAL), POINTS):
         path = tmp_path / f"{point}.checkpoint"
         first = Told(path, stop_at=point)
