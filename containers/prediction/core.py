@@ -9,37 +9,28 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from containers.prediction.model import Model, damaged, load
+from containers.prediction import swift
+from containers.prediction.batches import joined, rows_at_once
+from containers.prediction.features import Feature, block_frame, file_decimals, match_features
+from containers.prediction.model import Model, load
 from containers.prediction.output import number_text, safe_text, whole_file
-from containers.training import dates
+from containers.training.dialect import Dialect
 from containers.training.families import CLASSIFICATION
-from containers.training.frame import date_array, number_array, text_value, usable_features
 from containers.training.packed import XLSX
 from containers.training.profile import Survey, survey
-from containers.training.refusal import Refused, listed, nearest, quoted
+from containers.training.refusal import Refused, quoted
 from containers.training.rows import open_table
-from containers.training.table import without_cycles
+from containers.training.table import detect_file, without_cycles
 
 PROBABILITY = "probability_"
-FIXES = {"number": "write numbers there", "date": "write dates as 2026-11-26 there"}
-"""Kinds of column that other cells do not fit, and what to do about it."""
-
-
-class Feature(NamedTuple):
-    """A column the model reads."""
-
-    name: str
-    kind: str
-    decimal: str = "."
-    way: str = ""
-    """How dates are written, in a column of dates."""
 
 
 def predict(model_dir: Path, source: Path, output: Path, column: str, digests: Mapping[str, str]) -> int:
@@ -49,22 +40,30 @@ def predict(model_dir: Path, source: Path, output: Path, column: str, digests: M
     and what reading a file can raise.
     """
     model = load(model_dir, digests)
+    added = added_names(model.metadata, column)
+    dialect = detect_file(source, columns_min=1)
+    with one_thread():
+        rows = swift.write(source, output, dialect, model, added, partial(answer, model.pipeline, model.metadata))
+        return _carefully(source, output, dialect, model, added) if rows is None else rows
+
+
+def _carefully(source: Path, output: Path, dialect: Dialect, model: Model, added: Sequence[str]) -> int:
+    """Do it cell by cell, reading the file twice: whatever it holds is read, or refused with a reason."""
     stored = model.schema.get("decimal")
-    ways = model.metadata.get("date_ways")
     found = survey(
         source,
         columns_min=1,
+        dialect=dialect,
         decimal=stored if stored in (".", ",") else None,
-        ways=ways if isinstance(ways, dict) else {},
+        ways=model.date_ways,
     )
     if not found.rows:
         raise Refused("E-CSV-ROWS", "The file has no rows below its header: send at least one row to predict")
-    features = match_features(model.schema, found)
-    added = added_names(model.metadata, column)
+    features = match_features(model.schema, found.columns)
     _refuse_clash(added, [c.name for c in found.columns])
     plain = found.dialect.encoding == "utf-8" and found.dialect.format != XLSX
     encoding = "utf-8" if plain else "utf-8-sig"  # Excel takes text without the mark for another encoding
-    with one_thread(), whole_file(output, encoding, found.dialect.delimiter) as writer:
+    with whole_file(output, encoding, found.dialect.delimiter) as writer:
         return _write(writer, model, found, source, features, added)
 
 
@@ -80,16 +79,15 @@ def one_thread() -> Any:
 def _write(
     writer: Any, model: Model, found: Survey, source: Path, features: Sequence[Feature], added: Sequence[str]
 ) -> int:
-    decimal = "," if any(c.decimal == "," for c in found.columns) else "."
+    decimal = file_decimals(found.columns)
     rows = 0
     with without_cycles(), open_table(source, found.dialect) as table:
         places = {name: i for i, name in enumerate(table.names)}
         writer.writerow([safe_text(name) for name in (*table.header, *added)])
         texts = [i for i, column in enumerate(found.columns) if column.kind in ("category", "date")]
-        for block in table.blocks():
+        for block in joined(table.blocks(), rows_at_once(len(table.names), model.pipeline, model.metadata)):
             columns = list(zip(*block, strict=True))
-            frame = block_frame(columns, features, places)
-            answers = answer(model.pipeline, model.metadata, frame)
+            answers = answer(model.pipeline, model.metadata, block_frame(columns, features, places))
             cells = answer_cells(model.metadata, answers, decimal)
             neutralise(block, columns, texts)
             for row, new in zip(block, cells, strict=True):
@@ -97,33 +95,6 @@ def _write(
             writer.writerows(block)
             rows += len(block)
     return rows
-
-
-def match_features(schema: Mapping[str, Any], found: Survey) -> list[Feature]:
-    """Return the model's columns as the file has them; raises E-CSV-SCHEMA naming what does not fit."""
-    columns = {c.name: c for c in found.columns}
-    wanted = [(str(c["name"]), str(c["kind"])) for c in schema.get("columns", ())]
-    if not wanted:
-        raise damaged("The model's schema names no columns")
-    missing = [name for name, _ in wanted if name not in columns]
-    if missing:
-        like = nearest(missing[0], [n for n in columns if n not in {w for w, _ in wanted}])
-        fix = f"rename {quoted(like)} or add it" if like else "add what the model was trained on"
-        noun = "column" if len(missing) == 1 else "columns"
-        raise Refused("E-CSV-SCHEMA", f"The file lacks the {noun} {listed(missing)}: {fix}")
-    features = []
-    for name, kind in wanted:
-        tally = columns[name]
-        if kind in FIXES and tally.kind not in (kind, "empty"):
-            example = tally.text_example or tally.example
-            what = {"number": "numbers", "date": "dates"}.get(tally.kind, "text")
-            raise Refused(
-                "E-CSV-SCHEMA",
-                f"Column {quoted(name)} holds {what} such as {quoted(example)} where the model learnt {kind}s: "
-                f"{FIXES[kind]} or leave the cell empty",
-            )
-        features.append(Feature(name, kind, tally.decimal, tally.way if tally.kind == "date" else dates.ISO))
-    return features
 
 
 def added_names(metadata: Mapping[str, Any], column: str) -> list[str]:
@@ -150,29 +121,6 @@ def neutralise(block: Sequence[list[str]], columns: Sequence[Sequence[str]], tex
         if unsafe:
             for row in block:
                 row[place] = unsafe.get(row[place], row[place])
-
-
-def block_frame(
-    cells_of: Sequence[Sequence[str]], features: Sequence[Feature], places: Mapping[str, int]
-) -> pd.DataFrame:
-    """Return the model's columns of the columns of cells of a block of rows."""
-    columns: dict[str, Any] = {}
-    for feature in features:
-        cells = cells_of[places[feature.name]]
-        if feature.kind == "number":
-            columns[feature.name] = usable_features(_unchanged(number_array(cells, feature.decimal), feature.name))
-        elif feature.kind == "date":
-            columns[feature.name] = _unchanged(date_array(cells, feature.way), feature.name)
-        else:
-            meant = {cell: text_value(cell) for cell in set(cells)}
-            columns[feature.name] = np.array([meant[cell] for cell in cells], dtype=object)
-    return pd.DataFrame(columns)
-
-
-def _unchanged(values: Any, name: str) -> Any:
-    if values is None:
-        raise Refused("E-CSV-SCHEMA", f"Column {quoted(name)} changed while it was read: send it again")
-    return values
 
 
 def answer(pipeline: Any, metadata: Mapping[str, Any], frame: pd.DataFrame) -> Any:

@@ -82,6 +82,12 @@ class Model(NamedTuple):
     metadata: dict[str, Any]
     schema: dict[str, Any]
 
+    @property
+    def date_ways(self) -> dict[str, str]:
+        """How each column of dates was written where the model learnt, for files that do not tell."""
+        found = self.metadata.get("date_ways")
+        return found if isinstance(found, dict) else {}
+
 
 def damaged(why: str) -> Refused:
     """Return the refusal of a model whose files cannot be believed."""

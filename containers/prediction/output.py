@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from containers.training.values import is_number
 
@@ -32,16 +33,41 @@ def number_text(value: float, decimal: str = ".") -> str:
     return text.replace(".", ",") if decimal == "," else text
 
 
+def number_lines(values: Any, decimal: str, delimiter: str) -> list[bytes]:
+    """Return ``number_text`` of every number of each row as the end of a line, delimiters between and ``\\n`` after."""
+    one = delimiter.join([f"%.{DIGITS}g"] * values.shape[1]) + "\n"
+    text = one * len(values) % tuple(values.ravel().tolist())
+    return (text.replace(".", ",") if decimal == "," else text).encode("ascii").splitlines(keepends=True)
+
+
+def cell_bytes(text: str, delimiter: str) -> bytes:
+    """Return one cell as it stands in a line, quoted where that is needed."""
+    line = io.StringIO()
+    csv.writer(line, delimiter=delimiter, lineterminator="\n").writerow(["", text])
+    return line.getvalue()[len(delimiter) : -1].encode()
+
+
 @contextmanager
-def whole_file(path: Path, encoding: str, delimiter: str) -> Iterator[Any]:
-    """Give a CSV writer whose file appears under ``path`` only when the block ends well, or not at all."""
+def whole_bytes(path: Path) -> Iterator[BinaryIO]:
+    """Give a file that appears under ``path`` only when the block ends well, or not at all."""
     handle, name = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
     try:
-        with os.fdopen(handle, "w", encoding=encoding, newline="") as file:
-            yield csv.writer(file, delimiter=delimiter, lineterminator="\n")
+        with os.fdopen(handle, "wb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def whole_file(path: Path, encoding: str, delimiter: str) -> Iterator[Any]:
+    """Give a CSV writer whose file appears under ``path`` only when the block ends well, or not at all."""
+    with whole_bytes(path) as file:
+        text = io.TextIOWrapper(file, encoding, newline="")
+        try:
+            yield csv.writer(text, delimiter=delimiter, lineterminator="\n")
+        finally:
+            text.detach()

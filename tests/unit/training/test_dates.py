@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.pipeline import Pipeline
 
-from containers.prediction.core import match_features
+from containers.prediction.features import match_features
 from containers.prediction.model import OURS, TRUSTED
 from containers.training import dates
 from containers.training.date_parts import NO_DATE, DateParts, from_seconds, to_seconds
@@ -207,13 +207,13 @@ def test_naive_bayes_prepares_numbers_without_gaps() -> None:
 
 def test_a_column_that_held_dates_may_be_empty_and_may_hold_nothing_else(tmp_path: Path) -> None:
     schema = {"columns": [{"name": "day", "kind": "date"}]}
-    fine = survey(write(tmp_path, "day,x\n26/11/2026,1\n,2\n"))
+    fine = survey(write(tmp_path, "day,x\n26/11/2026,1\n,2\n")).columns
     assert match_features(schema, fine)[0].way == "day-first"
-    assert match_features(schema, survey(write(tmp_path, "day,x\n,1\n")))[0].way == "iso"
+    assert match_features(schema, survey(write(tmp_path, "day,x\n,1\n")).columns)[0].way == "iso"
     for cell, words in (("soon", "text such as 'soon'"), ("20261126", "numbers such as '20261126'")):
         with pytest.raises(Refused, match=words):
-            match_features(schema, survey(write(tmp_path, f"day,x\n{cell},1\n")))
+            match_features(schema, survey(write(tmp_path, f"day,x\n{cell},1\n")).columns)
     with pytest.raises(Refused, match="dates such as '2026-11-26' where the model learnt numbers"):
         match_features(
-            {"columns": [{"name": "day", "kind": "number"}]}, survey(write(tmp_path, "day,x\n2026-11-26,1\n"))
+            {"columns": [{"name": "day", "kind": "number"}]}, survey(write(tmp_path, "day,x\n2026-11-26,1\n")).columns
         )
