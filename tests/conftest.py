@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
+import coverage
 import pytest
 from hypothesis import settings
 
@@ -48,6 +49,22 @@ def pytest_collection() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """In a worker, leave one count running.
+
+    There pytest-cov begins to count twice, as a run alone does and as a worker does, and whatever is not to be counted
+    (``no_cover``) pauses the second one only: the first went on, and made a simulated run take twice as long.
+    """
+    plugin = session.config.pluginmanager.getplugin("_cov")
+    own = getattr(getattr(plugin, "cov_controller", None), "cov", None)
+    if own is None or not hasattr(session.config, "workerinput"):
+        return
+    while (running := coverage.Coverage.current()) is not None:
+        running.stop()
+    own.start()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -6,9 +6,9 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any
 
 from actors.runtime.world import Clock
 
@@ -65,22 +65,6 @@ def time_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
     return time.monotonic if type(loop).time is asyncio.BaseEventLoop.time else loop.time
 
 
-class Reading(NamedTuple):
-    """Both clocks, read together."""
-
-    wall: datetime
-    monotonic: float
-
-
-def wall_jump_s(earlier: Reading, later: Reading, limit_s: float = WALL_JUMP_S) -> float | None:
-    """Return by how many seconds the wall clock was set between two readings, or None when within ``limit_s``.
-
-    Positive is forward. Suspended time is no jump, because the monotonic clock counts it too.
-    """
-    shift = (later.wall - earlier.wall).total_seconds() - (later.monotonic - earlier.monotonic)
-    return shift if abs(shift) > limit_s else None
-
-
 class SteadyClock:
     """A clock whose wall time follows small corrections and no jump.
 
@@ -90,17 +74,21 @@ class SteadyClock:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._anchor = Reading(clock.now(), clock.monotonic())
+        self._wall, self._at_s = clock.now(), clock.monotonic()
+        """Both clocks when they last agreed."""
+        self.monotonic: Callable[[], float] = clock.monotonic
+        """Return seconds that only go forward, suspended time included."""
+        self.sleep: Callable[[float], Coroutine[Any, Any, None]] = clock.sleep
+        """Wait; never wakes early."""
         self.jump_s: float | None = None
         """By how much the computer's wall clock is off from ours, or None when it is not; as of the last ``now``."""
 
     def now(self) -> datetime:
         """Return the wall clock, UTC, without its jumps."""
-        wall, at_s = self._clock.now(), self._clock.monotonic()
-        before = self._anchor
-        shift_s = (wall - before.wall).total_seconds() - (at_s - before.monotonic)
+        wall, at_s = self._clock.now(), self.monotonic()
+        shift_s = (wall - self._wall).total_seconds() - (at_s - self._at_s)
         if abs(shift_s) <= WALL_JUMP_S:
-            self.jump_s, self._anchor = None, Reading(wall, at_s)
+            self.jump_s, self._wall, self._at_s = None, wall, at_s
             return wall
         self.jump_s = shift_s
         return wall - timedelta(seconds=shift_s)
@@ -113,13 +101,5 @@ class SteadyClock:
         self.now()
         if self.jump_s is None or abs(off_s - self.jump_s) > WALL_JUMP_S:
             return False
-        self._anchor, self.jump_s = Reading(self._clock.now(), self._clock.monotonic()), None
+        self.jump_s, self._wall, self._at_s = None, self._clock.now(), self.monotonic()
         return True
-
-    def monotonic(self) -> float:
-        """Return seconds that only go forward, suspended time included."""
-        return self._clock.monotonic()
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait; never wakes early."""
-        await self._clock.sleep(seconds)

@@ -58,6 +58,10 @@ class _VirtualSelector(selectors.DefaultSelector):
         return events
 
 
+def _nothing() -> None:
+    """What a cancelled callback is."""
+
+
 class _Soon(asyncio.Handle):
     """A callback, made without asking each time whether the loop is being debugged: a simulation makes millions."""
 
@@ -92,6 +96,13 @@ class _Later(_Soon, asyncio.TimerHandle):
 
     _when: float
     _scheduled: bool
+
+    def cancel(self) -> None:
+        """Never call; every sleep does so once it is over."""
+        if not self._cancelled:
+            self._loop._timer_handle_cancelled(self)  # type: ignore[attr-defined]
+            self._cancelled = True
+            self._callback, self._args = _nothing, ()
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -186,8 +197,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             ready.append(handle)
         for _ in range(len(ready)):
             handle = ready.popleft()
-            if not handle._cancelled:
-                handle._run()
+            if handle._cancelled:
+                continue
+            try:
+                handle._context.run(handle._callback, *handle._args)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:
+                words = {"message": f"Exception in callback {handle!r}", "exception": error, "handle": handle}
+                self.call_exception_handler(words)
 
     def _clear_cancelled(self) -> None:
         """Take cancelled timers away: from the front, or all where there are many."""
@@ -245,11 +263,12 @@ class VirtualClock:
 
     def now(self) -> datetime:
         """Return the wall clock, UTC."""
-        return self._start + timedelta(seconds=asyncio.get_running_loop().time())
+        now_s: float = asyncio.get_running_loop()._virtual.now  # type: ignore[attr-defined]
+        return self._start + timedelta(seconds=now_s)
 
     def monotonic(self) -> float:
         """Return the loop's virtual seconds."""
-        return asyncio.get_running_loop().time()
+        return asyncio.get_running_loop()._virtual.now  # type: ignore[attr-defined,no-any-return]
 
     async def sleep(self, seconds: float) -> None:
         """Wait, in no real time; never wakes early."""

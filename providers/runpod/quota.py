@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from providers.gate import Priority
 from providers.runpod.settings import QuotaShares
@@ -98,9 +99,7 @@ class Quota:
         Any answer but a 429 (``refused``) means that there is quota again.
         """
         self._parked_until.clear()
-        for found in _POLICY.finditer(headers.get("ratelimit-policy", "")[:2000]):
-            if int(found["q"]) and int(found["w"]):
-                self._policy[found["name"]] = (int(found["q"]), float(found["w"]))
+        self._policy.update(_policies(headers.get("ratelimit-policy", "")[:2000]))
         for found in _LEFT.finditer(headers.get("ratelimit", "")[:2000]):
             policy = self._policy.get(found["name"])
             if policy is None or (found["name"] not in self._windows and len(self._windows) >= WINDOWS_MAX):
@@ -122,6 +121,13 @@ class Quota:
         """Return the calls a second that the tightest window allows on average, or ``None`` while none is known."""
         rates = [quota / span_s for quota, span_s in self._policy.values()]
         return min(rates, default=None)
+
+
+@lru_cache(maxsize=8)  # every answer says the same
+def _policies(text: str) -> tuple[tuple[str, tuple[int, float]], ...]:
+    """Return each window's calls and seconds."""
+    found = ((one["name"], int(one["q"]), int(one["w"])) for one in _POLICY.finditer(text))
+    return tuple((name, (calls, float(span_s))) for name, calls, span_s in found if calls and span_s)
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float:

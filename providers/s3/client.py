@@ -6,35 +6,31 @@ became of it. A repeated ``create_upload`` can leave an unfinished upload behind
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
 from providers.dated import Dated
 from providers.interface import NotFound, ProviderError, Refused, Unavailable
 from providers.s3 import xml
-from providers.s3.errors import BadRequest, Denied, Unclear
+from providers.s3.errors import BadRequest, Denied
 from providers.s3.faults import fault_of, retry_after_s
+from providers.s3.opening import Download, Opening, nothing, range_of, unanswered
 from providers.s3.settings import S3Settings
 from providers.s3.sign import EMPTY, UNSIGNED, Credentials, Scope, sign
 from providers.seams import ProviderClock
-from providers.transport import HttpReply, HttpRequest, HttpStream, NotSent, Transport, TransportError
+from providers.transport import HttpReply, HttpRequest, HttpStream, Transport, TransportError
 
 USER_AGENT = "Lastcall-S3/1"
 KEYS_A_PAGE = 1000
 """As S3 has it; a store may send fewer."""
-ERROR_BYTES_MAX = 64 * 1024
-"""Most that is read of an error's body."""
 DENIED_TRIES = 3
 """How often a bare 403 is asked again: RunPod sends some in passing (fact sheet 5.2)."""
 
 T = TypeVar("T")
-
-_RANGE = re.compile(r"bytes (?:(?P<first>\d{1,18})-\d{1,18}|\*)/(?P<total>\d{1,18})", re.ASCII)
 
 
 class Head(NamedTuple):
@@ -43,17 +39,6 @@ class Head(NamedTuple):
     size_bytes: int
     modified: datetime | None
     etag: str
-
-
-class Download(NamedTuple):
-    """A range of an object as it comes in."""
-
-    first: int
-    """Where it begins in the object."""
-    total: int
-    """Size of the whole object, bytes."""
-    etag: str
-    chunks: AsyncIterator[bytes]
 
 
 class _Call(NamedTuple):
@@ -113,7 +98,9 @@ class S3Client:
 
         A range behind the end is empty. Raises before the first byte; a break later is ``NoReply`` from the stream.
         """
-        return self._get(_Call("get", "GET", key, unsigned={"range": f"bytes={first}-{last}"}), first, last)
+        call = _Call("get", "GET", key, unsigned={"range": f"bytes={first}-{last}"})
+        call = call._replace(total_s=self.settings.moving_s(last - first + 1))
+        return Opening(partial(self._sending, call), partial(self._opened, call, first))
 
     async def delete(self, key: str) -> None:
         """Delete one object; absent is success where the store says so."""
@@ -218,28 +205,21 @@ class S3Client:
             await self.pause(tried, asked_s)
         raise fault
 
-    @asynccontextmanager
-    async def _get(self, call: _Call, first: int, last: int) -> AsyncIterator[Download]:
-        wanted = last - first + 1
-        request = await self._request(call._replace(total_s=self.settings.moving_s(wanted)))
-        async with AsyncExitStack() as stack:
-            try:
-                stream = await stack.enter_async_context(self._transport.stream(request))
-            except TransportError as error:
-                raise unanswered(call.what, error) from error
-            self.dated.heard(stream.headers, self.clock)
-            try:
-                found = await _opened(call.what, stream, first)
-            except Denied as error:
-                raise self._explained(call, error) from error
-            except BadRequest as error:
-                raise (
-                    NotFound(f"{call.what}: a folder is no object") if self.settings.has_folders else error
-                ) from error
-            if found is None:
-                head = _head(await self._ask(_Call("stat", "HEAD", call.key, total_s=self.settings.call_s)))
-                found = Download(first, head.size_bytes, head.etag, _nothing())
-            yield found
+    async def _sending(self, call: _Call) -> AbstractAsyncContextManager[HttpStream]:
+        return self._transport.stream(await self._request(call))
+
+    async def _opened(self, call: _Call, first: int, stream: HttpStream) -> Download:
+        self.dated.heard(stream.headers, self.clock)
+        try:
+            found = await range_of(call.what, stream, first)
+        except Denied as error:
+            raise self._explained(call, error) from error
+        except BadRequest as error:
+            raise (NotFound(f"{call.what}: a folder is no object") if self.settings.has_folders else error) from error
+        if found is not None:
+            return found
+        head = _head(await self._ask(_Call("stat", "HEAD", call.key, total_s=self.settings.call_s)))
+        return Download(first, head.size_bytes, head.etag, nothing())
 
     async def _request(self, call: _Call) -> HttpRequest:
         credentials = await self.credentials()
@@ -278,13 +258,6 @@ _quoted = lru_cache(maxsize=1024)(quote)
 """The same few files of a job are read again and again."""
 
 
-def unanswered(what: str, error: TransportError) -> Unavailable:
-    """Return what a missing answer means for a call that may be repeated."""
-    if isinstance(error, NotSent):
-        return Unavailable(f"{what}: no connection could be made")
-    return Unclear(f"{what}: no complete answer came")
-
-
 def may_repeat(fault: ProviderError, tried: int, tries: int) -> bool:
     """Say whether a call that ended in ``fault`` is worth another try after ``tried``."""
     return tried < (min(tries, DENIED_TRIES) if isinstance(fault, Denied) else tries) and isinstance(
@@ -309,39 +282,6 @@ def _head(reply: HttpReply) -> Head:
     if not (size.isascii() and size.isdigit()):
         raise Unavailable("stat: the store gave no size")
     return Head(int(size), xml.read_date(reply.headers.get("last-modified", "")), reply.headers.get("etag", ""))
-
-
-async def _opened(what: str, stream: HttpStream, first: int) -> Download | None:
-    """Read where the range lies: ``bytes 0-9/10``, or ``bytes */10`` behind the end, which not every store says."""
-    length = stream.headers.get("content-length", "")
-    etag = stream.headers.get("etag", "")
-    found = _RANGE.fullmatch(stream.headers.get("content-range", ""))
-    if stream.status == 206 and found and found["first"]:
-        return Download(int(found["first"]), int(found["total"]), etag, stream.chunks())
-    if stream.status == 416:
-        return Download(first, int(found["total"]), etag, _nothing()) if found else None
-    if stream.status == 200 and length.isascii() and length.isdigit():
-        return Download(0, int(length), etag, stream.chunks())
-    raise fault_of(what, stream.status, stream.headers, await _head_of(stream))
-
-
-async def _head_of(stream: HttpStream) -> bytes:
-    """Read an error's body, as far as it is of use."""
-    body = b""
-    try:
-        async for chunk in stream.chunks():
-            body += chunk
-            if len(body) > ERROR_BYTES_MAX:
-                break
-    except TransportError:
-        return b""
-    return body
-
-
-async def _nothing() -> AsyncIterator[bytes]:
-    nothing: tuple[bytes, ...] = ()
-    for piece in nothing:
-        yield piece
 
 
 def _check_done(what: str, reply: HttpReply, name: str) -> None:

@@ -12,9 +12,10 @@ from collections.abc import AsyncGenerator
 from typing import Final
 
 from providers.interface import NotFound, ProviderError, Unavailable
-from providers.s3.client import Download, S3Client, may_repeat, unanswered
+from providers.s3.client import S3Client, may_repeat
 from providers.s3.endings import drop
 from providers.s3.errors import Replaced
+from providers.s3.opening import Download, unanswered
 from providers.transport import TransportError
 
 RANGES_FAST: Final = 4

@@ -54,15 +54,10 @@ class S3Store(CloudStorageProvider):
         split_key(key)
         return await upload(self.client, key, chunks, exclusive=exclusive)
 
-    async def get(self, key: str, *, offset: int = 0) -> AsyncIterator[bytes]:
+    def get(self, key: str, *, offset: int = 0) -> AsyncIterator[bytes]:
         """Stream one object; one that is replaced meanwhile ends in Unavailable."""
         split_key(key)
-        pieces = download(self.client, key, offset)
-        try:
-            async for piece in pieces:
-                yield piece
-        finally:
-            await pieces.aclose()
+        return download(self.client, key, offset)
 
     async def stat(self, key: str) -> ObjectInfo:
         """Return size and time of one object."""

@@ -48,6 +48,11 @@ def test_warnings_are_errors() -> None:
         warnings.warn("x", stacklevel=1)
 
 
+@pytest.mark.no_cover
+def test_what_is_not_counted_is_not_traced_in_a_worker_either() -> None:
+    assert sys.gettrace() is None
+
+
 def test_the_order_of_hashes_is_pinned_where_the_whole_suite_runs() -> None:
     """``./dev test`` sets it; a single pytest by hand may go without."""
     if "PYTEST_XDIST_WORKER" in os.environ:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from actors.runtime import clock as clock_module
-from actors.runtime.clock import Reading, SystemClock, SystemEntropy, wall_jump_s
+from actors.runtime.clock import SteadyClock, SystemClock, SystemEntropy
 from actors.runtime.deadlines import Deadlines, Expired
 from actors.runtime.timers import TimerQueue
 from actors.runtime.virtual import EPOCH, Deadlock, SeededEntropy, VirtualClock, VirtualLoop, new_virtual_loop
@@ -67,6 +67,22 @@ def test_system_entropy_gives_what_is_asked_for() -> None:
     assert 2 <= entropy.uniform(2, 3) <= 3
 
 
+class HandClock:
+    """Two clocks that are set by hand."""
+
+    def __init__(self) -> None:
+        self.wall, self.at_s = datetime(2026, 1, 1, tzinfo=UTC), 5.0
+
+    def now(self) -> datetime:
+        return self.wall
+
+    def monotonic(self) -> float:
+        return self.at_s
+
+    async def sleep(self, seconds: float) -> None:
+        raise NotImplementedError
+
+
 @pytest.mark.parametrize(
     ("wall_s", "monotonic_s", "jump_s"),
     [
@@ -79,9 +95,12 @@ def test_system_entropy_gives_what_is_asked_for() -> None:
 )
 def test_only_a_set_clock_is_a_jump(wall_s: float, monotonic_s: float, jump_s: float | None) -> None:
     """Suspend and resume, a clock set forward and back (faults.md 50)."""
-    earlier = Reading(datetime(2026, 1, 1, tzinfo=UTC), 5.0)
-    later = Reading(earlier.wall + timedelta(seconds=wall_s), earlier.monotonic + monotonic_s)
-    assert wall_jump_s(earlier, later) == jump_s
+    host = HandClock()
+    clock = SteadyClock(host)
+    host.wall, host.at_s = host.wall + timedelta(seconds=wall_s), host.at_s + monotonic_s
+    shown = clock.now()
+    assert clock.jump_s == jump_s
+    assert shown == host.wall - timedelta(seconds=jump_s or 0.0)
 
 
 # ------------------------------------------------------------------------------------------------ virtual
