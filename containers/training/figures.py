@@ -34,6 +34,14 @@ def power(exponent: int) -> str:
     return f"10{str(exponent).translate(_RAISED)}"
 
 
+def spread(name: str, mean: float | None, sd: float | None) -> str:
+    """Return the mean of a metric with its standard deviation, both with the same decimals."""
+    first = score(name, mean)
+    if mean is None or sd is None or name not in IN_UNITS or "×" in first:
+        return f"{first} ± {score(name, sd)}"
+    return f"{first} ± {sd:,.{len(first.partition('.')[2])}f}"
+
+
 def score(name: str, value: float | None) -> str:
     """Return the value of the metric ``name``; a dash where there is none."""
     if value is None:

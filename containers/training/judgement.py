@@ -10,7 +10,8 @@ import numpy as np
 from containers.prediction.core import answer
 from containers.training import evaluation
 from containers.training.duplicates import shared_rows
-from containers.training.frame import Frame, Integers
+from containers.training.figures import number
+from containers.training.frame import Floats, Frame, Integers
 from containers.training.importance import importance
 from containers.training.report.exhibit import Exhibit
 from containers.training.rounds import learning
@@ -21,6 +22,9 @@ from containers.training.threshold import thresholds
 GROUPS_TOLD_MIN = 10
 """Held-out groups below which a person is told that they are few; intervals over fewer clusters are known to be too
 narrow (Cameron, Gelbach and Miller 2008, Bootstrap-Based Improvements for Inference with Clustered Errors)."""
+
+SHIFT_SHARE = 0.5
+"""Part of the squared error that is one shift of all answers, from which on it is said of rows split by time."""
 
 
 class Asked(NamedTuple):
@@ -95,8 +99,15 @@ def judge(
             **asked.last_run,
             "verdict": evaluation.compare_with_last(found["headline"], asked.last_run, metadata["split"]),
         }
+    if split.groups is not None:
+        found["groups"] = {side: len(np.unique(split.groups[rows])) for side, rows in _sides(split)}
     exhibit = Exhibit(tested.values, answers, frame.classes, positive, str(metadata["target_column"]), found)
-    return Judged(answers, measured, exhibit, [*_of_groups(split), *_of_shared(found["rows_shared"])])
+    return Judged(
+        answers,
+        measured,
+        exhibit,
+        [*_of_groups(split), *_of_time(split, tested, answers), *_of_shared(found["rows_shared"])],
+    )
 
 
 def _groups(split: Split, rows: Integers) -> Integers | None:
@@ -112,6 +123,25 @@ def _of_groups(split: Split) -> list[str]:
         return []
     said = "1 group is" if groups == 1 else f"{groups} groups are"
     return [f"Only {said} held out: how well it does on others is hardly known. More groups would tell."]
+
+
+def _sides(split: Split) -> tuple[tuple[str, Integers], ...]:
+    return (("train", split.train), ("test", split.test))
+
+
+def _of_time(split: Split, tested: Truth, answers: Floats) -> list[str]:
+    """Return a note where later rows lie above or below all that was learnt, so that most of the error is one shift."""
+    if split.last_value is None:
+        return []
+    error = answers - tested.values
+    mean = float(np.mean(error))
+    if mean**2 < SHIFT_SHARE * float(np.mean(error**2)) or not mean:
+        return []
+    said = f"too {'low' if mean < 0 else 'high'} by {number(abs(mean))} on average"
+    return [
+        f"Answers to later rows are {said}, which is most of the error: the target moves with time. A column that says "
+        "what moves it may help; trees never answer beyond what they have seen, a line (ridge) does."
+    ]
 
 
 def _of_shared(shared: int | None) -> list[str]:

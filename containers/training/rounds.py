@@ -17,6 +17,8 @@ from containers.training.splits import Split
 
 POINTS_MAX = 25
 """Rounds looked at."""
+EPOCHS_MAX = 200
+"""Epochs shown of a network, whose loss is known of each."""
 ROWS_MAX = 1000
 """Rows judged on each side."""
 ROWS_MIN = 100
@@ -38,7 +40,7 @@ def learning(pipeline: Any, family: str, frame: Frame, split: Split) -> dict[str
     if family in NETWORKS:
         network = getattr(model, "regressor_", model)
         trained = [float(loss) for loss in network.loss_curve_]
-        picked = _picked(len(trained), POINTS_MAX)
+        picked = _picked(len(trained), EPOCHS_MAX)
         return _told("epoch", "loss", picked, [trained[n - 1] for n in picked], None)
     unit, stages = STAGES[family]
     total = _rounds(model)

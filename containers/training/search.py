@@ -17,7 +17,7 @@ import numpy as np
 from containers.prediction.core import answer
 from containers.training.checkpoints import Keeper, SearchRecord
 from containers.training.families import AUTO_ROWS_MAX, Family, complete_parameters
-from containers.training.figures import score
+from containers.training.figures import score, spread
 from containers.training.fitting import fit
 from containers.training.folds import deal, sample
 from containers.training.frame import Frame
@@ -232,8 +232,8 @@ class Search:
     def _said(self, one: Tried) -> str:
         if not one.scores:
             return f"{title_of(one.name)} was left out: {one.skipped}"
-        mean, sd = score(self._metric, one.mean), score(self._metric, one.sd)
-        return f"{title_of(one.name)}: {LABELS[self._metric]} {mean} ± {sd} in {one.seconds:.1f} s"
+        told = spread(self._metric, one.mean, one.sd)
+        return f"{title_of(one.name)}: {LABELS[self._metric]} {told} in {one.seconds:.1f} s"
 
     def _document(
         self, tried: Sequence[Tried], folds: Sequence[Split], rows: int, of: int, limit_s: float

@@ -47,6 +47,7 @@ thead th { color: var(--soft); font-weight: 600; vertical-align: bottom; }
 .pairs th { width: 38%; }
 .pairs td { overflow-wrap: anywhere; }
 .n { text-align: right; white-space: nowrap; padding: .3rem 0 .3rem .9rem; }
+time, .one { white-space: nowrap; }
 .no { color: var(--soft); white-space: nowrap; width: 3rem; }
 .album { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1.25rem; }
 figure { margin: 0; break-inside: avoid; }
@@ -79,7 +80,7 @@ def page(story: Story, plots: Sequence[Plot]) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{esc(POLICY)}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{name}: training report</title>\n<style>{STYLE}</style>\n</head>\n<body>",
-        f'<header>\n<h1>{name}</h1>\n<p class="soft">{esc(_subtitle(story))}</p>\n</header>\n<main>',
+        f'<header>\n<h1>{name}</h1>\n<p class="soft">{_subtitle(story)}</p>\n</header>\n<main>',
         f'<p class="score">{esc(story.headline)}</p>',
         *(f'<p class="verdict">{esc(cut(text))}</p>' for text in story.verdicts),
         *_warnings(story.warnings()),
@@ -99,10 +100,12 @@ def page(story: Story, plots: Sequence[Plot]) -> str:
 
 
 def _subtitle(story: Story) -> str:
+    """Return what it is and when it was made, as HTML; a day stays whole."""
     meta = story.metadata
     kind = f"{story.kind[:1].upper()}{story.kind[1:]}"
     day = str((meta.get("times") or {}).get("started_at") or "")[:10]
-    return f"{kind}. {story.answers}{f' Trained on {day}.' if day else ''}"
+    on = f" Trained on <time>{esc(day)}</time>." if day else ""
+    return f"{esc(f'{kind}. {story.answers}')}{on}"
 
 
 def _section(title: str, body: Iterable[str]) -> list[str]:
@@ -161,12 +164,17 @@ def _grid(grid: Grid | None, numbers_from: int) -> list[str]:
     )
     lines = []
     for row in grid.rows:
-        cells = [f'<td class="{kind}">{esc(text)}</td>' for kind, text in zip(kinds, row, strict=True)]
+        cells = [f'<td class="{kind}">{_unbroken(text)}</td>' for kind, text in zip(kinds, row, strict=True)]
         cells[named] = f'<th scope="row" class="{kinds[named]}">{esc(row[named])}</th>'
         lines.append(f"<tr>{''.join(cells)}</tr>")
     whole = ' class="whole"' if len(lines) <= WHOLE_ROWS_MAX else ""
     table = f"<table{whole}><thead><tr>{head}</tr></thead>\n<tbody>\n{chr(10).join(lines)}\n</tbody></table>"
     return [f'<div class="wide">{table}</div>']
+
+
+def _unbroken(text: str) -> str:
+    """Return a cell as HTML; a number stays on the line of its spread."""
+    return f'<span class="one">{esc(text)}</span>' if " ± " in text else esc(text)
 
 
 def _pairs(pairs: Sequence[tuple[str, str]]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from containers.training.figures import score
+from containers.training.figures import score, spread
 from containers.training.report.words import LICENCES, cut, machine_words, split_words, values_words
 from containers.training.scoring import LABELS
 from containers.training.titles import title_of
@@ -81,7 +81,7 @@ class Story(NamedTuple):
     def data(self) -> list[tuple[str, str]]:
         """Return what was learnt from."""
         meta, rows = self.metadata, self.metrics["rows"]
-        shared = self.metrics.get("rows_shared")
+        shared, groups = self.metrics.get("rows_shared"), self.metrics.get("groups")
         told = [
             ("Target", cut(meta["target_column"])),
             ("Task", str(meta["task"])),
@@ -95,6 +95,7 @@ class Story(NamedTuple):
             ("Columns learnt from", f"{len(meta['feature_columns']):,}"),
             ("Rows learnt from", f"{rows['train']:,}"),
             ("Rows held out", f"{rows['test']:,}, {cut(split_words(meta))}"),
+            ("Groups", f"{groups['train']:,} learnt from, {groups['test']:,} held out") if groups else None,
             ("Rows without a target, left out", f"{rows['dropped']:,}") if rows["dropped"] else None,
             ("Held-out rows equal to one learnt from", "not counted" if shared is None else f"{shared:,}"),
             ("File", f"{meta['dataset_name']}" if meta.get("dataset_name") else None),
@@ -188,10 +189,10 @@ class Story(NamedTuple):
             return None
         label, name = self.metrics["headline"]["label"], found["metric"]
         rows = [
-            (str(one["number"]), cut(one["name"]), f"{score(name, one['mean'])} ± {score(name, one['sd'])}")
+            (str(one["number"]), cut(one["name"]), f"{spread(name, one['mean'], one['sd'])}")
             for one in found["columns"]
         ]
-        return Grid((NUMBERED, "Column", f"{label} lost"), rows)
+        return Grid((NUMBERED, "Column", f"{label[:1].upper()}{label[1:]} lost"), rows)
 
     def columns(self) -> Grid | None:
         """Return the columns a file must have, with what they held."""
@@ -238,14 +239,13 @@ class Story(NamedTuple):
         rows = [
             (
                 title_of(str(one["name"])),
-                cut(f"left out: {one['skipped']}")
-                if one["skipped"]
-                else f"{score(name, one['mean'])} ± {score(name, one['sd'])}",
+                cut(f"left out: {one['skipped']}") if one["skipped"] else spread(name, one["mean"], one["sd"]),
                 f"{one['seconds']:,.1f}",
             )
             for one in found["candidates"]
         ]
-        return Grid(("Kind of model", str(found["label"]), "Seconds"), rows)
+        label = str(found["label"])
+        return Grid(("Kind of model", f"{label[:1].upper()}{label[1:]}", "Seconds"), rows)
 
     def candidates_note(self) -> str:
         """Return how they were compared, and why the winner won."""

@@ -48,6 +48,7 @@ def test_rows_of_a_group_are_held_out_together_and_the_report_says_so(tmp_path: 
     assert (metadata["model_type"], metadata["target_column"]) == ("linear", "cost")
     assert (metadata["feature_columns"], metadata["hyperparameters"]) == (["day", "dose"], {"fit_intercept": True})
     assert {**machine, "computed_on": "processor"}.items() <= metadata["machine"].items()
+    assert metrics["groups"] == {"train": 20 - len(held_out), "test": len(held_out)}
     report = (out / "report.html").read_text()
     for said in ("25% in whole groups of “patient”", "2026-11-26", "NVIDIA RTX A5000"):
         assert said in report

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from containers.training.figures import number, score
+from containers.training.figures import number, score, spread
 
 
 def test_numbers_have_three_digits_and_no_needless_exponent() -> None:
@@ -21,3 +21,9 @@ def test_a_share_of_the_value_is_written_in_percent() -> None:
 
 def test_what_rounds_to_nothing_has_no_sign() -> None:
     assert [score("r2", v) for v in (-5e-5, -0.013, -1234.5)] == ["0.000", "−0.013", "−1,234.500"]
+
+
+def test_a_spread_has_the_decimals_of_its_mean() -> None:
+    assert [spread("rmse", m, d) for m, d in ((10.35, 0.7543), (3.529, 0.3043))] == ["10.35 ± 0.75", "3.529 ± 0.304"]
+    assert spread("f1_macro", 0.9861, 0.0321) == "0.986 ± 0.032"
+    assert spread("rmse", 3e-18, 1e-19) == "3.000 × 10⁻¹⁸ ± 1.000 × 10⁻¹⁹"

@@ -84,3 +84,26 @@ def test_where_rows_are_split_by_group_the_threshold_is_chosen_on_whole_groups(m
     assert given[0].tolist() == (split.train % 60).tolist()
     judged(2)
     assert given[1] is None
+
+
+@pytest.mark.parametrize(("rise", "told"), [(0.05, "too low by"), (-0.05, "too high by"), (0.0, None)])
+def test_of_rows_split_by_time_it_is_said_where_the_target_has_moved_on(rise: float, told: str | None) -> None:
+    draw = np.random.default_rng(7)
+    days = np.arange(ROWS, dtype=np.float64)
+    features = pd.DataFrame({"sure": draw.normal(size=ROWS)})
+    target = features["sure"].to_numpy() + rise * days + draw.normal(size=ROWS)
+    way = Way(0.2, 42, time="day")
+    frame = Frame(features, target, (), np.arange(ROWS) + 1, 0, days)
+    split = split_rows(frame, "regression", way)
+    tree = Pipeline([("model", DecisionTreeRegressor(min_samples_leaf=20, random_state=1))])
+    tree.fit(features.iloc[split.train], target[split.train])
+    metadata = {
+        "task": "regression",
+        "model_type": "decision_tree",
+        "target_column": "y",
+        "split": way.json(split, frame.row_numbers),
+    }
+    notes = [
+        note for note in judge(tree, metadata, frame, split, Asked(42, split.last_value)).notes if "later rows" in note
+    ]
+    assert (told is None and not notes) or (told is not None and told in notes[0] and "moves with time" in notes[0])
