@@ -1,7 +1,8 @@
 """Prediction alone beside the script's, by how the file is written: ``python -m bench.training.predict [--mb 10,100]``.
 
 Every file is predicted by both arms in turns, each in a process of its own with libraries imported. The script's model
-is in memory before its clock starts, ours is loaded within. The peak is the process's own, with what its libraries take.
+is in memory before its clock starts, ours is loaded within. The peak is the process's own, with what its libraries
+take.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import IO, Any, Final
 import numpy as np
 import pandas as pd
 
-from containers.prediction.core import Feature, block_frame
+from containers.prediction.features import Feature, block_frame
 from containers.training.profile import survey
 from containers.training.refusal import Refused, listed
 from containers.training.rows import open_table

@@ -28,7 +28,7 @@ def rows_at_once(width: int, pipeline: Any, metadata: Mapping[str, Any]) -> int:
     """Return how many rows of ``width`` cells are predicted at once by a model."""
     model = pipeline.steps[-1][1]
     inner = getattr(model, "regressor_", model)
-    units = [layer.shape[1] for layer in getattr(inner, "coefs_", ())]
+    units: list[int] = [layer.shape[1] for layer in getattr(inner, "coefs_", ())]
     widest = max(1, int(getattr(model, "n_features_in_", 1)), len(metadata.get("classes") or ()), *units)
     wide = metadata.get("model_type") == "svm" or metadata.get("imported")
     most = WIDE_ROWS_MAX if wide else ROWS_MAX

@@ -18,8 +18,8 @@ from actors.supervisor.work import Program
 from lastcall.daemon import main
 from providers.interface import Unavailable
 from providers.local.training import LocalTraining
-from tests.support.daemon_entry import PROGRAMS
 from tests.support.faulty_vfs import FaultyVFS
+from tests.support.quick_work import PROGRAMS
 
 RETRY_AFTER_S = 0.1
 

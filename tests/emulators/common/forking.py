@@ -91,7 +91,7 @@ def _server(module: str) -> socket.socket:
             [sys.executable, "-m", __name__, module],
             cwd=CHECKOUT,
             env={name: os.environ[name] for name in KEPT if name in os.environ},
-            stdin=theirs,
+            stdin=theirs.fileno(),
             stdout=subprocess.DEVNULL,
         )
     atexit.register(_end, ours, process)
@@ -113,8 +113,8 @@ def serve(control: socket.socket, module: str) -> None:
     gc.freeze()
     running: dict[int, tuple[int, int]] = {}  # pidfd → (process, its pipe)
     while True:
-        for ready in select.select([control, *running], [], [])[0]:
-            if ready is not control:
+        for ready in select.select([control.fileno(), *running], [], [])[0]:
+            if ready != control.fileno():
                 _ended(ready, *running.pop(ready))
                 continue
             message, descriptors, _, _ = socket.recv_fds(control, MESSAGE_BYTES_MAX, DESCRIPTORS)
