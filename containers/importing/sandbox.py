@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from containers.importing.walls import Limits, library_folders, put_up
+from containers.training.libraries import PACKAGES, need
 from containers.training.refusal import Refused, one_line
 
 DETAIL_CHARS_MAX: Final = 300
@@ -67,8 +68,7 @@ def _without_checkout() -> list[Path]:
 
 def _loaded(request: dict[str, Any], hook: Any) -> dict[str, Any]:
     """Load behind the hook, convert and write the model; return the report."""
-    for module in ("sklearn.utils.validation", "skops.io", "containers.importing.converting", *request["modules"]):
-        import_module(module)
+    bring(["sklearn.utils.validation", "skops.io", "containers.importing.converting", *request["modules"]])
     import skops.io
 
     from containers.importing.converting import convert, new_answers
@@ -99,6 +99,15 @@ def _loaded(request: dict[str, Any], hook: Any) -> dict[str, Any]:
         "answers": made.answers.ravel().tolist(),
         "parameters": made.parameters,
     }
+
+
+def bring(modules: list[str]) -> None:
+    """Import what the model's names are in. Raises ``Refused`` E-LIBRARY for a library that is not installed."""
+    for module in modules:
+        root = module.split(".")[0]
+        if root in PACKAGES:
+            need(root)
+        import_module(module)
 
 
 def _warm() -> None:

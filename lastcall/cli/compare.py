@@ -188,7 +188,7 @@ def _rows(first: Document, second: Document) -> Iterator[tuple[str, str, str]]:
         return name, words(first), words(second)
 
     yield both("model", lambda m: model_words(m["model_type"]))
-    yield both("data", lambda m: m["dataset_name"] or m["dataset_id"])
+    yield both("data", lambda m: m["dataset_name"] or m["dataset_id"] or "not known")
     yield both("target", lambda m: m["target"])
     yield both("rows", _counted)
     yield both("held out", _held_out)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from messages import admin
-from messages.comparing import DescribeModel
+from messages.comparing import DescribedModel, DescribeModel, Making
 from messages.jobs import Outcome
 from tests.integration.socket import examples
 from tests.integration.socket.conftest import Site
@@ -65,6 +65,20 @@ def test_a_comparison_shows_both_and_says_which_is_better(live: LiveGateway, cap
     ):
         assert line in lines
     assert lines[-1] == "No clear difference: ROC AUC 0.846 and 0.851, and the intervals overlap."
+
+
+def test_an_imported_model_is_shown_beside_another_and_never_called_better_or_worse(
+    live: LiveGateway, capsys: Capture
+) -> None:
+    """No job made it and nothing says on which rows it was judged."""
+    older = examples.imported(examples.import_look("churn-old"))
+    making = Making(model_type="random_forest", versions={"scikit-learn": "1.9.1"})
+    live.node.described[1] = DescribedModel(info=older, making=making)
+    code, out, _ = run(capsys, "compare", "churn-7fa", "churn-old")
+    assert code == 0
+    assert "one of them does not say on which rows it was judged" in " ".join(out.split())
+    document = json.loads(run(capsys, "compare", "churn-7fa", "churn-old", "--json")[1])
+    assert (document["comparable"], document["models"][1]["job_id"]) == (False, None)
 
 
 def ready(live: LiveGateway, capsys: Capture, answers: str = "33") -> None:

@@ -19,8 +19,10 @@ from containers.importing.checking import checked, main
 from containers.importing.converting import Converted, convert
 from containers.importing.making import FILES, _report, look, modules_of
 from containers.importing.rows import plain, sample
+from containers.importing.sandbox import bring
 from containers.prediction.core import predict
 from containers.prediction.model import digest
+from containers.training import libraries
 from containers.training.refusal import Refused
 from tests.support.old_models import FEATURES, Old, fitted, frame, package
 
@@ -160,6 +162,14 @@ def test_a_sample_is_read_like_any_table_and_only_its_first_rows_count(tmp_path:
     with (tmp_path / "none.csv").open("rb") as file, pytest.raises(Refused) as caught:
         sample(file, (), "churn")
     assert caught.value.code == "E-CSV-SCHEMA"
+
+
+def test_a_library_that_is_not_installed_is_named_with_the_way_to_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    bring(["lightgbm.sklearn", "sklearn.tree"])
+    monkeypatch.setattr(libraries, "is_missing", lambda _: True)
+    with pytest.raises(Refused, match="pip install") as caught:
+        bring(["lightgbm.sklearn"])
+    assert caught.value.code == "E-LIBRARY"
 
 
 def test_only_modules_of_libraries_are_imported_beforehand(tmp_path: Path) -> None:
