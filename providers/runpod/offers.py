@@ -19,9 +19,9 @@ LARGE_MB: Final = 5_000.0
 MIDDLE_MB: Final = 1_000.0
 OFFERS_MAX: Final = 8
 """Offers of one plan: each is one possible create."""
-CPU_OFFERS_MAX: Final = 3
-CPU_OFFERS_ENOUGH: Final = 3
-"""Flavours in stock that make a look at GPUs needless: each is a machine of its own to fall back on."""
+CPU_OFFERS_ENOUGH: Final = 5
+"""Flavours in stock that make a look at GPUs needless: each is a machine of its own to fall back on, and four may be
+rented out between the look and the create."""
 VCPUS_MIN: Final = 4
 """Below it a fit on all cores gains nothing over this computer."""
 VCPUS_MAX: Final = 32
@@ -121,7 +121,7 @@ def _gpu_offers(chosen: str, gpus: tuple[Gpu, ...], place: str, settings: RunPod
 
 
 def _cpu_offers(need: Need, cpus: tuple[Cpu, ...], place: str, settings: RunPodSettings) -> list[_Ranked]:
-    """The cheapest flavours that hold the data."""
+    """The flavours that hold the data, the cheapest first."""
     if settings.cloud_type != "SECURE":
         return []  # their prices are the secure cloud's (fact sheet 1.1)
     found = []
@@ -131,7 +131,7 @@ def _cpu_offers(need: Need, cpus: tuple[Cpu, ...], place: str, settings: RunPodS
             found.append(_cpu_offer(cpu, vcpus, place, settings, "this model uses no GPU"))
     found = [one for one in found if one.stock > Stock.NONE]
     found.sort(key=lambda one: (one.offer.rate_usd_per_hour, -one.stock, one.offer.id))
-    return found[:CPU_OFFERS_MAX]
+    return found
 
 
 def _gpu_offer(gpu: Gpu, price: Decimal, place: str, settings: RunPodSettings, why: str) -> _Ranked:

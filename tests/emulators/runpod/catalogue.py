@@ -15,21 +15,30 @@ from tests.emulators.runpod.wire import Request, Response
 
 LOW_UP_TO = 2
 MEDIUM_UP_TO = 5
-"""GPUs free."""
+"""So many of the wanted size are free."""
+LEAST_VCPUS = 2
+"""A machine without a GPU has so many at least (fact sheet 1.1)."""
 WORDS = ("NONE", "LOW", "MEDIUM", "HIGH")
 
 
 class Stock:
-    """How many GPUs can be had, by type and place, at one moment."""
+    """How many GPUs and vCPUs can be had, by type and place, at one moment."""
 
     def __init__(self, settings: Settings, taken: Mapping[tuple[str, str], int]) -> None:
         self._settings = settings
         self._taken = taken
 
     def of(self, gpu: str, data_center: str) -> int:
-        """Return how many there are of a type in a place."""
-        stock = self._settings.stock.get(f"{gpu}@{data_center}", self._settings.stock_default)
-        return max(0, stock - self._taken.get((gpu, data_center), 0))
+        """Return how many GPUs there are of a type in a place."""
+        return self._free(gpu, data_center, self._settings.stock_default)
+
+    def vcpus(self, cpu: str, data_center: str) -> int:
+        """Return how many vCPUs there are of a flavour in a place."""
+        return self._free(cpu, data_center, self._settings.vcpus_default)
+
+    def _free(self, kind: str, data_center: str, usual: int) -> int:
+        stock = self._settings.stock.get(f"{kind}@{data_center}", usual)
+        return max(0, stock - self._taken.get((kind, data_center), 0))
 
 
 class Catalogue:
@@ -96,8 +105,8 @@ class Catalogue:
 
     def list_cpus(self, request: Request) -> Response:
         """Answer GET /v2/catalog/cpus."""
-        query = _query(request)
-        return document(200, {"cpus": [self._shown_cpu(cpu, query) for cpu in self._cpus.values()]})
+        query, stock = _query(request), self.free()
+        return document(200, {"cpus": [self._shown_cpu(cpu, query, stock) for cpu in self._cpus.values()]})
 
     def get_cpu(self, request: Request, cpu_id: str) -> Response:
         """Answer GET /v2/catalog/cpus/{id}."""
@@ -105,7 +114,7 @@ class Catalogue:
         cpu = self._cpus.get(cpu_id)
         if cpu is None:
             raise not_found("cpu type")
-        return document(200, self._shown_cpu(cpu, query))
+        return document(200, self._shown_cpu(cpu, query, self.free()))
 
     def list_places(self, request: Request) -> Response:
         """Answer GET /v2/catalog/datacenters."""
@@ -153,12 +162,12 @@ class Catalogue:
             shown["cudaVersions"] = [{"version": version, "available": True} for version in CUDA_VERSIONS]
         return shown
 
-    def _shown_cpu(self, cpu: Cpu, query: Mapping[str, list[str]]) -> dict[str, Any]:
+    def _shown_cpu(self, cpu: Cpu, query: Mapping[str, list[str]], stock: Stock) -> dict[str, Any]:
         shown: dict[str, Any] = {
             "id": cpu.id,
             "name": cpu.name,
             "group": cpu.group,
-            "vcpu": {"min": 2, "max": cpu.max_vcpu},
+            "vcpu": {"min": LEAST_VCPUS, "max": cpu.max_vcpu},
             "ramGbPerVcpu": float(cpu.ram_per_vcpu_gb),
             "price": {
                 "securePerVcpu": float(cpu.per_vcpu),
@@ -166,8 +175,9 @@ class Catalogue:
             },
         }
         if "include" in query:
-            shown["availability"] = "HIGH"
-            shown["dataCenters"] = [{"id": one, "name": one, "availability": "HIGH"} for one in self._places]
+            places = [{"id": one, "name": one, "availability": _cpu_word(stock, cpu, one)} for one in self._places]
+            shown["availability"] = _best(one["availability"] for one in places)
+            shown["dataCenters"] = places
         return shown
 
     def _shown_place(self, place: DataCenter, query: Mapping[str, list[str]]) -> dict[str, Any]:
@@ -187,7 +197,8 @@ class Catalogue:
             ]
         if "CPU_AVAILABILITY" in include:
             shown["cpuAvailability"] = [
-                {"id": cpu.id, "name": cpu.name, "availability": "HIGH"} for cpu in self._cpus.values()
+                {"id": cpu.id, "name": cpu.name, "availability": _cpu_word(stock, cpu, place.id)}
+                for cpu in self._cpus.values()
             ]
         return shown
 
@@ -226,6 +237,11 @@ def _word(free: int, count: int) -> str:
     if free <= LOW_UP_TO:
         return "LOW"
     return "MEDIUM" if free <= MEDIUM_UP_TO else "HIGH"
+
+
+def _cpu_word(stock: Stock, cpu: Cpu, data_center: str) -> str:
+    """Return the word for machines of the smallest size."""
+    return _word(stock.vcpus(cpu.id, data_center) // LEAST_VCPUS, 1)
 
 
 def _best(words: Iterable[str]) -> str:

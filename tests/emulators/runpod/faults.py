@@ -42,7 +42,7 @@ class Faults:
     capacity_none: Annotated[
         Switch[bool | tuple[str, ...]] | None, "capacity.none", Rule(either(yes, texts), CREATES)
     ] = None
-    """Nothing anywhere, or patterns ``<GPU type>@<data centre>``."""
+    """Nothing anywhere, or patterns ``<GPU type or CPU flavour>@<data centre>``."""
     price_jump: Annotated[Switch[float] | None, "price.jump", Rule(number, CREATES)] = None
     """Factor on the price a new pod gets; the catalogue does not show it."""
     price_rise: Annotated[Switch[float] | None, "price.rise", Rule(number, once=True)] = None

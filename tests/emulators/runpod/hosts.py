@@ -54,7 +54,7 @@ class Hosts:
         return (one for one in self._pods.values() if one.exists and account in (None, one.account))
 
     def usage(self) -> Counter[tuple[str, str]]:
-        """Return how many GPUs are taken, by type and place."""
+        """Return how many GPUs and vCPUs are taken, by type and place."""
         taken: Counter[tuple[str, str]] = Counter()
         for one in self._pods.values():
             if one.status is not Status.EXITED:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -39,7 +39,7 @@ class Placement:
         Raises Problem: 400 for what cannot be had, 402 for what cannot be paid, 403 for what is not allowed.
         """
         places = self._places(body, volume_place)
-        found = self._gpu(body, caller, places, now) if "gpu" in body else self._cpu(body, places)
+        found = self._gpu(body, caller, places, now) if "gpu" in body else self._cpu(body, places, now)
         hardware, price = found
         price *= Decimal(str(self._faults.hit("price.jump", CREATE, now, body["name"]) or 1))
         self.check_funds(caller.account, price, now)
@@ -71,7 +71,7 @@ class Placement:
         if any(fnmatchcase(gpu.id, pattern) for pattern in denied):
             raise Problem(403, "access denied")
         count = wish.get("count", 1)
-        place = self._free_place(gpu, count, places, body["name"], now)
+        place = self._free_place(gpu.id, self._catalogue.free().of, count, places, body["name"], now)
         price = self._catalogue.price(gpu, cloud, place)
         cuda = _cuda(wish)
         if place is None or not price or cuda is None or count > gpu.max_count or _too_small(gpu, wish):
@@ -79,26 +79,28 @@ class Placement:
         hardware = Hardware("gpu", gpu.id, count, gpu.vcpu * count, gpu.ram_gb * count, cloud, place, cuda)
         return hardware, price * count
 
-    def _free_place(self, gpu: Gpu, count: int, places: Iterable[str], name: str, now: float) -> str | None:
+    def _free_place(
+        self, kind: str, stock: Callable[[str, str], int], count: int, places: Iterable[str], name: str, now: float
+    ) -> str | None:
         none = self._faults.hit("capacity.none", CREATE, now, name)
         if none is True:
             return None
-        stock = self._catalogue.free()
         for place in places:
-            sold_out = any(fnmatchcase(f"{gpu.id}@{place}", pattern) for pattern in none or ())
-            if not sold_out and stock.of(gpu.id, place) >= count:
+            sold_out = any(fnmatchcase(f"{kind}@{place}", pattern) for pattern in none or ())
+            if not sold_out and stock(kind, place) >= count:
                 return place
         return None
 
-    def _cpu(self, body: Mapping[str, Any], places: Sequence[str]) -> tuple[Hardware, Decimal]:
+    def _cpu(self, body: Mapping[str, Any], places: Sequence[str], now: float) -> tuple[Hardware, Decimal]:
         wish = body["cpu"]
         cpu = self._catalogue.cpu(wish["id"])
         if cpu is None:
             raise Problem(400, f"unknown cpu type '{wish['id']}'")
         count = wish["vcpuCount"]
-        if not places or count > cpu.max_vcpu or body.get("cloud") == "COMMUNITY":
+        place = self._free_place(cpu.id, self._catalogue.free().vcpus, count, places, body["name"], now)
+        if place is None or count > cpu.max_vcpu or body.get("cloud") == "COMMUNITY":
             raise Problem(400, NO_CAPACITY)
-        hardware = Hardware("cpu", cpu.id, count, count, cpu.ram_per_vcpu_gb * count, "SECURE", places[0])
+        hardware = Hardware("cpu", cpu.id, count, count, cpu.ram_per_vcpu_gb * count, "SECURE", place)
         return hardware, Decimal(cpu.per_vcpu) * count
 
     def _substituted(self, hardware: Hardware, name: str, now: float) -> Hardware:

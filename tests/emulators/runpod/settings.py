@@ -98,8 +98,10 @@ class Settings:
     pull_failure: Literal["starting", "exited"] = "starting"
     """What an image that cannot be pulled does to a pod (fact sheet 2.1: both were seen)."""
     stock: Mapping[str, int] = field(default_factory=dict)
-    """``<GPU type>@<data centre>`` → how many there are; others have ``stock_default``."""
+    """``<GPU type>@<data centre>`` → how many GPUs there are, ``<CPU flavour>@<data centre>`` → how many vCPUs.
+    Others have ``stock_default`` and ``vcpus_default``."""
     stock_default: int = 8
+    vcpus_default: int = 10_000
     prices: Mapping[str, Decimal] = field(default_factory=dict)
     """``<GPU type>`` or ``<GPU type>@<data centre>`` → USD per GPU and hour in the secure cloud."""
 

@@ -9,10 +9,11 @@ import pytest
 
 from messages.machines import Alive, Gone, MachineState, Unknown
 from providers.interface import Ambiguous, Need, NoCapacity, NotFound, Refused, Unavailable
-from providers.runpod import offers
+from tests.emulators.runpod.catalogue_data import CPUS
 from tests.emulators.runpod.faults import Switch
 from tests.emulators.runpod.settings import READ_KEY, Settings
 from tests.integration.runpod.kit import House
+from tests.support.runpod_sim import PLACE
 
 
 @pytest.mark.parametrize("spec", ["2026-08", "2026-10"])
@@ -121,12 +122,11 @@ async def test_a_create_that_shows_other_stock_or_another_price_makes_the_catalo
     assert house.calls("catalog.gpus") == 3, "as offered: nothing to doubt"
 
 
-async def test_a_configured_gpu_that_does_not_exist_is_named_where_nothing_else_fits(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    house = House(default_gpu_type="RTX A5000")
-    assert await house.offers(Need(size_mb=10, model_type="linear")) != []
-    monkeypatch.setattr(offers, "CPU_OFFERS_MAX", 0)  # as if all machines without a GPU were rented out
+async def test_a_configured_gpu_that_does_not_exist_is_named_where_nothing_else_fits() -> None:
+    enough = House(default_gpu_type="RTX A5000")
+    assert await enough.offers(Need(size_mb=10, model_type="linear")) != []
+    await enough.close()
+    house = House(Settings(stock={f"{cpu.id}@{PLACE}": 0 for cpu in CPUS}), default_gpu_type="RTX A5000")
     with pytest.raises(Refused, match=r"no GPU called 'RTX A5000'.*NVIDIA RTX A5000"):
         await house.offers(Need(size_mb=10, model_type="xgboost"))
     assert await house.offers(Need(size_mb=2_000, model_type="xgboost")) != []

@@ -76,7 +76,9 @@ KINDS: Final[dict[str, Kind]] = {
     "key expired at work": Kind(9, one("auth.expired", yes), blinding=True, when="running"),
     "stale state": Kind(10, one("status.stale", between(5, 60))),
     "new fields": Kind(10, one("fields.new", yes)),
-    "no capacity": Kind(11, one("capacity.none", yes, (1, 4)), harmless=False, when="early"),
+    "no capacity": Kind(
+        11, one("capacity.none", pick(True, ["t3.*"], ["*@us-east-1a"]), (1, 4)), harmless=False, when="early"
+    ),
     "no spot capacity": Kind(11, one("capacity.spot", yes), harmless=False, when="early"),
     "no spot capacity in a zone": Kind(
         11, one("capacity.spot", pick(["*@us-east-1a"], ["*@us-east-1b"], ["t3.*"])), harmless=False, when="early"

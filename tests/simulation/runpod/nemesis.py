@@ -73,7 +73,9 @@ KINDS: Final[dict[str, Kind]] = {
     "stale runtime": Kind(10, one("runtime.stale", between(5, 90))),
     "cost as text": Kind(10, one("cost.string", yes)),
     "new fields": Kind(10, one("fields.new", yes)),
-    "no capacity": Kind(11, one("capacity.none", yes, (1, 4)), harmless=False, when="early"),
+    "no capacity": Kind(
+        11, one("capacity.none", pick(True, ["cpu3*"], ["cpu*"]), (1, 4)), harmless=False, when="early"
+    ),
     "bad request": Kind(11, one("create.bad400", yes, (1, 4)), harmless=False, when="early"),
     "balance 0": Kind(12, one("balance.zero", yes), harmless=False, when="running"),
     "minute quota gone": Kind(13, one("ratelimit.minute", yes), blinding=True),

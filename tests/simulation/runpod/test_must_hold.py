@@ -14,7 +14,6 @@ from actors.fleet.bills import BillReader
 from actors.supervisor.state import Job
 from messages.ids import JobId
 from messages.jobs import JobState, Outcome, StopReason
-from providers.runpod import offers
 from tests.emulators.runpod.settings import Settings
 from tests.simulation.clouds.auditor import Auditor, Tapped
 from tests.simulation.clouds.house import BUNDLE
@@ -171,14 +170,13 @@ def test_lists_that_are_empty_for_a_while_call_no_pod_gone_though_its_id_is_not_
     tell(told, emulated=Settings(pull_s=300.0), **work())
 
 
-def test_without_capacity_on_the_first_four_offers_the_fifth_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(offers, "CPU_OFFERS_MAX", 0)  # the emulated capacity is that of GPUs
-
+def test_without_capacity_on_the_first_four_offers_the_fifth_runs() -> None:
     async def told(story: Story) -> None:
         story.arm(capacity__none={"value": True, "calls": 4})
         job = await story.closed(await story.house.train(), Outcome.SUCCEEDED)
         planned = [offer.id for offer in job.plan.offers]
         assert len(planned) >= 5
+        assert job.plan.offers[0].gpu_count == 0, "as anybody's first training is offered"
         assert [a.request.offer.id for a in job.attempts if a.request] == planned[:5]
         assert [a.refused.reason for a in job.attempts if a.refused] == ["no_capacity"] * 4
         await story.over(pods=1)

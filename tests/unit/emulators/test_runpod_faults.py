@@ -42,6 +42,11 @@ def create(client: Client, name: str = "pod-1", **more: Any) -> Any:
     return client.call("POST", "/v2/pods", client.body(name, **more))
 
 
+def create_cpu(client: Client, **more: Any) -> Any:
+    body = {"name": "pod-1", "image": "x", "cpu": {"id": "cpu3c", "vcpuCount": 2}}
+    return client.call("POST", "/v2/pods", body | more)
+
+
 def unreadable(body: bytes) -> bool:
     try:
         json.loads(body)
@@ -130,6 +135,10 @@ def no_capacity(client: Client) -> None:
     assert create(client, dataCenterIds=["EU-RO-1"]).json["detail"] == NO_CAPACITY
     client.fault(capacity__none=True)
     assert create(client).json["detail"] == NO_CAPACITY
+    assert create_cpu(client).json["detail"] == NO_CAPACITY
+    client.fault(capacity__none=["cpu3?@EU-*"])
+    assert not create_cpu(client).json["dataCenterId"].startswith("EU-")
+    assert create_cpu(client, dataCenterIds=["EU-RO-1"]).json["detail"] == NO_CAPACITY
 
 
 @shows("price.jump")

@@ -119,6 +119,26 @@ def test_no_capacity_is_told_by_text_only(client: Client) -> None:
     assert client.pod(client.create(dataCenterIds=["EU-RO-1", "US-KS-2"]))["dataCenterId"] == "US-KS-2"
 
 
+def test_vcpus_run_out_by_flavour_and_place_as_gpus_do() -> None:
+    client = Client(Settings(quotas={}, stock={"cpu3c@EU-RO-1": 4}))
+    body = {"name": "c", "image": "x", "cpu": {"id": "cpu3c", "vcpuCount": 4}, "dataCenterIds": ["EU-RO-1"]}
+
+    def said() -> str:
+        shown = client.call("GET", "/v2/catalog/cpus/cpu3c", query="include=AVAILABILITY&product=POD").json
+        places = client.call("GET", "/v2/catalog/datacenters/EU-RO-1", query="include=CPU_AVAILABILITY").json
+        [word] = {one["availability"] for one in shown["dataCenters"] if one["id"] == "EU-RO-1"}
+        assert word == places["cpuAvailability"][0]["availability"]
+        assert shown["availability"] == "HIGH", "elsewhere there are enough"
+        return str(word)
+
+    assert said() == "LOW"
+    assert client.call("POST", "/v2/pods", body).status == 201
+    assert said() == "NONE"
+    refused = client.call("POST", "/v2/pods", body)
+    assert (refused.status, refused.json["detail"]) == (400, NO_CAPACITY)
+    assert client.call("POST", "/v2/pods", body | {"cpu": {"id": "cpu3g", "vcpuCount": 4}}).status == 201
+
+
 def test_a_stopped_pod_gives_its_gpu_back() -> None:
     client = Client(Settings(quotas={}, stock={f"{GPU}@EU-RO-1": 1}))
     pod_id = client.running(dataCenterIds=["EU-RO-1"])

@@ -83,7 +83,7 @@ def test_of_machines_without_gpu_the_cheapest_is_offered_first() -> None:
     assert found[:2] == ["cpu9z-4", "cpu3c-4"]
 
 
-@pytest.mark.parametrize(("flavours", "enough"), [(2, False), (3, True)])
+@pytest.mark.parametrize(("flavours", "enough"), [(4, False), (5, True)])
 def test_only_enough_flavours_in_stock_make_gpus_needless(flavours: int, enough: bool) -> None:
     """Each is a machine of its own to fall back on."""
     cpus = tuple(CPU._replace(id=f"cpu{number}c") for number in range(flavours))
@@ -91,6 +91,18 @@ def test_only_enough_flavours_in_stock_make_gpus_needless(flavours: int, enough:
     need = Need(size_mb=1, model_type="linear")
     assert are_enough(need, (*cpus, sold_out), PLACE, SETTINGS) is enough
     assert not are_enough(need.model_copy(update={"machine": "cpu1c-4"}), cpus, PLACE, SETTINGS)
+
+
+def test_every_flavour_in_stock_is_offered_before_any_gpu() -> None:
+    cpus = tuple(CPU._replace(id=f"cpu{number}c", usd_per_vcpu=Decimal("0.03") + number) for number in range(5))
+    found = types(Need(size_mb=1, model_type="linear"), Catalogue(GPUS, cpus))
+    assert (
+        found
+        == [
+            *(f"cpu{number}c-4" for number in range(5)),
+            *types(Need(size_mb=1, model_type="xgboost"), Catalogue(GPUS, ())),
+        ][:OFFERS_MAX]
+    )
 
 
 def test_a_cpu_machine_grows_with_the_data_or_is_not_offered() -> None:
