@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.clouds.hour import show
 from bench.runpod import calls, ending
 
 NAMED = "NVIDIA RTX A5000"
@@ -27,27 +28,12 @@ def measure_calls(sizes: Sequence[int]) -> list[dict[str, Any]]:
     """Return one hour for each number of pods, and for the middle one how orders change it."""
     hours = []
     for pods in sizes:
-        hours.append(calls.measure(pods, max(1, pods // 10)))
-        show_hour(hours[-1])
+        hours.append(calls.hour(pods, max(1, pods // 10)))
+        show(hours[-1])
     for more in ({"machine": NAMED}, {"together": 2}):
-        hours.append(calls.measure(10, 10, **more))
-        show_hour(hours[-1])
+        hours.append(calls.hour(10, 10, **more))
+        show(hours[-1])
     return hours
-
-
-def show_hour(hour: dict[str, Any]) -> None:
-    """Print one hour."""
-    asked = f", each for a {hour['machine']}" if hour["machine"] else ""
-    asked += f", {hour['together']} at a time" if hour["together"] > 1 else ""
-    print(f"{hour['pods']} pods run, {hour['closing']} jobs close{asked}:")
-    print("  " + " · ".join(f"{name} {count}" for name, count in hour["calls"].items()))
-    print(f"  REST calls per job-hour {hour['rest_per_job_hour']:.2f}, S3 calls {hour['s3_per_job_hour']:.0f}")
-    print(f"  whatever the number of jobs: {hour['lists_per_hour']} lists, {hour['confirms_per_hour']} confirmations")
-    met = "met" if hour["others_per_closed"] <= calls.OTHERS_MAX else "MISSED"
-    print(f"  others per closed job {hour['others_per_closed']:.1f}: bar {calls.OTHERS_MAX:.0f} {met}")
-    print(
-        f"  CPU per list {hour['list_cpu_ms']:.2f} ms, of everything in its interval {hour['interval_cpu_ms']:.1f} ms"
-    )
 
 
 def measure_ending(pods: int) -> dict[str, dict[str, Any]]:

@@ -7,14 +7,9 @@ from typing import Final
 
 from providers.aws.client import Call, Client
 from providers.aws.codec import (
-    NAME_TAG,
     Instance,
-    SpotRequest,
-    Volume,
     read_instance,
     read_instances,
-    read_spot_requests,
-    read_volumes,
     was_over,
 )
 from providers.aws.problems import create_error
@@ -89,24 +84,6 @@ async def terminate(client: Client, instance_id: str) -> EndAnswer:
     return EndAnswer.ABSENT if was_over(answer) else EndAnswer.ACCEPTED
 
 
-async def volumes_of(client: Client, name: str) -> list[Volume]:
-    """Return the disks that carry a machine's name and are not deleted. Raises Unavailable or Refused."""
-    call = Call("ec2", "DescribeVolumes", {"Filters": [_named(name)]}, Priority.PROOF)
-    found = read_volumes(await client.read(call, "for an instance's disks"))
-    if found is None:
-        raise Unavailable("AWS's answer about disks could not be read")
-    return [one for one in found if one.state not in ("deleting", "deleted")]
-
-
-async def spot_requests_of(client: Client, name: str) -> list[SpotRequest]:
-    """Return the spot requests that carry a machine's name and are not closed. Raises Unavailable or Refused."""
-    call = Call("ec2", "DescribeSpotInstanceRequests", {"Filters": [_named(name)]}, Priority.PROOF)
-    found = read_spot_requests(await client.read(call, "for an instance's spot request"))
-    if found is None:
-        raise Unavailable("AWS's answer about spot requests could not be read")
-    return [one for one in found if one.state not in ("closed", "cancelled", "failed")]
-
-
 async def cancel_spot_request(client: Client, request_id: str) -> EndAnswer:
     """Cancel a spot request, so that it never starts anything again; "not found" is an answer too."""
     call = Call("ec2", "CancelSpotInstanceRequests", {"SpotInstanceRequestIds": [request_id]}, Priority.TERMINATE)
@@ -125,7 +102,3 @@ async def _end(client: Client, call: Call, what: str) -> EndAnswer:
     except NotFound:
         return EndAnswer.ABSENT
     return EndAnswer.ACCEPTED
-
-
-def _named(name: str) -> dict[str, object]:
-    return {"Name": f"tag:{NAME_TAG}", "Values": [name]}

@@ -1,35 +1,42 @@
 """What an instance may leave behind and AWS bills or fills again: disks, and spot requests that are still open.
 
 They are found by their tag, once a minute, and listed as machines of their instance's name: whoever ends and proves
-machines then ends and proves them too, also after the journal was lost (fault 19). What goes by itself shortly after
-its instance is not listed: only what is still there at a second look.
+machines then ends and proves them too, also after the journal was lost (fault 19). Nobody looks
+for a minute after a proof did, whose list serves as well. What goes by itself shortly after its instance is not listed:
+only what is still there at a second look.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
+from math import inf
 from typing import Final
 
 from messages.machines import MachineState
 from providers.aws import instances
+from providers.aws.belongings import Belongings, BelongingsLister
 from providers.aws.client import Call, Client
-from providers.aws.codec import NAME_TAG, Instance, SpotRequest, Volume, read_spot_requests, read_volumes
+from providers.aws.codec import Instance, SpotRequest, Volume, read_spot_requests, read_volumes
 from providers.gate import Priority
 from providers.interface import EndAnswer, NotFound, ProviderError, Refused, Unavailable
 
 LOOK_S: Final = 60.0
+APART_S: Final = 15.0
+"""Two looks are so far apart at least: AWS closes requests and deletes disks within seconds of their instance's end."""
 SHOWN_MAX: Final = 200
 VOLUME: Final = "vol-"
 REQUEST: Final = "sir-"
 OPEN: Final = ("open", "active")
-_TAGGED: Final = {"Name": "tag-key", "Values": [NAME_TAG]}
 
 
 class Leftovers:
     """Looks for them now and then."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, belongings: BelongingsLister) -> None:
         self._client = client
-        self._next = client.clock.monotonic() + LOOK_S
+        self._belongings = belongings
+        self._looked = self._asked = client.clock.monotonic()
+        """When the last look began, and when somebody was last asked for one."""
         self._before: frozenset[str] = frozenset()
         self._shown: list[Instance] = []
 
@@ -38,31 +45,34 @@ class Leftovers:
 
         Where nothing can be said, what was known stays.
         """
-        now = self._client.clock.monotonic()
-        if now >= self._next:
-            self._next = now + LOOK_S
-            try:
-                found = await self._look()
-            except ProviderError:
-                found = self._shown
-            else:
-                found, self._before = (
-                    [one for one in found if one.id in self._before],
-                    frozenset(one.id for one in found if one.name not in names),
-                )
-            self._shown = found
+        held = await self._next_look()
+        if held is not None:
+            found = _left_of(held)
+            self._shown = [one for one in found if one.id in self._before]
+            self._before = frozenset(one.id for one in found if one.name not in names)
         return [one for one in self._shown if one.name not in names][:SHOWN_MAX]
 
-    async def _look(self) -> list[Instance]:
-        free = {"Name": "status", "Values": ["available"]}
-        call = Call("ec2", "DescribeVolumes", {"Filters": [_TAGGED, free]}, Priority.PROOF)
-        volumes = read_volumes(await self._client.read(call, "for disks"))
-        still = {"Name": "state", "Values": list(OPEN)}
-        call = Call("ec2", "DescribeSpotInstanceRequests", {"Filters": [_TAGGED, still]}, Priority.PROOF)
-        requests = read_spot_requests(await self._client.read(call, "for spot requests"))
-        if volumes is None or requests is None:
-            raise Unavailable("AWS's answer about what is left could not be read")
-        return [*(of_volume(one) for one in volumes), *(of_request(one) for one in requests)]
+    async def _next_look(self) -> Belongings | None:
+        """Return the next look where one is due or somebody else's will do, else ``None``."""
+        now, last = self._client.clock.monotonic(), self._belongings.last
+        listed_at = -inf if last is None else last[0]
+        if last is not None and listed_at >= self._looked + APART_S:
+            self._looked = listed_at
+            return last[1]
+        if now < max(self._asked, self._looked, listed_at) + LOOK_S:
+            return None
+        self._asked = now
+        with suppress(ProviderError):
+            held = await self._belongings.begun_since(now)
+            self._looked = now
+            return held
+        return None
+
+
+def _left_of(held: Belongings) -> list[Instance]:
+    volumes = (one for one in held.volumes if one.state == "available")
+    requests = (one for one in held.requests if one.state in OPEN)
+    return [*(of_volume(one) for one in volumes), *(of_request(one) for one in requests)]
 
 
 async def describe(client: Client, machine_id: str) -> Instance:

@@ -7,6 +7,7 @@ from typing import Final
 
 from messages.machines import Listing, MachineState
 from providers.aws.account import OTHER, Account
+from providers.aws.belongings import BelongingsLister
 from providers.aws.client import Call, Client
 from providers.aws.codec import Instance, next_token, read_instances
 from providers.aws.leftovers import Leftovers
@@ -27,13 +28,15 @@ _WHAT: Final = "for the list of instances"
 class Lister(Lists[Instance]):
     """Lists instances. ``sights`` remembers when each was first seen."""
 
-    def __init__(self, client: Client, account: Account, sights: Sights, unanswered: Unanswered) -> None:
+    def __init__(
+        self, client: Client, account: Account, sights: Sights, unanswered: Unanswered, belongings: BelongingsLister
+    ) -> None:
         super().__init__(client.clock, client.settings.timings, "aws listing", PAGE_ITEMS)
         self._client = client
         self._account = account
         self._sights = sights
         self._unanswered = unanswered
-        self._leftovers = Leftovers(client)
+        self._leftovers = Leftovers(client, belongings)
 
     async def _list(self) -> Listing:
         waiting = self._unanswered.waiting  # whose account it is must be known now before a create goes out again

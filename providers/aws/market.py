@@ -15,6 +15,10 @@ from providers.aws.prices import AS_OF, usual_rate
 from providers.fields import text
 from providers.interface import ProviderError, Refused, Unavailable
 
+SPOT_FRESH_S: Final = 300.0
+"""How old a spot price of an offer may be: a plan, the time somebody thinks about it, and the order share one answer.
+Safe, because a create names the highest price it pays, and one that finds no room makes the answer old at once."""
+SPOT_KEPT_MAX: Final = 50
 LIST_FRESH_S: Final = 86_400.0
 """On-demand prices change some times a year."""
 PAGES_MAX: Final = 10
@@ -45,9 +49,26 @@ class Market:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._listed: dict[str, tuple[float, Decimal]] = {}
+        self._spot: dict[tuple[str | None, tuple[str, ...]], tuple[float, list[SpotPrice]]] = {}
 
     async def spot(self, types: Sequence[str], place: str | None) -> list[SpotPrice]:
-        """Return the prices of now, cheapest first within a type. Raises Unavailable or Refused."""
+        """Return prices of the last ``SPOT_FRESH_S``, cheapest first within a type. Raises Unavailable or Refused."""
+        now, wanted = self._client.clock.monotonic(), (place, tuple(types))
+        known = self._spot.get(wanted)
+        if known is not None and now - known[0] < SPOT_FRESH_S:
+            return known[1]
+        found = await self._ask_spot(types, place)
+        self._spot.pop(wanted, None)
+        self._spot[wanted] = (now, found)
+        while len(self._spot) > SPOT_KEPT_MAX:
+            del self._spot[next(iter(self._spot))]
+        return found
+
+    def doubt_spot(self) -> None:
+        """Say that the spot prices known are wrong somewhere: the next ones are asked for anew."""
+        self._spot.clear()
+
+    async def _ask_spot(self, types: Sequence[str], place: str | None) -> list[SpotPrice]:
         asked: dict[str, object] = {
             "InstanceTypes": list(types),
             "ProductDescriptions": ["Linux/UNIX"],

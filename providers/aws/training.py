@@ -11,6 +11,7 @@ from typing import ClassVar, Final
 from messages.machines import LaunchRequest, Listing, Machine, Offer, Proof, ProviderKind
 from providers.aws import instances, leftovers
 from providers.aws.account import Account
+from providers.aws.belongings import BelongingsLister
 from providers.aws.billing import billed
 from providers.aws.catalogue import Catalogue
 from providers.aws.client import Client
@@ -37,6 +38,7 @@ from providers.interface import (
     KeptLine,
     LogChunk,
     Need,
+    NoCapacity,
     ProviderError,
     Refused,
     Unavailable,
@@ -67,8 +69,9 @@ class AwsTraining(CloudTrainingProvider):
         self._catalogue = Catalogue(client)
         self._sights = Sights(client.clock)
         self._unanswered = Unanswered(client)
-        self._lister = Lister(client, self.account, self._sights, self._unanswered)
-        self._prover = Prover(client, self.account, self._lister)
+        self._belongings = BelongingsLister(client)
+        self._lister = Lister(client, self.account, self._sights, self._unanswered, self._belongings)
+        self._prover = Prover(client, self.account, self._lister, self._belongings)
 
     def clock_off_s(self) -> float | None:
         """Return by how many seconds AWS's clock is ahead of ours, as of its last answer."""
@@ -87,7 +90,7 @@ class AwsTraining(CloudTrainingProvider):
         return self.client.settings.instance_type or select_type(size_mb, model_type)
 
     async def offers(self, need: Need) -> list[Offer]:
-        """Return spot and on-demand offers at the prices of now, best first. Raises Unavailable or Refused."""
+        """Return spot and on-demand offers at prices of the last minutes, best first. Raises Unavailable or Refused."""
         settings = self.client.settings
         chosen = need.machine or self.select_compute_type(need.size_mb, need.model_type)
         own = need.machine or settings.instance_type
@@ -133,6 +136,9 @@ class AwsTraining(CloudTrainingProvider):
         except Ambiguous:
             self._unanswered.add(parameters, began, account)
             self._lister.doubt()
+            raise
+        except NoCapacity:
+            self.market.doubt_spot()
             raise
         whose = self.account.named(made.owner) if made.owner else account
         return made.machine(whose, self._sights.launched(made.id))
@@ -186,5 +192,6 @@ class AwsTraining(CloudTrainingProvider):
     async def close(self) -> None:
         """End the calls that are out for more than one caller; instances keep running."""
         await self._lister.close()
+        await self._belongings.close()
         await self.account.close()
         await self.client.close()

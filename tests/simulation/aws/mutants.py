@@ -14,8 +14,9 @@ from unittest.mock import patch
 from messages.machines import Gone, LaunchRequest, Machine, Proof
 from providers.aws import codec, instances
 from providers.aws.account import Account
+from providers.aws.belongings import Belongings
 from providers.aws.client import Client
-from providers.aws.codec import Instance, SpotRequest, Volume
+from providers.aws.codec import Instance
 from providers.aws.listing import Lister
 from providers.aws.proof import Prover
 from providers.aws.training import AwsTraining
@@ -84,19 +85,22 @@ def accepted_is_gone() -> Iterator[None]:
 def disks_forgotten() -> AbstractContextManager[Any]:
     """Nobody looks for the disks of an instance that is gone."""
 
-    async def none(_: Client, __: str) -> list[Volume]:
-        return []
-
-    return patch.object(instances, "volumes_of", none)
+    return _unseen("volumes")
 
 
 def requests_forgotten() -> AbstractContextManager[Any]:
     """Nobody looks for the spot request of an instance that is gone."""
 
-    async def none(_: Client, __: str) -> list[SpotRequest]:
-        return []
+    return _unseen("requests")
 
-    return patch.object(instances, "spot_requests_of", none)
+
+def _unseen(kind: str) -> AbstractContextManager[Any]:
+    held = Prover._held
+
+    async def blind(self: Prover, name: str, since: float) -> Belongings:
+        return (await held(self, name, since))._replace(**{kind: ()})
+
+    return patch.object(Prover, "_held", blind)
 
 
 def first_page_only() -> AbstractContextManager[Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from messages.machines import Gone, Listing, Machine
+from providers.aws.belongings import BelongingsLister
+from providers.aws.leftovers import Leftovers
 from tests.support.aws_cloud import Cloud
 
 
@@ -53,6 +55,33 @@ async def test_a_living_instance_has_nothing_left_over() -> None:
     cloud = Cloud()
     made = await cloud.training.launch(await cloud.request())
     assert [m.id for m in (await looked(cloud, 200)).machines] == [made.id]
+
+
+async def test_no_look_follows_within_a_minute_of_a_proofs_and_two_are_some_time_apart() -> None:
+    """What a proof listed just after a look is not the second look that shows a disk as left."""
+    cloud = Cloud()
+    disks = BelongingsLister(cloud.training.client)
+    looks = Leftovers(cloud.training.client, disks)
+    await cloud.clock.advance(60)
+    await looks.of(frozenset())
+    assert cloud.calls("DescribeVolumes") == 1
+    for after_s in (10, 50, 9):  # too soon for a second look, and yet it puts off the next
+        await cloud.clock.advance(after_s)
+        if after_s == 10:
+            await disks.begun_since(cloud.clock.monotonic())
+        await looks.of(frozenset())
+    assert cloud.calls("DescribeVolumes") == 2
+    await cloud.clock.advance(1)
+    await looks.of(frozenset())
+    assert cloud.calls("DescribeVolumes") == 3
+
+
+async def test_a_look_without_an_answer_leaves_what_was_known_and_is_repeated_after_a_minute() -> None:
+    cloud, _ = await left_behind("volume.left")
+    (left,) = (await looked(cloud, 130)).machines
+    cloud.arm("outage", "503", on=("ec2.DescribeVolumes",))
+    assert (await looked(cloud, 130)).machines == (left,)
+    assert cloud.calls("DescribeVolumes") <= 5
 
 
 async def test_looking_costs_two_calls_a_minute() -> None:

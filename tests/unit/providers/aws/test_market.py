@@ -7,8 +7,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from providers.aws.client import Call
-from providers.aws.market import Market
+from providers.aws.market import SPOT_FRESH_S, SPOT_KEPT_MAX, Market
+from providers.interface import NoCapacity
 from tests.support.aws_cloud import Cloud
 
 BEGAN = datetime(2026, 11, 25, 10, tzinfo=UTC)
@@ -61,6 +64,34 @@ async def test_spot_prices_of_all_pages_count_and_none_is_asked_for_behind_the_l
     found = await Market(client).spot(("t3.medium",), None)
     assert [one.place for one in found] == ["a", "b"]
     assert [call.parameters.get("NextToken") for call in client.asked] == [None, "more"]
+
+
+async def test_a_plan_and_its_order_share_spot_prices_until_they_are_old_or_no_room_is_found() -> None:
+    cloud = Cloud()
+    request = await cloud.request()
+    await cloud.offer()
+    assert cloud.calls("DescribeSpotPriceHistory") == 1
+    await cloud.clock.advance(SPOT_FRESH_S + 1)
+    await cloud.offer()
+    assert cloud.calls("DescribeSpotPriceHistory") == 2
+    cloud.arm("capacity.spot")
+    with pytest.raises(NoCapacity):
+        await cloud.training.launch(request)
+    await cloud.offer()
+    assert cloud.calls("DescribeSpotPriceHistory") == 3
+
+
+async def test_spot_prices_of_other_types_or_another_zone_are_asked_for_and_few_are_kept() -> None:
+    answers = [{"SpotPriceHistory": []} for _ in range(SPOT_KEPT_MAX + 3)]
+    client: Any = Answers(*answers)
+    market = Market(client)
+    await market.spot(("t3.medium",), None)
+    await market.spot(("t3.medium",), "a")
+    for number in range(SPOT_KEPT_MAX):
+        await market.spot((f"m{number}.large",), None)
+    assert len(client.asked) == SPOT_KEPT_MAX + 2
+    await market.spot(("t3.medium",), None)
+    assert len(client.asked) == SPOT_KEPT_MAX + 3
 
 
 async def test_of_several_entries_of_the_price_list_the_dearest_counts() -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from unittest.mock import patch
 
 import pytest
 
 from messages.machines import Alive, Gone, Machine, Proof, Unknown
+from providers.aws import belongings
 from tests.emulators.aws.settings import OTHER_ACCOUNT, Settings
 from tests.support.aws_cloud import Cloud
 from tests.support.aws_sim import other_account
+
+LEFT = ("DescribeVolumes", "DescribeSpotInstanceRequests")
 
 
 async def proven(cloud: Cloud, machine: Machine) -> Proof:
@@ -48,12 +52,75 @@ async def test_a_forgotten_instance_needs_two_complete_lists_a_minute_apart() ->
     cloud = Cloud(Settings(forget_s=60.0))
     made = await ended(cloud)
     await cloud.clock.advance(200)
-    before, began = cloud.calls("DescribeInstances"), cloud.clock.now()
+    began = cloud.clock.now()
     proof = await proven(cloud, made)
     assert isinstance(proof, Gone)
     assert (cloud.clock.now() - began).total_seconds() >= 60
-    assert cloud.calls("DescribeInstances") - before == 3
     assert sum("complete list" in line for line in proof.evidence) == 2
+
+
+@pytest.mark.parametrize(("machines", "forget_s"), [(1, 3600.0), (12, 3600.0), (12, 60.0)])
+async def test_proofs_take_the_lists_that_are_made_anyway_and_ask_once_for_each_instance(
+    machines: int, forget_s: float
+) -> None:
+    """Those that end together share one list of disks and one of spot requests too."""
+    cloud = Cloud(Settings(forget_s=forget_s))
+    made = [await cloud.training.launch(await cloud.request(number=one + 1)) for one in range(machines)]
+    await cloud.clock.advance(70)
+    for one in made:
+        await cloud.training.terminate(one.id)
+    await cloud.clock.advance(200 if forget_s < 3600 else 0)
+    calls = {action: cloud.calls(action) for action in ("DescribeInstances", *LEFT)}
+    lists = 0
+
+    async def fleet() -> None:
+        nonlocal lists
+        while True:
+            lists += 1
+            await cloud.training.list_machines()
+            await cloud.clock.sleep(cloud.training.timings.list_interval_s)
+
+    async def all_proven() -> list[Proof]:
+        watch = asyncio.create_task(fleet())
+        try:
+            return await asyncio.gather(*(cloud.training.prove_gone(one) for one in made))
+        finally:
+            watch.cancel()
+
+    proofs = await cloud.clock.drive(all_proven())
+    assert all(isinstance(one, Gone) for one in proofs)
+    assert cloud.calls("DescribeInstances") - calls["DescribeInstances"] == lists + machines
+    assert max(cloud.calls(action) - calls[action] for action in LEFT) <= 3, "the look of each minute with them"
+
+
+async def test_the_look_for_what_is_left_takes_what_a_proof_has_just_listed() -> None:
+    cloud = Cloud()
+    made = await ended(cloud)
+    await cloud.clock.advance(40)
+    assert isinstance(await proven(cloud, made), Gone)
+    calls = [cloud.calls(action) for action in LEFT]
+    await cloud.clock.advance(10)
+    await cloud.training.list_machines()
+    assert [cloud.calls(action) for action in LEFT] == calls
+
+
+async def test_disks_beyond_the_first_page_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(belongings, "PAGE_ITEMS", 5)
+    cloud = Cloud()
+    cloud.arm("volume.left")
+    made = [await cloud.training.launch(await cloud.request(number=one + 1)) for one in range(7)]
+    await cloud.clock.advance(70)
+    for one in made:
+        await cloud.training.terminate(one.id)
+    await cloud.clock.advance(60)
+    left = [await proven(cloud, one) for one in made]
+    assert all(isinstance(one, Alive) and "disk" in one.detail for one in left)
+
+
+async def test_disks_whose_list_does_not_end_prove_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(belongings, "PAGES_MAX", 0)
+    cloud = Cloud()
+    assert isinstance(await proven(cloud, await ended(cloud)), Unknown)
 
 
 async def test_lists_of_several_pages_count_in_pairs() -> None:
