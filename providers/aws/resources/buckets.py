@@ -105,12 +105,15 @@ class Bucket(Resource):
         raise error_of(problem, what)
 
     async def create(self) -> None:
-        """Make it and mark it. Raises Foreign for a name that another account has, Conflict for one of ours."""
-        place: dict[str, object] = {}
+        """Make it with its mark. Raises Foreign for a name that another account has, Conflict for one of ours.
+
+        In one call, so that a run that is killed after it leaves nothing that the next one takes for somebody else's.
+        """
+        made: dict[str, object] = {"Tags": self.tags}
         if self.wanted.region != NO_LOCATION:
-            place["CreateBucketConfiguration"] = {"LocationConstraint": self.wanted.region}
+            made["LocationConstraint"] = self.wanted.region
         what = f"to make bucket {self.bucket}"
-        call = Call("s3", "CreateBucket", {"Bucket": self.bucket, **place})
+        call = Call("s3", "CreateBucket", {"Bucket": self.bucket, "CreateBucketConfiguration": made})
         try:
             answer = await self.client.exchange(call)
         except TransportError as error:
@@ -120,10 +123,9 @@ class Bucket(Resource):
         # In us-east-1 making one's own bucket again succeeds: what it says of itself was read before.
         if answer.value is None:
             raise error_of(answer.problem, what)
-        await self.claim()
 
     async def claim(self) -> bool:
-        """Mark it, after the call that made it. Raises Refused or Unavailable."""
+        """Mark it where the call that made it did not. Raises Refused or Unavailable."""
         await self._put("PutBucketTagging", "to mark", Tagging={"TagSet": self.tags})
         return True
 

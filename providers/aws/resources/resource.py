@@ -128,7 +128,7 @@ async def settle(resource: Resource, found: Look) -> Look:
             if not found.there:
                 asked = True
                 await resource.create()
-            if unmarked:  # the create's answer was lost, and with it the mark
+            if unmarked:  # it was there already and not shown, or the service takes no tags with a create
                 asked = await resource.claim()
             for one in found.differences:
                 await one.put_right()

@@ -26,6 +26,7 @@ from werkzeug.test import run_wsgi_app
 
 from tests.emulators.aws.auth import Identity, RoleCredentials
 from tests.emulators.aws.core import Bucket, Ec2Core
+from tests.emulators.aws.rights import place_of, tags_of
 from tests.emulators.aws.settings import Settings
 from tests.emulators.aws.signature import signed
 from tests.emulators.aws.state import Instance
@@ -105,7 +106,22 @@ class MotoSide:
         headers = {name.lower(): value for name, value in found if name.lower() not in HOP_BY_HOP}
         if request.method == "HEAD" and "Content-Length" in found:
             headers["content-length"] = found["Content-Length"]
+        bucket, key = place_of(request)
+        if request.method == "PUT" and bucket and not key and status.startswith("200"):
+            self._tag(bucket, tags_of(request.body))
         return Response(int(status.split()[0]), headers, body)
+
+    @staticmethod
+    def _tag(name: str, tags: Mapping[str, str]) -> None:
+        """Give a bucket the tags of its create, which moto passes over."""
+        for account in list(s3_backends):
+            backend = s3_backends[account][PARTITION]
+            if (
+                tags
+                and name in backend.buckets
+                and not backend.tagger.list_tags_for_resource(backend.buckets[name].arn)["Tags"]
+            ):
+                backend.put_bucket_tagging(name, tags)
 
     def handle_behind(self, core: Ec2Core, request: Request, now: float) -> Response:
         """Answer what the core does not answer itself, behind its front; blocks."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote
+from xml.etree import ElementTree
 
 from tests.emulators.aws import functions
 from tests.emulators.aws.budgets import RIGHTS, Budgets
@@ -68,7 +69,10 @@ def needed(request: Request, call: str, account: str, region: str) -> list[Right
     service, _, operation = call.partition(".")
     context = {"aws:RequestedRegion": region}
     if service == "s3":
-        return [_s3(request, operation, context)]
+        found = [_s3(request, operation, context)]
+        if operation == "CreateBucket" and tags_of(request.body):
+            found.append(found[0]._replace(action="s3:TagResource"))
+        return found
     if service == "lambda":
         return _lambda(request, account, region, context)
     parameters = _parameters(request)
@@ -79,6 +83,17 @@ def needed(request: Request, call: str, account: str, region: str) -> list[Right
     if service == "kms":
         return [Right(f"kms:{operation}", f"arn:aws:kms:{region}:{account}:key/any", context)]
     return [Right(f"{service}:{operation}", "*", context)]
+
+
+def tags_of(body: bytes) -> dict[str, str]:
+    """Return the tags that a new bucket is asked for with ("CreateBucket")."""
+    with suppress(ElementTree.ParseError):
+        root = ElementTree.fromstring(body)
+        return {
+            str(one.findtext("{*}Key")): str(one.findtext("{*}Value"))
+            for one in (*root.findall("{*}Tags/{*}Tag"), *root.findall("{*}Tags/{*}member"))
+        }
+    return {}
 
 
 def _lambda(request: Request, account: str, region: str, context: Mapping[str, str]) -> list[Right]:

@@ -412,8 +412,20 @@ async def test_a_create_whose_answer_was_lost_is_found_and_not_made_twice(aws: A
     assert len([one for one in aws.core.network.groups.values() if one.name == "lastcall-machine"]) == 1
 
 
+async def test_a_run_that_ends_right_after_a_bucket_was_made_leaves_it_marked(aws: AwsBench) -> None:
+    """Without its mark the next run would take it for somebody else's."""
+    aws.arm("auth.denied", ["s3:Put*"])
+    first = await aws.set_up()
+    assert states(first)["access log"] == "failed"
+    assert lasting(aws) == {"s3.CreateBucket": 1}
+    aws.heal()
+    second = await aws.set_up()
+    assert second.exit_code == 0, second.steps
+    assert lasting(aws)["s3.CreateBucket"] == 2
+    assert "s3.PutBucketTagging" not in lasting(aws)
+
+
 async def test_a_bucket_whose_making_was_not_answered_is_marked_all_the_same(aws: AwsBench) -> None:
-    """Its mark is a call of its own: without it the next run would take it for somebody else's."""
     aws.transport.lose_next("PUT", f"/{BUCKET}-logs")
     report = await aws.set_up()
     assert report.exit_code == 0, report.steps
