@@ -131,10 +131,10 @@ def measure(
         await all_run(house, machines)
         await house.clock.sleep(SETTLE_S)
         platform = house.transport.platform
-        quiet = Counted(platform, asked.named)
+        quiet: Any = Counted(platform, asked.named)
         house.transport.platform = quiet
         cpu = await _quiet(house, quiet, lister)
-        counted = Counted(platform, asked.named)
+        counted: Any = Counted(platform, asked.named)
         house.transport.platform = counted
         for number in range(closing):
             command = CommandId(f"api:0:brief{number}")

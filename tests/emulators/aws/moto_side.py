@@ -121,7 +121,7 @@ class MotoSide:
                 and name in backend.buckets
                 and not backend.tagger.list_tags_for_resource(backend.buckets[name].arn)["Tags"]
             ):
-                backend.put_bucket_tagging(name, tags)
+                backend.put_bucket_tagging(name, dict(tags))
 
     def handle_behind(self, core: Ec2Core, request: Request, now: float) -> Response:
         """Answer what the core does not answer itself, behind its front; blocks."""

@@ -82,7 +82,7 @@ async def test_a_plan_and_its_order_share_spot_prices_until_they_are_old_or_no_r
 
 
 async def test_spot_prices_of_other_types_or_another_zone_are_asked_for_and_few_are_kept() -> None:
-    answers = [{"SpotPriceHistory": []} for _ in range(SPOT_KEPT_MAX + 3)]
+    answers: list[dict[str, object]] = [{"SpotPriceHistory": []} for _ in range(SPOT_KEPT_MAX + 3)]
     client: Any = Answers(*answers)
     market = Market(client)
     await market.spot(("t3.medium",), None)
