@@ -18,8 +18,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRAS = {"dev": "dev", "boosters": "boosters", "demo": "demo", "train": "train", "aws": "aws", "core": None}
-"""Profile → extra in pyproject.toml, largest first."""
+EXTRAS = {
+    "dev": ("dev",),
+    "boosters": ("boosters",),
+    "demo": ("demo", "aws"),
+    "train": ("train", "aws"),
+    "aws": ("aws",),
+    "core": ("aws",),
+}
+"""Profile → extras in pyproject.toml, largest first. A checkout reaches every provider, whichever is configured."""
 
 JOB_EXTRA = "train"
 """The extra whose libraries the training program needs; compiled alone, it brings no dependency of the application."""
@@ -72,8 +79,8 @@ def main(arguments: Sequence[str]) -> int:
     if not (Path(sys.executable).parent / "uv").exists():
         raise SystemExit("lock: uv is not in the environment; it is needed to solve the requirements")
     more = [word for word in arguments if word == "--upgrade"]
-    for profile, extra in EXTRAS.items():
-        extras = ["--extra", extra] if extra else []
+    for profile, names in EXTRAS.items():
+        extras = [f"--extra={name}" for name in names]
         bound = [] if profile == "dev" else ["--constraints", "requirements/dev.txt"]
         compile_file("pyproject.toml", ROOT / "requirements" / f"{profile}.txt", *extras, *bound, *more)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

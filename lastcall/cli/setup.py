@@ -154,8 +154,10 @@ def aws(app: App, /, yes: bool, as_json: bool, **options: Any) -> int:
     Keys come from the configuration, the environment, a profile or a role. They need the setup policy that --dry-run
     prints; the daemon needs the daemon policy only.
     """
-    from lastcall.setup.aws import AwsWishes
-    from lastcall.setup.command import Place, set_up_aws
+    from lastcall.setup.command import Place, needed_library, set_up_aws
+
+    with needed_library():
+        from lastcall.setup.aws import AwsWishes
 
     named = ("region", "bucket", "alarm_email")
     told = {f"aws.{name}": options[name] for name in named if options[name] is not None}

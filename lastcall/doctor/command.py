@@ -9,12 +9,43 @@ from typing import Final
 
 from actors.runtime.clock import SteadyClock, SystemClock
 from lastcall import __version__
-from lastcall.doctor import aws, here, rented, running, unwatched
+from lastcall.doctor import here, rented, running, unwatched
 from lastcall.doctor.findings import Check, Finding, Room
+from providers.factory import aws_library
 from providers.http import AiohttpTransport
+from providers.interface import Refused
 
 CHECK_S: Final = 120.0
 """For one check in all."""
+
+
+def _of_aws(name: str) -> Check:
+    """Return a check of AWS's, whose library is loaded by whoever rents there, and may not be installed elsewhere."""
+    title, check = AWS_CHECKS[name], name
+
+    async def look(room: Room) -> Sequence[Finding]:
+        if room.loaded is None or room.loaded.settings.provider != "aws":
+            return []
+        try:
+            with aws_library():
+                from lastcall.doctor import aws
+        except Refused as error:
+            return [Finding(title, "fail", str(error))] if check == "account" else []
+        found: Sequence[Finding] = await getattr(aws, check)(room)
+        return found
+
+    return Check(title, look)
+
+
+AWS_CHECKS: Final = {
+    "account": "AWS account",
+    "resources": "AWS resources",
+    "storage": "storage",
+    "launching": "launch",
+    "quotas": "quotas",
+    "bill": "bill",
+}
+"""Function of ``doctor.aws`` → what it is called."""
 CHECKS: Final = (
     Check("python", here.python),
     Check("SQLite", here.sqlite),
@@ -30,12 +61,7 @@ CHECKS: Final = (
     Check("balance", rented.money),
     Check("self-ending", rented.self_ending),
     Check("packages", rented.packages),
-    Check("AWS account", aws.account),
-    Check("AWS resources", aws.resources),
-    Check("storage", aws.storage),
-    Check("launch", aws.launching),
-    Check("quotas", aws.quotas),
-    Check("bill", aws.bill),
+    *(_of_aws(name) for name in AWS_CHECKS),
     Check("machines", running.machines),
     Check("machines", unwatched.machines),
 )

@@ -10,7 +10,7 @@ from lastcall.config.settings import Settings
 from lastcall.doctor.findings import Finding, Room
 from lastcall.renting import aws_settings, runpod_settings
 from messages.machines import MachineName, MachineState
-from providers.aws.provider import build_aws_training
+from providers.factory import aws_library
 from providers.interface import CloudTrainingProvider, ProviderError
 from providers.runpod.provider import build_runpod_training
 
@@ -61,5 +61,7 @@ def _training(room: Room, settings: Settings) -> CloudTrainingProvider | None:
     if settings.provider == "runpod":
         return build_runpod_training(runpod_settings(settings), room.clock, room.transport)
     if settings.provider == "aws":
+        with aws_library():
+            from providers.aws.provider import build_aws_training
         return build_aws_training(aws_settings(settings), room.clock, room.transport)
     return None

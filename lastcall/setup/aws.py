@@ -23,8 +23,6 @@ from providers.aws.resources.resource import Look, Resource, see, settle
 from providers.interface import NotFound, ProviderError, Refused, Unavailable
 from providers.s3.errors import ClockWrong, Denied, KeyWrong, RegionWrong
 
-CONFIGURED: Final = ("region", "bucket", "security_group")
-"""What a setup writes into [aws]."""
 AGAIN: Final = "try again; what is there already is found"
 LINE: Final = "see the line itself, then run it again"
 OTHER_BUCKET: Final = "choose another bucket: --bucket NAME"

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from actors.runtime.clock import SteadyClock, SystemClock, SystemEntropy
 from lastcall import __version__, paths
 from lastcall.config.files import CONFIG_VARIABLE, absolute, read_toml, user_file
 from lastcall.config.load import load
 from lastcall.config.problems import ConfigError
-from lastcall.setup.aws import CONFIGURED, AwsSetup, AwsWishes
 from lastcall.setup.ground import Ground
 from lastcall.setup.runpod import RunPodSetup, Wishes
 from lastcall.setup.steps import Interrupted, Person, Report, Step
+from messages.errors import Refusal
+from providers.factory import aws_library
 from providers.http import AiohttpTransport
+from providers.interface import Refused
+
+if TYPE_CHECKING:
+    from lastcall.setup.aws import AwsWishes
 
 PROVIDER_KEY = "provider"
 WRITTEN: Mapping[str, Sequence[str]] = {
     "runpod": ("network_volume_id", "data_center", "self_ending_proven_for"),
-    "aws": CONFIGURED,
+    "aws": ("region", "bucket", "security_group"),
 }
 """What a setup writes into its provider's section, beside keys."""
 TITLES: Mapping[str, str] = {"runpod": "RunPod", "aws": "AWS"}
@@ -65,14 +71,27 @@ def set_up_runpod(place: Place, wishes: Wishes, person: Person) -> Report:
 
 
 def set_up_aws(place: Place, told: Mapping[str, str], wishes: AwsWishes, person: Person) -> Report:
-    """Run ``lastcall setup aws`` and return what it told. Raises ConfigError, Interrupted.
+    """Run ``lastcall setup aws`` and return what it told. Raises ConfigError, Interrupted, and
+    Refusal E-CONFIG without AWS's library.
 
     ``told`` is what flags say of settings: dotted key → value.
     """
+    with needed_library():
+        from lastcall.setup.aws import AwsSetup
     report = _run(place, told, lambda ground: AwsSetup(ground, wishes, person))
     if not wishes.dry_run and not wishes.destroy and report.exit_code == 0:
         _say_next(place, report, "aws")
     return report
+
+
+@contextmanager
+def needed_library() -> Iterator[None]:
+    """Say what is missing where an import of AWS's parts fails. Raises Refusal E-CONFIG."""
+    try:
+        with aws_library():
+            yield
+    except Refused as error:
+        raise Refusal("E-CONFIG", str(error)) from error
 
 
 def _run(place: Place, told: Mapping[str, Any], make: Callable[[Ground], Setup]) -> Report:

@@ -147,7 +147,7 @@ MUTANTS: Final[dict[str, tuple[Mutant, Sequence[int]]]] = {
     "one not found is a proof": (one_not_found, (0,)),
     "accepted is a proof": (accepted_is_gone, (0,)),
     "disks forgotten": (disks_forgotten, (39,)),
-    "requests forgotten": (requests_forgotten, (70,)),
+    "requests forgotten": (requests_forgotten, (74,)),
     "second page skipped": (first_page_only, (2201,)),
     "another account's list trusted": (any_account_trusted, (34,)),
     "rented in another account": (any_account_rented_in, (34,)),
