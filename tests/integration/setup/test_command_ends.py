@@ -20,8 +20,11 @@ from tests.integration.setup.kit import Someone
 
 Run = Callable[[Place], Report]
 RUNS: dict[str, tuple[str, Run]] = {
-    "runpod": ("RunPodSetup", lambda place: set_up_runpod(place, Wishes(dry_run=True), Someone())),
-    "aws": ("AwsSetup", lambda place: set_up_aws(place, {}, AwsWishes(dry_run=True), Someone())),
+    "runpod": (
+        "lastcall.setup.runpod.RunPodSetup",
+        lambda place: set_up_runpod(place, Wishes(dry_run=True), Someone()),
+    ),
+    "aws": ("lastcall.setup.aws.AwsSetup", lambda place: set_up_aws(place, {}, AwsWishes(dry_run=True), Someone())),
 }
 
 
@@ -76,7 +79,7 @@ def test_a_setup_closes_its_connections(
 
     name, start = RUNS[provider]
     monkeypatch.setattr(command, "AiohttpTransport", Noted)
-    monkeypatch.setattr(f"{command.__name__}.{name}.run", run)
+    monkeypatch.setattr(f"{name}.run", run)
     place = Place({"XDG_CONFIG_HOME": str(tmp_path), "LASTCALL_STATE_DIR": str(tmp_path / "s")}, tmp_path)
     if error is None:
         start(place)
