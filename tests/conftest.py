@@ -20,6 +20,13 @@ from tests.support.leaks import _loop_tasks, no_task_left_behind  # noqa: F401
 
 SHORT_FOLDER = "/tmp"
 """Where the run's temporary folder is: its name must leave room for the path of a Unix socket (107 bytes)."""
+UNCOUNTED = (
+    "tests/tidy/",
+    "tests/unit/emulators/",
+    "tests/integration/aws_emulator/",
+    "tests/integration/runpod_emulator/",
+)
+"""Rooms whose tests are about files, or about the emulators, which are not ours to count."""
 _real_connect = socket.socket.connect
 _real_connect_ex = socket.socket.connect_ex
 _real_sendto = socket.socket.sendto
@@ -65,6 +72,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     while (running := coverage.Coverage.current()) is not None:
         running.stop()
     own.start()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave uncounted what runs next to nothing of ours: counting would cost as much as the tests themselves."""
+    for item in items:
+        if item.nodeid.startswith(UNCOUNTED):
+            item.add_marker(pytest.mark.no_cover)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -57,6 +57,7 @@ async def test_all_that_was_made_goes(aws: AwsBench) -> None:
     assert step(again, "removal").state == "unchanged"
 
 
+@pytest.mark.no_cover  # steps that others take too, again and again
 @pytest.mark.parametrize("typed", [None, "", "yes", LOGS])
 async def test_data_stays_unless_its_bucket_is_typed(aws: AwsBench, typed: str | None) -> None:
     await aws.set_up()
@@ -227,6 +228,7 @@ async def test_a_role_that_somebody_gave_more_is_told_and_the_rest_goes(aws: Aws
     assert roles() == set()
 
 
+@pytest.mark.no_cover  # steps that others take too, again and again
 @pytest.mark.parametrize(
     ("sid", "name"),
     [
