@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import os
 import signal
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from containers.training.checkpoints import Interrupted
 from containers.training.progress import Progress
@@ -78,5 +80,13 @@ def main(arguments: list[str]) -> int:
     return run(Path(arguments[0]), Path(arguments[1]))
 
 
+def leave(status: int) -> NoReturn:
+    """End the process without taking the libraries apart, which takes longer than many a fit; all files are closed."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

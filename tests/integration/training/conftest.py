@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import fcntl
+import os
 import shutil
 from pathlib import Path
 
@@ -61,12 +63,35 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: folder / f"{name}.csv" for name in ("penguins", "diabetes", "wine")}
 
 
+PARAMETERS = {"random_forest": {"n_estimators": 60}, "catboost": {"iterations": 60}}
+"""Model → what makes it quick."""
+
+
+class Bundles(dict[str, Path]):
+    """Trained bundles by case, each made when it is first asked for, and once for all workers of a run."""
+
+    def __init__(self, folder: Path, sources: dict[str, Path]) -> None:
+        super().__init__()
+        self._folder = folder
+        self._sources = sources
+        folder.mkdir(exist_ok=True)
+
+    def __missing__(self, case: str) -> Path:
+        data, target, model = CASES[case]
+        done = self._folder / f"{case}.done"
+        with (self._folder / f"{case}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                parameters = PARAMETERS.get(model, {})
+                train(self._folder / case, self._sources[data], target, model=model, parameters=parameters)
+                done.touch()
+        self[case] = self._folder / case / "out"
+        return self[case]
+
+
 @pytest.fixture(scope="session")
 def bundles(tmp_path_factory: pytest.TempPathFactory, sources: dict[str, Path]) -> dict[str, Path]:
-    """Return one trained bundle per case."""
-    folder = tmp_path_factory.mktemp("bundles")
-    parameters = {"random_forest": {"n_estimators": 60}, "catboost": {"iterations": 60}}
-    return {
-        name: train(folder / name, sources[data], target, model=model, parameters=parameters.get(model, {}))
-        for name, (data, target, model) in CASES.items()
-    }
+    """The bundle of each case; none is to be changed."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    return Bundles(shared / "bundles", sources)

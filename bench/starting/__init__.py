@@ -1,0 +1,1 @@
+"""What the start and the end of a small training cost."""
