@@ -19,6 +19,7 @@ from tests.support.cloud_house import OWN_IMAGE, own_image
 from tests.support.forked import end_with
 from tests.support.house import CHECKOUT
 from tests.support.how_to import Page, Shell, said_in
+from tests.support.patience import wait_until
 
 PAGE = Page("first-training-on-aws.md")
 GUIDE = Page("test-with-a-real-aws-account.md")
@@ -61,6 +62,7 @@ def shell(tmp_path: Path) -> Iterator[tuple[Shell, Emulator]]:
                 preexec_fn=end_with(os.getpid()),
             )  # fmt: skip
         try:
+            wait_until((tmp_path / "s" / "run" / "admin.sock").exists, "the daemon")  # asking costs more than looking
             shell.run("until lastcall status; do sleep 0.2; done")
             yield shell, emulator
         finally:

@@ -76,6 +76,7 @@ def shell(tmp_path: Path) -> Iterator[PodShell]:
                 preexec_fn=end_with(os.getpid()),
             )  # fmt: skip
         try:
+            wait_until((tmp_path / "s" / "run" / "admin.sock").exists, "the daemon")  # asking costs more than looking
             shell.run("until lastcall status; do sleep 0.2; done")
             yield shell
         finally:
