@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +61,8 @@ def train(app: App, /, data: str, yes: bool, no_follow: bool, with_logs: bool, a
         line = f"lastcall train {quoted(data)} {_flags(options)} --yes"
         raise Usage("Spending has to be confirmed, and there is no terminal to ask on", line)
     order["dataset"] = _dataset(app, data)
-    plan = confirmed(app, order, yes=yes)
+    with looked_for(data):
+        plan = confirmed(app, order, yes=yes)
     if plan is None:
         return 0
     accepted = submit(app, order)
@@ -127,6 +130,18 @@ def _dataset(app: App, data: str) -> str:
             app.screen.say(f"{clean(path.name)} is known as {clean(known['name'])} ({known['id']}).")
             return str(known["id"])
     return str(upload(app, path, path.name).document["dataset"]["id"])
+
+
+@contextmanager
+def looked_for(data: str) -> Iterator[None]:
+    """Say where ``data`` was looked for, when it is no file here and the daemon knows no data set of that name."""
+    try:
+        yield
+    except Failure as failure:
+        if failure.entry.code != "E-NOTFOUND" or is_address(data) or Path(data).is_file():
+            raise
+        happened = f"There is no file {quoted(data)} here, and no data set of yours is called so"
+        raise Failure("E-NOTFOUND", happened, todo="Check the path; lastcall data ls shows data sets") from failure
 
 
 def _digest(path: Path) -> str:
