@@ -5,6 +5,7 @@ Prints the line that the script prints; peak memory is that of training and pred
 
 from __future__ import annotations
 
+import gc
 import json
 import resource
 import sys
@@ -20,6 +21,7 @@ from containers.training.progress import Progress
 
 def main(file: str, target: str, model: str, out: str) -> None:
     """Train and predict; print what it took."""
+    gc.freeze()  # as the program does
     steps = Steps()
     _note_the_fit(steps)
     work = {"input": file, "target": target, "model": model, "plots": False}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import json
 import os
 import signal
@@ -38,6 +39,7 @@ def run(work_file: Path, out: Path) -> int:
             from containers.training.training import read_order, train  # loads the libraries, which takes seconds
         except ImportError as error:
             return _cannot_import(out, error)
+        gc.freeze()  # to look for garbage among what the libraries made takes longer than to read a small file
 
         train(read_order(json.loads(work_file.read_text(encoding="utf-8"))), out, progress)
     except Interrupted:

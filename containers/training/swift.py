@@ -22,7 +22,7 @@ from containers.training.profile import PAIRS_MAX, Survey, Target, check_header,
 from containers.training.refusal import Refused
 from containers.training.sampling import MARKED_ROWS_MAX, SAMPLE_CHARS_MAX, sample_places
 from containers.training.stream import BLOCK_BYTES, Quoted, Stream, Unusual
-from containers.training.table import CELL_CHARS_MAX, Table, Undecodable
+from containers.training.table import CELL_CHARS_MAX, Table, Undecodable, without_cycles
 from containers.training.tally import Tally
 from containers.training.values import MISSING, is_missing
 
@@ -86,7 +86,7 @@ def read(path: Path, dialect: Dialect, target: str, bytes_max: int) -> Columns |
 
 
 def _head(path: Path, dialect: Dialect) -> Head:
-    with Table(path, dialect) as table:
+    with without_cycles(), Table(path, dialect) as table:
         most = distinct_max(len(table.names))
         tallies = tuple(Tally(name, dialect.delimiter, most) for name in table.names)
         lines, rows = table.lines_read, 0

@@ -108,7 +108,8 @@ def train(order: Order, out: Path, progress: Progress) -> dict[str, Any]:
 def _space(found: Survey, checked: Check) -> memory.Room:
     names = set(checked.features)
     kinds = Counter(c.kind for c in found.columns if c.name in names)
-    return memory.room(found.rows, kinds, checked.family, memory.limit_bytes())
+    limit = memory.limit_bytes()
+    return memory.room(found.rows, kinds, checked.family, limit, checked.parameters, checked.task)
 
 
 def _learn(

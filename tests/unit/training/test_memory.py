@@ -46,6 +46,27 @@ def test_texts_made_columns_and_dates_take_more() -> None:
     assert fits("random_forest", date=5) < fits("random_forest", number=5)
 
 
+def test_trees_as_large_as_the_data_are_reckoned_and_those_of_bounded_depth_are_not() -> None:
+    def needed(rows: int = 100_000, task: str = "regression", **parameters: int) -> int:
+        return room(rows, {"number": 8}, FAMILIES["random_forest"], 10**15, parameters, task).needed_bytes
+
+    assert needed(n_estimators=200) > needed(n_estimators=20) + 180 * 100_000 * 250
+    assert needed(n_estimators=200, min_samples_leaf=10) < needed(n_estimators=21)
+    assert needed(n_estimators=200, task="classification") < needed(n_estimators=200) // 2
+    shallow = needed(n_estimators=200, max_depth=5)
+    assert shallow < needed(n_estimators=2)
+    assert needed(200_000, n_estimators=200, max_depth=5) - shallow == 100_000 * 9 * 40
+    assert needed(n_estimators=3, max_depth=60) == needed(n_estimators=3)
+
+
+def test_products_of_numbers_take_as_much_as_there_are_of_them() -> None:
+    def needed(family: str, numbers: int) -> int:
+        return room(10**6, {"number": numbers}, FAMILIES[family], 10**15).needed_bytes
+
+    assert needed("polynomial", 200) > 30 * needed("linear", 200)
+    assert needed("polynomial", 2) < needed("linear", 4)
+
+
 def test_the_wrapper_tells_the_limit_and_else_the_control_group_does(tmp_path: Path) -> None:
     assert limit_bytes({LIMIT_VARIABLE: "123"}, tmp_path) == 123
     installed = limit_bytes({LIMIT_VARIABLE: "0"}, tmp_path)
