@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -113,6 +114,51 @@ def test_any_failure_of_a_create_that_is_no_clean_answer_is_ambiguous(monkeypatc
         assert "job.create_ambiguous" in await house.kinds(f"job/{job_id}")
         monkeypatch.undo()
         assert outcome_of(await house.closed(job_id))[0] is Outcome.SUCCEEDED
+
+    virtually(story)
+
+
+def test_a_create_waits_for_its_turn_no_longer_than_its_intent_is_young() -> None:
+    """Ten seconds after the commit at the latest, however they were spent."""
+
+    async def story(house: NodeKit) -> None:
+        job_id = await house.train()
+        job = await house.until(job_id, JobState.RUNNING)
+        intent = job.attempts[0].intent
+        assert intent is not None
+        left: list[float] = []
+
+        async def noting(request: object, *, leaves_within_s: float) -> None:
+            left.append(leaves_within_s)
+            raise HeldBack("enough was seen")
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(house.provider.training, "launch", noting)
+            old = intent.model_copy(update={"at": house.clock.now() - timedelta(seconds=7)})
+            await launching.create(house.node.runner._tools, job, old)
+        assert left == [pytest.approx(3.0)]
+        await house.closed(job_id)
+
+    virtually(story)
+
+
+def test_a_create_that_was_called_off_underneath_is_ambiguous() -> None:
+    """Its connection was closed by somebody else: nobody asked this process to leave, and the bytes may be out."""
+
+    async def story(house: NodeKit) -> None:
+        async def called_off(request: object, **_: object) -> None:
+            raise asyncio.CancelledError
+
+        job_id = await house.train()
+        job = await house.until(job_id, JobState.RUNNING)
+        intent = job.attempts[0].intent
+        assert intent is not None
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(house.provider.training, "launch", called_off)
+            young = intent.model_copy(update={"at": house.clock.now()})
+            seen = await launching.create(house.node.runner._tools, job, young)
+        assert isinstance(seen, ev.CreateAmbiguous)
+        await house.closed(job_id)
 
     virtually(story)
 
