@@ -58,6 +58,12 @@ def test_the_program_reports_progress_and_leaves_exactly_the_bundle(tmp_path: Pa
     assert document(tmp_path / "out" / "metadata.json")["job_id"] == "job_abc"
 
 
+def test_the_program_leaves_with_its_status_and_its_last_words() -> None:
+    code = "from containers.training.__main__ import leave; print('last words'); leave(3)"
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stdout) == (3, "last words\n")
+
+
 def test_sigterm_ends_the_program_at_once_even_where_it_was_ignored(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "data.csv")  # nothing is ever written to it
     file = write(tmp_path, json.dumps({"input": str(tmp_path / "data.csv"), "target": "y"}), "work.json")
