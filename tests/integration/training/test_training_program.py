@@ -60,7 +60,8 @@ def test_the_program_reports_progress_and_leaves_exactly_the_bundle(tmp_path: Pa
 
 def test_the_program_leaves_with_its_status_and_its_last_words() -> None:
     code = "from containers.training.__main__ import leave; print('last words'); leave(3)"
-    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=False)
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=False, env=kept)
     assert (done.returncode, done.stdout) == (3, "last words\n")
 
 
