@@ -582,6 +582,15 @@ def test_a_listing_that_tells_no_price_changes_none() -> None:
     assert "job.rate_changed" not in story.kinds()
 
 
+def test_a_price_that_is_listed_once_the_end_was_decided_changes_nothing() -> None:
+    """A pod on its way out is listed at nothing, whatever it still bills (fact sheet 1.1)."""
+    story = Story().running()
+    story.after(60).marked()
+    assert story.attempt.end is not None
+    story.after(5).listed(machine(story.name, rate="0"))
+    assert "job.rate_changed" not in story.kinds()
+
+
 def test_a_machine_a_little_dearer_than_agreed_works_as_long_as_the_hold_lasts() -> None:
     """Rule 6: its price is bounded by what is held, not by what was listed."""
     story = Story(plan(max_runtime_s=7200)).reserved(hold="0.5").created(rate="0.29").started()
