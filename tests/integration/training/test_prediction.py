@@ -338,8 +338,9 @@ def test_numbers_in_doubt_are_read_as_the_file_that_was_learnt_from_wrote_them(t
 def test_a_model_whose_library_is_missing_here_is_refused_with_the_command_that_brings_it(
     bundles: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    asked = request(bundles["xgboost"], penguins(), tmp_path / "predicted.csv")
     monkeypatch.setattr("containers.training.libraries.is_missing", lambda library: library is not None)
-    found = answer(request(bundles["xgboost"], penguins(), tmp_path / "predicted.csv"))
+    found = answer(asked)
     assert refused(found, tmp_path) == "E-LIBRARY"
     assert "pip install 'lastcall[boosters]'" in found["detail"]
 
