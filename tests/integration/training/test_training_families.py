@@ -16,7 +16,7 @@ from containers.training.fitting import ROUNDS
 from containers.training.frame import load
 from containers.training.profile import survey
 from containers.training.report.page import BYTES_MAX as PAGE_BYTES_MAX
-from containers.training.rounds import POINTS_MAX, STAGES
+from containers.training.rounds import EPOCHS_MAX, POINTS_MAX, STAGES
 from tests.integration.training.bundles import document, read, request, train
 from tests.integration.training.conftest import CASES
 from tests.unit.training.files import table, write
@@ -102,7 +102,7 @@ def test_what_is_made_in_rounds_tells_how_its_loss_fell(bundles: dict[str, Path]
     if not found:
         return
     assert found["rounds"] == sorted(found["rounds"])
-    assert len(found["train"]) == len(found["rounds"]) <= POINTS_MAX
+    assert len(found["train"]) == len(found["rounds"]) <= (EPOCHS_MAX if found["unit"] == "epoch" else POINTS_MAX)
     assert found["train"][-1] < found["train"][0]
     if family.startswith("mlp_"):
         assert found["held_out"] is None
