@@ -10,6 +10,7 @@ import shlex
 import sys
 import types
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,7 @@ def fake_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     report = types.SimpleNamespace(document=lambda: {"schema": "setup/v1"}, exit_code=0)
     setup.Place = lambda *_: None  # type: ignore[attr-defined]
     setup.set_up_runpod = setup.set_up_aws = lambda *_: report  # type: ignore[attr-defined]
+    setup.needed_library = nullcontext  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "lastcall.setup.command", setup)
     reaping = types.ModuleType("lastcall.reaping")
     reaping.main = lambda **_: (0, {"schema": "reap/v1"})  # type: ignore[attr-defined]
@@ -275,12 +277,14 @@ def test_without_a_daemon_the_line_to_type_is_said(capsys: Capture, folder: Path
 
 
 @pytest.mark.parametrize("code", ["E-CAPTOOSMALL", "E-BUDGET", "E-CSV-TARGET", "E-BUSY", "E-SAFEMODE", "E-NOTFOUND"])
-def test_a_refusal_has_four_parts_and_its_registered_exit_code(live: LiveGateway, capsys: Capture, code: str) -> None:
+def test_a_refusal_has_four_parts_and_its_registered_exit_code(
+    live: LiveGateway, table: Path, capsys: Capture, code: str
+) -> None:
     def refuse(_: Any) -> Any:
         raise Refusal(code, "this one")
 
     live.node.dispatcher.answers[admin.PlanTraining] = refuse
-    exit_code, out, err = run(capsys, "train", "x", "-t", "y", "-y")
+    exit_code, out, err = run(capsys, "train", table.name, "-t", "y", "-y")
     assert (exit_code, out) == (ERRORS[code].exit, "")
     happened, money, todo, page = err.splitlines()
     assert "this one" in happened
