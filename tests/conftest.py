@@ -6,6 +6,7 @@ import gc
 import ipaddress
 import os
 import shutil
+import signal
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -145,6 +146,17 @@ def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     patch.setenv("SSL_CERT_FILE", os.devnull)
     yield
     patch.undo()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ctrl_c_is_heard() -> Iterator[None]:
+    """Have Ctrl-C heard as at a terminal, here and in what tests start.
+
+    What a shell starts in the background ignores it, and so does whatever that starts.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True)
