@@ -19,7 +19,7 @@ from actors.storage.parts import StorageParts
 from actors.storage.reading import bring, digest, parse_json, put_bytes
 from actors.storage.records import append_once, model_record
 from actors.storage.references import checked_label, not_found
-from actors.storage.staging import staged_for
+from actors.storage.staging import IMPORTED_FILES, staged_for
 from messages.admin import BeginImport, ImportLook, ImportModel, LookAtImport, UploadGrant
 from messages.errors import ERRORS, Refusal
 from messages.events import ModelStored
@@ -28,8 +28,6 @@ from messages.storage import Artifact, ImportedFrom, ModelInfo
 from providers.interface import NotFound, ProviderError
 
 PROGRAM: Final = "containers.importing"
-FILES: Final = ("model.skops", "metadata.json", "schema.json", "metrics.json", "requirements.lock")
-"""What the program leaves, each beside the package under its own name (``containers.importing.making.FILES``)."""
 PACKAGE_BYTES_MAX: Final = 1 << 30
 LIMIT_S: Final = 800.0
 """For all that the program does: two scans, the sandbox and the check, each with limits of its own."""
@@ -173,12 +171,12 @@ class ImportService:
             raise Refusal("E-INTERNAL", "bringing the model over left its answer incomplete")
         folder = parts.layout.model_folder(user, model)
         try:
-            artifacts = [await self._keep(user, model, folder, file) for file in FILES]
+            artifacts = [await self._keep(user, model, folder, file) for file in IMPORTED_FILES]
             info = self._info(user, model, name, answer.looked, answer.made, artifacts)
             await put_bytes(parts.store, f"{folder}/{MANIFEST}", manifest_bytes(info))
             await append_once(parts.journal, f"model/{model}", ModelStored(model=info), msg.command_id)
         except BaseException:
-            for file in (MANIFEST, *FILES):
+            for file in (MANIFEST, *IMPORTED_FILES):
                 with suppress(ProviderError):
                     await parts.store.delete(f"{folder}/{file}")
             raise
@@ -242,7 +240,7 @@ class ImportService:
 
     async def _forget(self, user: UserId, model: ModelId) -> None:
         """Delete all that was streamed or made on the way; what stays is swept at the next start."""
-        for end in ("zip", "json", *FILES):
+        for end in ("zip", "json", *IMPORTED_FILES):
             with suppress(ProviderError):
                 await self._parts.incoming.delete(self._parts.layout.incoming_import_key(user, model, end))
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from actors.storage.access import INCOMING, Area, Granted, Layout, decide_access
+from actors.storage.bundle import METADATA_FILE, METRICS_FILE, MODEL_FILE, SCHEMA_FILE
 from messages.ids import DatasetId, Id, ModelId, PredictionId, UserId
 
+IMPORTED_FILES: Final = (MODEL_FILE, METADATA_FILE, SCHEMA_FILE, METRICS_FILE, "requirements.lock")
+"""What is made of an older model, each beside its package, named as there (``containers.importing.making.FILES``)."""
 _STAGED: Final[dict[Area, tuple[type[Id], tuple[str, ...]]]] = {
     Area.DATASETS: (DatasetId, ("csv", "json")),
     Area.PREDICTIONS: (PredictionId, ("csv",)),
-    Area.MODELS: (
-        ModelId,
-        ("zip", "json", "model.skops", "metadata.json", "schema.json", "metrics.json", "requirements.lock"),
-    ),
+    Area.MODELS: (ModelId, ("zip", "json", *IMPORTED_FILES)),
 }
 
 

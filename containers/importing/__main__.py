@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from containers.importing.making import Bounds, look, make, versions_differ
-from containers.training.refusal import Refused, one_line
+from containers.training.refusal import Refused, unexpected
 
 EXIT_USAGE = 2
 
@@ -36,7 +36,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         return {"ok": False, "code": "E-IMPORT-LIMIT", "detail": "The files do not fit into the memory allowed"}
     except Exception as error:  # the caller reads one line; the trace goes to stderr for its log
         traceback.print_exc()
-        return {"ok": False, "code": "E-IMPORT-LOAD", "detail": one_line(f"{type(error).__name__}: {error}")[:300]}
+        return {"ok": False, "code": "E-IMPORT-LOAD", "detail": unexpected(error)}
 
 
 def main(arguments: list[str]) -> int:

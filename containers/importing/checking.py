@@ -21,7 +21,7 @@ from containers.prediction.core import answer
 from containers.prediction.model import METADATA_FILE, MODEL_FILE, SCHEMA_FILE, load_pipeline
 from containers.training import manifest
 from containers.training.families import library_of
-from containers.training.refusal import Refused, one_line
+from containers.training.refusal import Refused, unexpected
 
 VERDICT: Final = "Brought over from an older product, which said how good it is; nothing was measured here."
 
@@ -35,7 +35,7 @@ def main(request: dict[str, Any]) -> int:
     except Refused as refused:
         said = {"ok": False, "code": refused.code, "detail": refused.detail}
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError, MemoryError) as error:
-        said = {"ok": False, "code": "E-IMPORT-LOAD", "detail": one_line(f"{type(error).__name__}: {error}")[:300]}
+        said = {"ok": False, "code": "E-IMPORT-LOAD", "detail": unexpected(error)}
     with os.fdopen(request["answered"], "wb", closefd=False) as file:
         file.write(json.dumps(said).encode())
     return 0

@@ -49,6 +49,21 @@ class Converted(NamedTuple):
     """Of the original, on the rows of the table."""
     parameters: dict[str, Any]
 
+    def report(self) -> dict[str, Any]:
+        """Return what is said of it beside its pipeline, as JSON holds it."""
+        return {
+            "model_type": self.kind.model_type,
+            "task": self.kind.task,
+            "class_name": self.class_name,
+            "features": self.features,
+            "classes": self.classes,
+            "probabilities": self.probabilities,
+            "table": self.table,
+            "invented": self.invented,
+            "answers": self.answers.ravel().tolist(),
+            "parameters": self.parameters,
+        }
+
 
 def convert(model: Any, preprocessor: Any, features: list[str], table: Table | None) -> Converted:
     """Return the pipeline of a model and its preprocessor, with what the two of them answer by themselves.

@@ -21,7 +21,7 @@ from typing import IO, Any, Final
 
 from containers.importing.walls import Limits, library_folders, put_up
 from containers.training.libraries import PACKAGES, need
-from containers.training.refusal import Refused, one_line
+from containers.training.refusal import Refused, unexpected
 
 DETAIL_CHARS_MAX: Final = 300
 EXIT_WALLS: Final = 3
@@ -48,7 +48,7 @@ def main(request: dict[str, Any]) -> int:
     except MemoryError:
         said = {"ok": False, "code": "E-IMPORT-LIMIT", "detail": "Loading took more memory than it may"}
     except BaseException as error:  # whatever a stranger's program raises, it is the file's fault
-        said = {"ok": False, "code": "E-IMPORT-LOAD", "detail": one_line(f"{type(error).__name__}: {error}")}
+        said = {"ok": False, "code": "E-IMPORT-LOAD", "detail": unexpected(error)}
     if hook.tried:
         what = ", ".join(dict.fromkeys(hook.tried))
         said = {"ok": False, "code": "E-IMPORT-UNSAFE", "detail": f"The pickle tried {what}, and was stopped"}
@@ -86,19 +86,7 @@ def _loaded(request: dict[str, Any], hook: Any) -> dict[str, Any]:
     same = new_answers(made).tobytes() == made.answers.tobytes()
     if not same:
         raise Refused("E-IMPORT-DIFFERS", "The new pipeline does not answer as the older files did")
-    return {
-        "ok": True,
-        "model_type": made.kind.model_type,
-        "task": made.kind.task,
-        "class_name": made.class_name,
-        "features": made.features,
-        "classes": made.classes,
-        "probabilities": made.probabilities,
-        "table": made.table,
-        "invented": made.invented,
-        "answers": made.answers.ravel().tolist(),
-        "parameters": made.parameters,
-    }
+    return {"ok": True, **made.report()}
 
 
 def bring(modules: list[str]) -> None:

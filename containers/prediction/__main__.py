@@ -12,7 +12,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from containers.training.refusal import Refused, one_line
+from containers.training.refusal import Refused, unexpected
 
 EXIT_USAGE = 2
 
@@ -35,7 +35,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         return {"ok": False, "code": "E-OOM", "detail": "The prediction ran out of memory: send fewer rows at once"}
     except Exception as error:  # the caller reads one line; the trace goes to stderr for its log
         traceback.print_exc()
-        return {"ok": False, "code": "E-PREDICT", "detail": one_line(f"{type(error).__name__}: {error}")[:300]}
+        return {"ok": False, "code": "E-PREDICT", "detail": unexpected(error)}
     return {"ok": True, "rows": rows}
 
 

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from containers.prediction.features import Feature
-from containers.prediction.lines import Unusual
 from containers.prediction.output import safe_text
 from containers.training import dates
 from containers.training.dialect import Dialect
 from containers.training.frame import date_array, number_array, text_value, usable_features
 from containers.training.profile import file_decimal, file_way
+from containers.training.stream import Unusual
 from containers.training.tally import Tally
 from containers.training.values import is_missing, is_number
 

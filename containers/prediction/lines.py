@@ -12,14 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from containers.prediction.batches import BYTES_MAX
+from containers.training.stream import Unusual
 from containers.training.table import CELL_CHARS_MAX
 
 READ_BYTES = 1024 * 1024
 _BLANK = re.compile(rb"\n\n+")
-
-
-class Unusual(Exception):
-    """The careful reader has to take the file."""
 
 
 def batches(path: Path, header: bytes, rows: int) -> Iterator[tuple[bytes, int]]:

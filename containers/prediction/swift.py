@@ -17,7 +17,7 @@ import pandas as pd
 from containers.prediction.batches import rows_at_once
 from containers.prediction.columns import Column, refuse_repeated_header, settle
 from containers.prediction.features import Feature, file_decimals, match_features
-from containers.prediction.lines import READ_BYTES, Unusual, batches
+from containers.prediction.lines import READ_BYTES, batches
 from containers.prediction.model import Model
 from containers.prediction.output import cell_bytes, number_lines, safe_text, whole_bytes
 from containers.training.dialect import Dialect
@@ -25,6 +25,7 @@ from containers.training.families import CLASSIFICATION
 from containers.training.packed import PLAIN
 from containers.training.profile import distinct_max
 from containers.training.refusal import Refused
+from containers.training.stream import Unusual
 from containers.training.table import Table, Undecodable
 from containers.training.tally import Tally
 from containers.training.values import MISSING

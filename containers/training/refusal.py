@@ -8,6 +8,8 @@ NAME_CHARS_SHOWN = 60
 """Longest piece of a user's own text that is repeated in a message."""
 NAMES_COMPARED_MAX = 5000
 """Names looked at when the nearest one is searched."""
+UNEXPECTED_CHARS_MAX = 300
+"""Longest text of an error that nobody expected."""
 
 
 class Refused(Exception):
@@ -22,6 +24,11 @@ class Refused(Exception):
 def one_line(text: str) -> str:
     """Return ``text`` without control characters or line ends, so that it stays one line wherever it is shown."""
     return "".join(c if c.isprintable() else " " for c in text)
+
+
+def unexpected(error: BaseException) -> str:
+    """Return an error that nobody expected as one line: its kind and what it says."""
+    return one_line(f"{type(error).__name__}: {error}")[:UNEXPECTED_CHARS_MAX]
 
 
 def quoted(text: str) -> str:

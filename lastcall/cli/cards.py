@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from containers.training.titles import title_of
@@ -36,6 +37,11 @@ _OUTCOME_WORDS = {
 def model_words(name: str) -> str:
     """Return a model type as words: ``random forest``, ``histogram gradient boosting``."""
     return "the best model" if name == "auto" else clean(title_of(name))
+
+
+def made_with(versions: Sequence[str]) -> str:
+    """Return what wrote an older model, as the end of a phrase; nothing where it is not known."""
+    return f", written by scikit-learn {', '.join(map(clean, versions))}" if versions else ""
 
 
 def plan_card(document: Document, columns: int) -> list[str]:

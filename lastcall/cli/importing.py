@@ -116,9 +116,8 @@ def _typed(app: App, look: dict[str, Any], members: Mapping[str, Path | None]) -
 def look_lines(look: dict[str, Any], columns: int) -> list[str]:
     """Return what is shown before the question: the files, what the pickles would import, and what a pickle is."""
     lines = [f"{clean(file['name'])} · {size(file['size_bytes'])} · SHA-256 {file['sha256']}" for file in look["files"]]
-    made_with = f", written by scikit-learn {', '.join(map(clean, look['made_with']))}" if look["made_with"] else ""
     what = ", ".join(map(clean, look["estimators"])) or "no estimator that is known"
-    lines += wrap(f"It holds {what}{made_with}. It would import:", columns)
+    lines += wrap(f"It holds {what}{cards.made_with(look['made_with'])}. It would import:", columns)
     names = [clean(name) for name in look["names"]]
     more = f" and {len(names) - NAMES_SHOWN_MAX} more" if len(names) > NAMES_SHOWN_MAX else ""
     lines += wrap(", ".join(names[:NAMES_SHOWN_MAX]) + more, columns, "  ")

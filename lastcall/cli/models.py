@@ -97,10 +97,7 @@ def show(app: App, model: str, as_json: bool) -> int:
 def imported_words(imported: dict[str, Any]) -> str:
     """Return where an imported model came from."""
     first = imported["files"][0]
-    made_with = (
-        f", written by scikit-learn {', '.join(map(clean, imported['made_with']))}" if imported["made_with"] else ""
-    )
-    return f"{clean(first['name'])} {clean(first['sha256'][:12])}…{made_with}"
+    return f"{clean(first['name'])} {clean(first['sha256'][:12])}…{cards.made_with(imported['made_with'])}"
 
 
 @leaf("get", "lastcall models get churn-7fa", "lastcall models get @last model.skops -o churn/")

@@ -38,16 +38,7 @@ def left(tmp_path: Path, old: Old, rows: Any = None, **changes: Any) -> dict[str
     skops.io.dump(made.pipeline, tmp_path / "o.model.skops")
     said = {
         "ok": True,
-        "model_type": made.kind.model_type,
-        "task": made.kind.task,
-        "class_name": made.class_name,
-        "features": made.features,
-        "classes": made.classes,
-        "probabilities": made.probabilities,
-        "table": made.table,
-        "invented": made.invented,
-        "answers": made.answers.ravel().tolist(),
-        "parameters": made.parameters,
+        **made.report(),
         "walls": ["limits"],
         **changes,
     }

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from actors.storage.importing import FILES, PROGRAM
+from actors.storage.importing import PROGRAM
 from actors.storage.models import MANIFEST, read_manifest
+from actors.storage.staging import IMPORTED_FILES
 from messages.admin import (
     AbandonUpload,
     BeginImport,
@@ -57,7 +58,7 @@ class Program:
         self.looked: dict[str, Any] = LOOKED
         self.made: dict[str, Any] | None = MADE
         self.refusal: tuple[str, str] | None = None
-        self.leaves: tuple[str, ...] = FILES
+        self.leaves: tuple[str, ...] = IMPORTED_FILES
         self.raw: bytes | None = None
         self.requests: list[dict[str, Any]] = []
 
@@ -132,7 +133,7 @@ async def test_a_confirmed_model_is_stored_like_any_other(
     assert info.imported is not None
     assert (info.imported.made_with, info.imported.rows, info.imported.walls) == (("1.5.2",), 64, ("limits", "hook"))
     assert program.requests[-1]["sha256"] == SHA
-    assert sorted(left(house)) == sorted(f"{info.key}/{name}" for name in (*FILES, MANIFEST))
+    assert sorted(left(house)) == sorted(f"{info.key}/{name}" for name in (*IMPORTED_FILES, MANIFEST))
     assert await read_manifest(house.store, info.key) == info
     assert await house.ask(ListModels(requester=ANN)) == (info,)
     assert await house.ask(FindModel(requester=ANN, ref=info.name)) == info
@@ -203,7 +204,7 @@ async def test_a_program_that_breaks_is_our_fault_and_leaves_nothing(
 
 
 async def test_a_bundle_that_is_not_whole_leaves_no_model(house: House, program: Program) -> None:
-    cases: tuple[tuple[tuple[str, ...], Any], ...] = ((FILES[:-1], MADE), (FILES, None))
+    cases: tuple[tuple[tuple[str, ...], Any], ...] = ((IMPORTED_FILES[:-1], MADE), (IMPORTED_FILES, None))
     for program.leaves, program.made in cases:
         with pytest.raises(Refusal) as caught:
             await imported(house)
@@ -252,7 +253,7 @@ async def test_a_store_that_fails_half_way_leaves_no_half_model(
     copy = house.store.copy
 
     async def some(source: str, target: str) -> Any:
-        if target.endswith(FILES[-1]):
+        if target.endswith(IMPORTED_FILES[-1]):
             raise Unavailable("not now")
         return await copy(source, target)
 
