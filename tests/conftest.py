@@ -16,7 +16,7 @@ import coverage
 import pytest
 from hypothesis import settings
 
-from tests.support import processes
+from tests.support import order, processes
 from tests.support.leaks import _loop_tasks, no_task_left_behind  # noqa: F401
 
 SHORT_FOLDER = "/tmp"
@@ -75,8 +75,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     own.start()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave uncounted what runs next to nothing of ours: counting would cost as much as the tests themselves."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mix the tests where workers share them, and leave uncounted what runs next to nothing of ours.
+
+    Counting that would cost as much as the tests themselves.
+    """
+    if hasattr(config, "workerinput"):
+        items[:] = [items[at] for at in order.mixed([item.nodeid for item in items])]
     for item in items:
         if item.nodeid.startswith(UNCOUNTED):
             item.add_marker(pytest.mark.no_cover)

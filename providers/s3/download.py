@@ -38,6 +38,7 @@ async def download(client: S3Client, key: str, offset: int = 0) -> AsyncGenerato
             while len(ranges) < ahead and begun < total:
                 ranges.append(_Range(client, key, version, begun, min(begun + size, total)))
                 begun += size
+                await asyncio.sleep(0)  # it asks now, not when all that is ready has been taken: a server never waits
             while piece := await ranges[0].next():
                 yield piece
             if ranges[0].seconds > SLOW_S:
