@@ -2,7 +2,7 @@
 
 XGBoost computes on one in the GPU image, whose wheel has CUDA; the one that other machines install has not
 (``build_info``). LightGBM's wheels know OpenCL only, which slim images lack, and CatBoost takes no callbacks on a card
-(its own refusal), so that its fit could not be told of, kept or stopped: both stay on the processor.
+(its own refusal), so that its fit could not be told of, kept or stopped: both stay on the processor (ADR 0021).
 """
 
 from __future__ import annotations

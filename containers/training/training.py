@@ -34,7 +34,7 @@ TEST_SHARE = 0.2
 SEED = 42
 WHOLE_FACTOR = 8
 """A file is read whole at once where the memory is at least as many times its size."""
-ONE_THREAD_CELLS_MAX = 2_000_000
+ONE_THREAD_CELLS_MAX = 250_000
 """Cells of features up to which one thread does all the work, so that results do not hang on the number of cores."""
 
 
