@@ -15,7 +15,6 @@ from actors.supervisor.tools import Tools
 from actors.supervisor.unproven import EndAlarm
 from messages import events as ev
 from messages.ids import JobId
-from messages.jobs import StopReason
 from providers.interface import ProviderError
 
 
@@ -67,8 +66,11 @@ async def _accepted(tools: Tools, job_id: JobId, event: ev.TerminateAccepted) ->
 
 
 async def _tell_machine(tools: Tools, job: Job, attempt: Attempt) -> None:
-    """Ask the wrapper to stop too: this costs no call quota and works while the provider's API does not."""
-    if attempt.end is None or attempt.end.reason is StopReason.MARKER or attempt.request is None:
+    """Ask the wrapper to stop too: this costs no call quota and works while the provider's API does not.
+
+    Work that left its marker has stopped.
+    """
+    if attempt.end is None or attempt.marker is not None or attempt.request is None:
         return
     control = work.stop_control(attempt, attempt.request.soft_deadline)
     await _quietly(tools, job, tools.folder_of(job, attempt.number).write_control(control))

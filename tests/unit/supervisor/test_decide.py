@@ -669,6 +669,24 @@ def test_a_deadline_that_an_earlier_run_set_waits_until_the_clock_is_certain(run
     assert len(decide(story.job, Woke(), day_ahead, RULES._replace(run=run, clock_sure=sure))) == ends
 
 
+@pytest.mark.parametrize(("hold", "reason"), [("0.1", StopReason.BUDGET), ("0.40275", StopReason.DEADLINE)])
+@pytest.mark.parametrize(("quiet_s", "start_allowance_s"), [(0, 60), (900, 1200)])
+def test_when_work_must_stop_and_why_is_read_from_its_intent_not_from_the_timings_of_a_later_run(
+    hold: str, reason: StopReason, quiet_s: int, start_allowance_s: int
+) -> None:
+    """Rule 10: a new version may know a provider by other times."""
+    story = Story(plan(max_runtime_s=3600)).reserved(hold=hold).created().started()
+    before = next_wake(story.job, RULES)
+    assert before is not None
+    timings = TIMINGS.model_copy(update={"quiet_s": quiet_s, "start_allowance_s": start_allowance_s})
+    restarted = RULES._replace(run="run-2", timings=timings)
+    assert next_wake(story.job, restarted) == before
+    assert decide(story.job, Woke(), before - timedelta(seconds=1), restarted) == []
+    (ended,) = decide(story.job, Woke(), before, restarted)
+    assert isinstance(ended, ev.EndDecided)
+    assert ended.reason is reason
+
+
 def test_a_quiet_time_that_an_earlier_run_began_is_not_over_by_a_clock_that_may_be_wrong() -> None:
     story = Story().reserved().ambiguous()
     later = story.now + timedelta(days=1)

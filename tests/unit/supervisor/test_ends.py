@@ -6,9 +6,10 @@ And whoever has it ended is told when that takes long.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -17,6 +18,7 @@ from actors.journal.interface import ANY, JournalUnavailable
 from actors.journal.sqlite import SqliteJournal
 from actors.journal.tables import standard
 from actors.runtime.virtual import EPOCH, SeededEntropy, VirtualClock
+from actors.supervisor import ending
 from actors.supervisor.ends import (
     ASK_AGAIN_S,
     PROVEN_WITHIN_S,
@@ -29,9 +31,10 @@ from actors.supervisor.ends import (
 )
 from actors.supervisor.unproven import EndAlarm, Unproven
 from messages.events import END_UNPROVEN, GoneProved
+from messages.folder import Control
 from messages.machines import Alive, Gone, Machine, MachineState, Proof, ProviderKind, Unknown
 from providers.interface import CloudTrainingProvider, EndAnswer, LogChunk, Unavailable
-from tests.support.jobs import TIMINGS, gone, machine
+from tests.support.jobs import TIMINGS, Story, gone, machine
 from tests.support.virtual import virtual
 
 
@@ -375,3 +378,28 @@ async def test_an_alarm_waits_for_the_disk_and_is_given_up_with_the_process() ->
     with pytest.raises(asyncio.CancelledError):
         await given_up.written()
     await kept.close()
+
+
+@pytest.mark.parametrize(
+    ("told", "controls"),
+    [
+        (lambda story: story.stop(), 1),
+        (lambda story: story.marked(), 0),
+        (lambda story: story.marked().stop(), 0),
+        (lambda story: story.stop().marked(), 0),
+    ],
+)
+async def test_no_control_file_is_written_once_the_marker_was_seen(
+    told: Callable[[Story], Story], controls: int
+) -> None:
+    """A restarted daemon takes an end up again: work that left its marker is not asked to stop any more."""
+    job = told(Story().running()).job
+    written: list[Control] = []
+
+    class Told:
+        async def write_control(self, control: Control) -> None:
+            written.append(control)
+
+    tools: Any = SimpleNamespace(folder_of=lambda *_: Told())
+    await ending._tell_machine(tools, job, job.attempts[0])
+    assert [one.stop_requested for one in written] == [True] * controls

@@ -59,6 +59,20 @@ async def test_a_forgotten_instance_needs_two_complete_lists_a_minute_apart() ->
     assert sum("complete list" in line for line in proof.evidence) == 2
 
 
+async def test_a_list_begun_while_a_forgotten_instance_was_young_does_not_count() -> None:
+    """EC2 may not show a young one yet: both lists of the proof begin once its absence counts."""
+    cloud = Cloud(Settings(shutting_down_s=1.0, forget_s=1.0))
+    made = await cloud.training.launch(await cloud.request())
+    await cloud.training.terminate(made.id)
+    await cloud.clock.advance(10)
+    proof = await proven(cloud, made)
+    assert isinstance(proof, Gone)
+    old_enough = made.first_seen + timedelta(seconds=cloud.training.timings.min_age_s)
+    lists = [line.split()[0] for line in proof.evidence if "complete list" in line]
+    assert len(lists) == 2
+    assert min(lists) >= f"{old_enough:%H:%M:%S}"
+
+
 @pytest.mark.parametrize(("machines", "forget_s"), [(1, 3600.0), (12, 3600.0), (12, 60.0)])
 async def test_proofs_take_the_lists_that_are_made_anyway_and_ask_once_for_each_instance(
     machines: int, forget_s: float
