@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from containers.training.asked_order import no_splitter
 from containers.training.profile import Survey
-from containers.training.refusal import Refused, nearest, quoted
+from containers.training.refusal import Refused, quoted
 from containers.training.tally import Tally
 
 GROUPS_MIN = 5
@@ -39,6 +40,4 @@ def _find(found: Survey, name: str) -> Tally:
     for tally in found.columns:
         if tally.name == name:
             return tally
-    like = nearest(name, [column.name for column in found.columns])
-    fix = f"did you mean {quoted(like)}?" if like else "name a column of the file"
-    raise Refused("E-SPLIT", f"There is no column {quoted(name)} to split by: {fix}")
+    raise no_splitter(name, [column.name for column in found.columns])

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from containers.training.asked_order import check_features, check_kind, choices, no_feature, no_target
 from containers.training.asked_split import check_split
 from containers.training.families import (
     AUTO,
@@ -19,16 +20,14 @@ from containers.training.families import (
     REGRESSION,
     Family,
     candidates,
-    check_model,
     check_size,
     complete_parameters,
-    models_for,
     tasks_of,
 )
 from containers.training.libraries import is_missing
 from containers.training.parameters import Value
 from containers.training.profile import Survey
-from containers.training.refusal import Refused, listed, nearest, quoted
+from containers.training.refusal import Refused, listed, quoted
 from containers.training.suspicion import tellers
 from containers.training.tally import Tally
 from containers.training.values import numbers
@@ -48,8 +47,6 @@ MANY_CATEGORIES = 50
 ROWS_PER_TELLING_VALUE = 5
 """Rows per feature value before "each value has one target" means more than chance."""
 WARNINGS_MAX = 20
-CHOICES_SHOWN = 4
-"""Models named where another is to be chosen."""
 
 
 class Question(NamedTuple):
@@ -107,7 +104,7 @@ def check_rows(found: Survey) -> None:
 def check(found: Survey, question: Question) -> Check:
     """Decide what to train, or refuse with E-MODEL-UNKNOWN, E-FEATURES, E-CSV-…, E-TASK, E-PARAMETER
     or E-MODEL-SIZE."""
-    check_model(question.model)
+    check_kind(question.model, question.task, question.parameters)
     check_rows(found)
     target = find_target(found, question.target)
     by = check_split(found, target.name, question.group, question.time)
@@ -116,8 +113,6 @@ def check(found: Survey, question: Question) -> Check:
     task = choose_task(found, target, question)
     classes = _classes(found, target) if task == CLASSIFICATION else None
     family, *others = candidates(question.model, task)
-    if others and question.parameters:
-        raise Refused("E-PARAMETER", "auto chooses among kinds of model with their defaults: name the model you mean")
     parameters = complete_parameters(family, question.parameters)
     number_count = sum(c.kind == "number" for c in found.columns if c.name in set(features))
     smallest = min(_labels(found, target).values(), default=None) if task == CLASSIFICATION else None
@@ -134,10 +129,7 @@ def find_target(found: Survey, name: str) -> Tally:
     for tally in found.columns:
         if tally.name == name:
             return tally
-    names = [c.name for c in found.columns]
-    like = nearest(name, names)
-    fix = f"did you mean {quoted(like)}?" if like else f"the last column is {quoted(names[-1])}"
-    raise Refused("E-CSV-TARGET", f"There is no column {quoted(name)} in the file: {fix}")
+    raise no_target(name, [c.name for c in found.columns])
 
 
 def choose_features(
@@ -148,16 +140,11 @@ def choose_features(
     if asked is None:
         return tuple(n for n in names if n not in (target, without))
     features = tuple(dict.fromkeys(name.strip() for name in asked))
-    if not features:
-        raise Refused("E-FEATURES", "The list of features is empty: name at least one column, or leave it out")
-    if target in features:
-        raise Refused("E-FEATURES", f"{quoted(target)} is the target: leave it out of the features")
+    check_features(features, target)
     known = set(names)
     for name in features:
         if name not in known:
-            like = nearest(name, [n for n in names if n != target])
-            fix = f"did you mean {quoted(like)}?" if like else f"the file has {listed(names)}"
-            raise Refused("E-FEATURES", f"There is no column {quoted(name)} to learn from: {fix}")
+            raise no_feature(name, names, target)
     return features
 
 
@@ -197,8 +184,6 @@ def choose_task(found: Survey, target: Tally, question: Question) -> str:
         )
     tasks = tasks_of(question.model)
     asked = question.task
-    if asked != AUTO and asked not in tasks:
-        raise Refused("E-TASK", f"Model {question.model} cannot do {asked}: use {_choices(asked)}")
     if target.kind != "number":
         return _text_task(target, question, tasks)
     if asked == AUTO:
@@ -208,7 +193,7 @@ def choose_task(found: Survey, target: Tally, question: Question) -> str:
         raise Refused(
             "E-TASK",
             f"{quoted(target.name)} holds {many} different numbers, too many to be classes (at most {CLASSES_MAX}): "
-            f"use {_choices(REGRESSION)}",
+            f"use {choices(REGRESSION)}",
         )
     return asked
 
@@ -218,7 +203,7 @@ def _text_task(target: Tally, question: Question, tasks: Sequence[str]) -> str:
         raise Refused(
             "E-TASK",
             f"{quoted(target.name)} holds text such as {quoted(target.text_example or target.example)}, not numbers: "
-            f"use {_choices(CLASSIFICATION)}",
+            f"use {choices(CLASSIFICATION)}",
         )
     if target.distinct is None or target.distinct > CLASSES_MAX:
         many = "more than 1,000" if target.distinct is None else str(target.distinct)
@@ -228,11 +213,6 @@ def _text_task(target: Tally, question: Question, tasks: Sequence[str]) -> str:
             "choose another target",
         )
     return CLASSIFICATION
-
-
-def _choices(task: str) -> str:
-    names = models_for(task)
-    return f"model {AUTO}, {', '.join(names[:CHOICES_SHOWN])} or another of {len(names)} with task {task}"
 
 
 def _natural(found: Survey, target: Tally) -> str:

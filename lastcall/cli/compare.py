@@ -12,7 +12,8 @@ from lastcall.cli.app import App, leaf, pass_app
 from lastcall.cli.cards import model_words
 from lastcall.cli.client import segment
 from lastcall.cli.failures import BrokenConnection, Failure, Usage
-from lastcall.cli.jobs import outcome_exit, show_result, span_option
+from lastcall.cli.jobs import outcome_exit, show_result
+from lastcall.cli.orders import limits_of
 from lastcall.cli.paired import HOLDOUT_FILE, Paired, can_be, paired, sentence
 from lastcall.cli.text import clean, count, cut, money, number, quoted, span, table, width, wrap
 from lastcall.cli.train import confirmed, followed, leave, submit
@@ -95,13 +96,14 @@ def reproduce(
     as_json: bool,
 ) -> int:
     """Train once more as JOB did, on the same data, rows and seed, and compare. Exit 1 when the result is another."""
+    limits = limits_of(max_runtime, max_cost) | ({"machine": machine} if machine is not None else {})
+    before = app.client.get(f"/v1/jobs/{segment(job)}/order").document
     if not yes and not app.screen.in_tty:
         raise Usage(
             "Spending has to be confirmed, and there is no terminal to ask on",
             f"lastcall reproduce {quoted(job)} --yes",
         )
-    before = app.client.get(f"/v1/jobs/{segment(job)}/order").document
-    order = before["order"] | _limits(max_runtime, max_cost, machine)
+    order = before["order"] | limits
     made = app.client.get("/v1/compare", first=before["model_id"], second=before["model_id"]).document["models"][0]
     differ = others(made["making"]["versions"])
     if differ:
@@ -132,17 +134,6 @@ def reproduce(
         for line in reproduction_lines(found.document, app.screen.columns or app.screen.message_columns):
             app.screen.out(line, style="bold")
     return EXIT_OK if reproduced(found.document) else EXIT_FAILED
-
-
-def _limits(max_runtime: str | None, max_cost: str | None, machine: str | None) -> Document:
-    found: Document = {}
-    if max_runtime is not None:
-        found["max_runtime_s"] = span_option("--max-runtime", max_runtime)
-    if max_cost is not None:
-        found["max_cost_usd"] = max_cost.lstrip("$")
-    if machine is not None:
-        found["machine"] = machine
-    return found
 
 
 def reproduced(document: Document) -> bool:

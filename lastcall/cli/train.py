@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,16 +13,15 @@ import click
 
 from lastcall.cli import cards
 from lastcall.cli.app import App, leaf, pass_app
-from lastcall.cli.client import MOVED_BYTES_MAX, Reply
+from lastcall.cli.client import MOVED_BYTES_MAX, Reply, segment
 from lastcall.cli.failures import BrokenConnection, Failure, NoDaemon, Usage
 from lastcall.cli.follow import Follower
-from lastcall.cli.jobs import outcome_exit, show_result, span_option
+from lastcall.cli.jobs import outcome_exit, show_result
+from lastcall.cli.orders import as_typed, check_header, order_of
 from lastcall.cli.text import clean, money, quoted, size
 from messages.errors import EXIT_SIGINT
 
 _HASH_CHUNK = 1 << 20
-_AS_THEY_ARE = ("model", "task", "machine", "name", "test_share", "group", "time", "seed")
-"""Options that are sent under their own names."""
 
 
 @leaf(
@@ -56,9 +54,15 @@ def train(app: App, /, data: str, yes: bool, no_follow: bool, with_logs: bool, a
     """Train a model on a file, on a data set that is stored already, or on runpod:// and s3:// addresses."""
     if options["group"] is not None and options["time"] is not None:
         raise click.UsageError("--group and --time do not go together: rows are held out by one of them")
-    order = _order(options)
+    order = order_of(options)
+    sent = not is_address(data) and Path(data).is_file()
+    if sent:
+        check_header(Path(data), order)
     if not yes and not app.screen.in_tty:
-        line = f"lastcall train {quoted(data)} {_flags(options)} --yes"
+        if not sent and not is_address(data):
+            with looked_for(data):
+                app.client.get(f"/v1/datasets/{segment(data)}")
+        line = f"lastcall train {quoted(data)} {as_typed(options)} --yes"
         raise Usage("Spending has to be confirmed, and there is no terminal to ask on", line)
     order["dataset"] = _dataset(app, data)
     with looked_for(data):
@@ -80,41 +84,6 @@ def confirmed(app: App, order: dict[str, Any], *, yes: bool) -> dict[str, Any] |
         app.screen.say("Nothing was started and nothing was spent.")
         return None
     return plan
-
-
-def _flags(options: dict[str, Any]) -> str:
-    """Return the order as it would be typed, so that no limit is lost when the line is copied."""
-    single = [
-        f"--{key.replace('_', '-')} {quoted(str(value))}"
-        for key, value in options.items()
-        if isinstance(value, str | int | float) and not isinstance(value, bool)
-    ]
-    return " ".join([*single, *(f"--param {quoted(text)}" for text in options["parameters"])])
-
-
-def _order(options: dict[str, Any]) -> dict[str, Any]:
-    order: dict[str, Any] = {"target": options["target"]}
-    order.update({key: options[key] for key in _AS_THEY_ARE if options[key] is not None})
-    if options["features"] is not None:
-        order["features"] = [name.strip() for name in options["features"].split(",") if name.strip()]
-    if options["parameters"]:
-        order["parameters"] = dict(_parameter(text) for text in options["parameters"])
-    if options["max_runtime"] is not None:
-        order["max_runtime_s"] = span_option("--max-runtime", options["max_runtime"])
-    if options["max_cost"] is not None:
-        order["max_cost_usd"] = options["max_cost"].lstrip("$")
-    return order
-
-
-def _parameter(text: str) -> tuple[str, Any]:
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise click.BadParameter(f"{text!r} is not KEY=VALUE", param_hint="--param")
-    try:
-        parsed = json.loads(value)
-    except ValueError:
-        parsed = value
-    return key.strip(), parsed if isinstance(parsed, bool | int | float | str) or parsed is None else value
 
 
 def _dataset(app: App, data: str) -> str:

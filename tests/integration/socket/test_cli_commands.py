@@ -144,14 +144,15 @@ def test_json_is_the_daemons_document_unchanged(live: LiveGateway, capsys: Captu
 def test_train_sends_the_file_shows_the_plan_follows_and_ends_with_the_proof(
     live: LiveGateway, table: Path, capsys: Capture
 ) -> None:
-    code, out, err = run(capsys, "train", "customers.csv", "-t", "churn", "-y", "--param", "trees=10", "--param", "k=x")
+    options = ["-m", "svm", "--param", "C=10", "--param", "kernel=linear"]
+    code, out, err = run(capsys, "train", "customers.csv", "-t", "churn", "-y", *options)
     assert code == 0
     assert "Plan: random forest on customers.csv" in err
     assert "training · 10 %" in err
     assert out.splitlines()[0] == "churn-7fa finished in 9 min 38 s · cost $0.044 (est. $0.002–$0.007)"
     assert "Machine terminated 14:09:41, confirmed · 0 machines running" in out
     order = live.node.dispatcher.asked[-1].order
-    assert order.parameters == {"trees": 10, "k": "x"}
+    assert order.parameters == {"C": 10, "kernel": "linear"}
     assert order.dataset in live.node.datasets
 
 
@@ -207,11 +208,15 @@ def test_rows_are_held_out_by_group_or_by_time_and_not_by_both(live: LiveGateway
     assert (code, "--group and --time" in err) == (2, True)
 
 
-def test_a_line_that_is_to_be_copied_has_every_option_that_was_typed(live: LiveGateway, capsys: Capture) -> None:
+def test_a_line_that_is_to_be_copied_has_every_option_that_was_typed(
+    live: LiveGateway, table: Path, capsys: Capture
+) -> None:
+    run(capsys, "data", "add", "customers.csv")
+    table.unlink()
     typed = "--target churn --model ridge --test-share 0.3 --group 'customer id' --seed 7 --param alpha=1"
-    code, _, err = run(capsys, "train", "customers", *shlex.split(typed))
+    code, _, err = run(capsys, "train", "customers.csv", *shlex.split(typed))
     assert code == 2
-    assert f"lastcall train customers {typed} --yes" in err
+    assert f"lastcall train customers.csv {typed} --yes" in err
 
 
 def test_without_a_terminal_spending_needs_yes(live: LiveGateway, table: Path, capsys: Capture) -> None:
@@ -284,7 +289,7 @@ def test_a_refusal_has_four_parts_and_its_registered_exit_code(
         raise Refusal(code, "this one")
 
     live.node.dispatcher.answers[admin.PlanTraining] = refuse
-    exit_code, out, err = run(capsys, "train", table.name, "-t", "y", "-y")
+    exit_code, out, err = run(capsys, "train", table.name, "-t", "churn", "-y")
     assert (exit_code, out) == (ERRORS[code].exit, "")
     happened, money, todo, page = err.splitlines()
     assert "this one" in happened
@@ -721,8 +726,10 @@ def test_what_is_printed_to_be_copied_is_quoted_and_keeps_its_flags(
     table.rename("my; rm.csv")
     assert "lastcall train 'my; rm.csv' --target" in run(capsys, "data", "add", "my; rm.csv")[2]
     assert "lastcall data get 'my; rm.csv' -o OTHER.csv" in run(capsys, "data", "get", "my; rm.csv")[2]
-    _, _, err = run(capsys, "train", "my; rm.csv", "-t", "is it", "--max-cost", "$2", "--param", "a=b c")
-    assert "lastcall train 'my; rm.csv' --target 'is it' --max-cost '$2' --param 'a=b c' --yes" in err
+    Path("my; rm.csv").write_text("is it,b\n1,2\n")
+    typed = "--target 'is it' --model svm --max-cost '$2' --param 'kernel=rbf' --name 'a b'"
+    _, _, err = run(capsys, "train", "my; rm.csv", *shlex.split(typed))
+    assert "lastcall train 'my; rm.csv' --target 'is it' --model svm --max-cost '$2' --name 'a b'" in err
 
 
 async def _soon(value: Any) -> Any:

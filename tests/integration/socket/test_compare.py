@@ -173,12 +173,15 @@ def test_a_job_that_ends_badly_the_second_time_is_told_as_any_other(
 def test_reproducing_is_confirmed_may_be_left_alone_and_is_refused_without_data(
     live: LiveGateway, table: Path, capsys: Capture
 ) -> None:
-    code, _, err = run(capsys, "reproduce", "churn-7fa")
-    assert (code, "lastcall reproduce churn-7fa --yes" in err) == (2, True)
-    code, _, err = run(capsys, "reproduce", "churn-7fa", "-y")
-    assert (code, "E-DATA-GONE" in err) == (6, True)
+    for yes in ([], ["-y"]):
+        code, _, err = run(capsys, "reproduce", "churn-7fa", *yes)
+        assert (code, "E-DATA-GONE" in err) == (6, True)
     assert live.node.dispatcher.asked == []
     ready(live, capsys)
+    code, _, err = run(capsys, "reproduce", "churn-7fa")
+    assert (code, "lastcall reproduce churn-7fa --yes" in err) == (2, True)
+    code, _, err = run(capsys, "reproduce", "churn-7fa", "-y", "--max-cost", "ten")
+    assert (code, "ten is no amount of dollars" in err) == (2, True)
     code, _, err = run(capsys, "reproduce", "churn-7fa", "-y", "--no-follow")
     assert (code, "Then compare: lastcall compare churn-7fa churn-7fa" in err) == (0, True)
 
