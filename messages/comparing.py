@@ -94,6 +94,20 @@ class Difference(Record):
     second: str
 
 
+class RowByRow(Record):
+    """Two models held against each other on each row both were judged on: the paired bootstrap, 95 %."""
+
+    rows: int
+    value: float
+    """How much better the second scores than the first; negative where it is worse."""
+    low: float
+    high: float
+    clear: bool
+    """Whether chance alone hardly does that: the interval leaves zero out."""
+    verdict: str
+    """One sentence."""
+
+
 class CompareDocument(Document):
     """Two models beside each other: ``lastcall compare``, ``GET /v1/compare``."""
 
@@ -108,6 +122,8 @@ class CompareDocument(Document):
     verdict: str
     """One sentence."""
     differences: tuple[Difference, ...] = ()
+    row_by_row: RowByRow | None = None
+    """``lastcall compare`` adds it from the rows that both left; null over HTTP, and where they left none."""
 
 
 class OrderDocument(Document):

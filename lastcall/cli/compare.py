@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -37,15 +38,15 @@ CELL_LEAST = 8
 def compare(app: App, first: str, second: str, as_json: bool) -> int:
     """Show two models beside each other, and say which is better, if that can be said."""
     found = app.client.get("/v1/compare", first=first, second=second)
+    by_rows = _row_by_row(app, found.document)
     if as_json:
-        app.screen.raw(found.raw)
+        app.screen.raw(found.raw if by_rows is None else _with_rows(found.document, by_rows))
         return EXIT_OK
     columns = app.screen.columns or app.screen.message_columns
     for line in compare_card(found.document, columns):
         app.screen.out(line)
     for line in wrap(clean(found.document["verdict"]), columns):
         app.screen.out(line, style="bold")
-    by_rows = _row_by_row(app, found.document)
     if by_rows is not None:
         for line in wrap(clean(sentence(found.document, by_rows, number)), columns):
             app.screen.out(line, style="bold")
@@ -68,6 +69,19 @@ def _row_by_row(app: App, document: Document) -> Paired | None:
             return None
         texts.append(io.StringIO(file.getvalue().decode("utf-8", "replace"), newline=""))
     return paired(document, *texts)
+
+
+def _with_rows(document: Document, found: Paired) -> bytes:
+    """Return the comparison as the daemon sent it, with what the rows say."""
+    row_by_row = {
+        "rows": found.rows,
+        "value": found.value,
+        "low": found.low,
+        "high": found.high,
+        "clear": found.clear,
+        "verdict": sentence(document, found, number),
+    }
+    return json.dumps(document | {"row_by_row": row_by_row}, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 @leaf(

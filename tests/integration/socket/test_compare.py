@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from messages import admin
-from messages.comparing import DescribedModel, DescribeModel, Making
+from messages.comparing import CompareDocument, DescribedModel, DescribeModel, Making
 from messages.jobs import Outcome
 from tests.integration.socket import examples
 from tests.integration.socket.conftest import Site
@@ -65,6 +66,33 @@ def test_a_comparison_shows_both_and_says_which_is_better(live: LiveGateway, cap
     ):
         assert line in lines
     assert lines[-1] == "No clear difference: ROC AUC 0.846 and 0.851, and the intervals overlap."
+
+
+def test_what_the_rows_say_is_told_to_people_and_to_scripts(live: LiveGateway, capsys: Capture) -> None:
+    """Two that their intervals do not tell apart: on every row the second is off by half as much."""
+    for number, off in enumerate((1.0, 0.5)):
+        known = live.node.described[number]
+        lines = [f"{row},{row},{row + off * (1 + row % 3)}" for row in range(60)]
+        data = "\n".join(["row,actual,prediction", *lines]).encode()
+        live.node.store.objects[f"rows of {known.info.id}"] = data
+        rmse = math.sqrt(sum((off * (1 + row % 3)) ** 2 for row in range(60)) / 60)
+        top = {"name": "rmse", "label": "RMSE", "value": rmse, "low": 0, "high": 9, "higher_is_better": False}
+        metrics = known.info.metrics | {"headline": top, "held_out": {"rmse": rmse}, "rows": {"train": 240, "test": 60}}
+        info = known.info.model_copy(update={"metrics": metrics, "task": "regression"})
+        live.node.described[number] = known.model_copy(update={"info": info})
+    live.node.storage.answers[admin.ReadModelFile] = lambda q: admin.DownloadGrant(
+        key=f"rows of {q.ref}", size_bytes=len(live.node.store.objects[f"rows of {q.ref}"]), name=q.file
+    )
+    code, out, _ = run(capsys, "compare", "churn-7fa", "churn-8bc")
+    assert code == 0
+    found = json.loads(run(capsys, "compare", "churn-7fa", "churn-8bc", "--json")[1])
+    CompareDocument.model_validate(found)
+    rows = found["row_by_row"]
+    assert (rows["rows"], rows["clear"], rows["value"]) == (60, True, pytest.approx(1.080, abs=0.001))
+    assert 0 < rows["low"] < rows["value"] < rows["high"]
+    assert rows["verdict"] in " ".join(out.split())
+    assert rows["verdict"].startswith("Row by row on the same 60 held-out rows, RMSE differs by 1.08")
+    assert rows["verdict"].endswith("churn-8bc is better.")
 
 
 def test_an_imported_model_is_shown_beside_another_and_never_called_better_or_worse(
