@@ -1,4 +1,4 @@
-"""What is taken of each column of a plain file while it is read once: decided on its first rows, held to on all.
+"""What is taken of each column of a file of text while it is read once: decided on its first rows, held to on all.
 
 A kind that is found on the first rows and that every later cell agrees with is what the careful reader would have
 found of the whole file; where a later cell disagrees, ``Unusual`` gives the file to that reader.

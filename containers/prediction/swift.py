@@ -1,13 +1,14 @@
-"""Predicting a plain file while it is read once: its lines come back as they are, with the answers after them.
+"""Predicting a file of text while it is read once: its rows come back as they are, with the answers after them.
 
-The answer is the same, byte for byte, as that of the careful way (``core``), which takes every file that is not plain:
-packed or not UTF-8, with a quote in it, ragged, or holding further down what its first rows did not show. A batch of
-rows at a time is in memory.
+The answer is the same, byte for byte, as that of the careful way (``core``), which takes every file that is ragged,
+not well formed (``lines``), or holds further down what its first rows did not show. A batch of rows at a time is in
+memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from csv import reader
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,12 +18,12 @@ import pandas as pd
 from containers.prediction.batches import rows_at_once
 from containers.prediction.columns import Column, refuse_repeated_header, settle
 from containers.prediction.features import Feature, file_decimals, match_features
-from containers.prediction.lines import READ_BYTES, batches
+from containers.prediction.lines import MARK, Rows, batches
 from containers.prediction.model import Model
 from containers.prediction.output import cell_bytes, number_lines, safe_text, whole_bytes
 from containers.training.dialect import Dialect
 from containers.training.families import CLASSIFICATION
-from containers.training.packed import PLAIN
+from containers.training.packed import GZIP, PLAIN, ZIP, ZSTD
 from containers.training.profile import distinct_max
 from containers.training.refusal import Refused
 from containers.training.stream import Unusual
@@ -32,15 +33,13 @@ from containers.training.values import MISSING
 
 HEAD_ROWS = 4000
 """Rows that tell how the rest is read."""
-MARK = b"\xef\xbb\xbf"
-"""What ``utf-8-sig`` begins with."""
 
 
 class Plan(NamedTuple):
     """How a file is read and answered."""
 
     header: bytes
-    """What the file begins with, the line of names included."""
+    """The row of names as it stands in the file, quoted as it would be written."""
     names: list[str]
     shown: list[str]
     """The names as they are written."""
@@ -60,7 +59,7 @@ def write(
     answers: Callable[[pd.DataFrame], Any],
 ) -> int | None:
     """Write ``source`` with predictions to ``output``; returns the rows, or ``None`` where nothing was written."""
-    if dialect.format != PLAIN or dialect.encoding not in ("utf-8", "utf-8-sig"):
+    if dialect.format not in (PLAIN, GZIP, ZSTD, ZIP):
         return None
     try:
         import pyarrow as pa
@@ -74,16 +73,15 @@ def write(
         with whole_bytes(output) as file:
             if dialect.encoding != "utf-8":
                 file.write(MARK)
-            file.write(_line([*plan.shown, *added], plan.delimiter))
+            file.write(_line(map(safe_text, (*plan.shown, *added)), plan.delimiter))
             rows = 0
             at_once = rows_at_once(len(plan.names), model.pipeline, model.metadata)
-            for data, count in batches(source, plan.header, at_once):
-                frame, formulas = _read(data, count, plan)
-                lines = data.split(b"\n")
-                lines.pop()
+            for batch in batches(source, dialect, plan.header, at_once):
+                frame, formulas = _read(batch, plan)
+                lines = batch.lines
                 _neutralise(lines, formulas, plan.delimiter)
                 file.write(ends.after(lines, answers(frame)))
-                rows += count
+                rows += len(lines)
             refuse_repeated_header(plan.columns)
             if not rows:
                 raise Unusual
@@ -109,45 +107,32 @@ def _plan(source: Path, dialect: Dialect, model: Model) -> Plan:
     read = {feature.name: feature for feature in features}
     columns = [Column(t, read.get(t.name), whole=commas and t.decimal == ".") for t in tallies]
     dated = any(feature.kind == "date" for feature in features)
-    header = _header(source, dialect, shown)
+    header = _line(shown, dialect.delimiter)
     return Plan(header, names, shown, columns, features, dialect.delimiter, file_decimals(tallies), dated)
 
 
-def _header(source: Path, dialect: Dialect, shown: list[str]) -> bytes:
-    with source.open("rb") as file:
-        head = file.read(READ_BYTES)
-    at = len(MARK) if dialect.encoding == "utf-8-sig" else 0
-    for _ in range(dialect.skip_lines + 1):
-        start, at = at, head.find(b"\n", at) + 1
-        if not at:
-            raise Unusual
-    line = head[start : at - 1].removesuffix(b"\r")
-    if b'"' in line or b"\r" in line or line.decode().split(dialect.delimiter) != shown:
-        raise Unusual
-    return head[:at]
+def _line(cells: Iterable[str], delimiter: str) -> bytes:
+    return delimiter.encode().join(cell_bytes(cell, delimiter) for cell in cells) + b"\n"
 
 
-def _line(cells: Sequence[str], delimiter: str) -> bytes:
-    return delimiter.encode().join(cell_bytes(safe_text(cell), delimiter) for cell in cells) + b"\n"
-
-
-def _read(data: bytes, count: int, plan: Plan) -> tuple[pd.DataFrame, list[tuple[int, Any, dict[int, str]]]]:
+def _read(batch: Rows, plan: Plan) -> tuple[pd.DataFrame, list[tuple[int, Any, dict[int, str]]]]:
     """Return the model's columns of a batch, and where its formulas are: place of the column, codes, new cells."""
     import pyarrow as pa
     from pyarrow import csv
 
     texts = pa.dictionary(pa.int32(), pa.string())
+    quotes = b'"' in batch.text
     table = csv.read_csv(
-        pa.BufferReader(data),
-        csv.ReadOptions(block_size=len(data) + 1, column_names=plan.names),
-        csv.ParseOptions(delimiter=plan.delimiter, quote_char=False, newlines_in_values=False),
+        pa.BufferReader(batch.text),
+        csv.ReadOptions(block_size=len(batch.text) + 1, column_names=plan.names),
+        csv.ParseOptions(delimiter=plan.delimiter, quote_char='"' if quotes else False, newlines_in_values=quotes),
         csv.ConvertOptions(
             column_types={c.name: pa.float64() if c.is_floats else texts for c in plan.columns},
             null_values=sorted(MISSING),
             strings_can_be_null=False,
         ),
     )
-    if table.num_rows != count:
+    if table.num_rows != len(batch.ends):
         raise Unusual
     read: dict[str, Any] = {}
     formulas: list[tuple[int, Any, dict[int, str]]] = []
@@ -171,9 +156,14 @@ def _neutralise(lines: list[bytes], formulas: Sequence[tuple[int, Any, dict[int,
     for place, codes, unsafe in formulas:
         safe = {code: cell.encode() for code, cell in unsafe.items()}
         for row in np.flatnonzero(np.isin(codes, list(unsafe))).tolist():
-            cells = lines[row].split(mark)
-            cells[place] = safe[int(codes[row])]
-            lines[row] = mark.join(cells)
+            if b'"' in lines[row]:
+                [texts] = reader([lines[row].decode()], delimiter=delimiter)
+                texts[place] = unsafe[int(codes[row])]
+                lines[row] = _line(texts, delimiter)[:-1]
+            else:
+                cells = lines[row].split(mark)
+                cells[place] = safe[int(codes[row])]
+                lines[row] = mark.join(cells)
 
 
 class _Ends:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 from pathlib import Path
+from typing import Self
 
 from containers.training.dialect import Dialect
 from containers.training.packed import PLAIN, open_text
@@ -22,20 +23,11 @@ class Quoted(Unusual):
     """A quote, where none was expected."""
 
 
-class Stream:
-    """An open file, as pyarrow reads from one. ``read`` raises ``Unusual``, ``Quoted`` and ``Refused``."""
+class Text:
+    """An open file's text. ``read`` raises ``Unusual`` and ``Refused``."""
 
-    closed = False
-
-    def __init__(self, path: Path, dialect: Dialect, *, quotes: bool, bytes_max: int) -> None:
-        """``bytes_max`` is the most text that may be read."""
-        self._path = path
-        self._dialect = dialect
-        self._quotes = quotes
-        self._left = bytes_max
+    def __init__(self, path: Path, dialect: Dialect) -> None:
         self._file = open_text(path, dialect.format)
-        self._digest = hashlib.sha256()
-        self._size = 0
         self._rest = b""
         self._return = False
         """The last byte was a carriage return."""
@@ -43,7 +35,7 @@ class Stream:
         self._plain = dialect.encoding in ("utf-8", "utf-8-sig")
         """Given as it is; what is no UTF-8 in it, pyarrow finds."""
 
-    def __enter__(self) -> Stream:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -51,22 +43,7 @@ class Stream:
 
     def close(self) -> None:
         """Close the file."""
-        self.closed = True
         self._file.close()
-
-    def readable(self) -> bool:
-        """Return that it can be read."""
-        return True
-
-    @property
-    def sha256(self) -> str:
-        """Digest of the file as it was sent, once it is read to its end."""
-        return self._digest.hexdigest() if self._dialect.format == PLAIN else file_digest(self._path)
-
-    @property
-    def size_bytes(self) -> int:
-        """Size of the file as it was sent, once it is read to its end."""
-        return self._size if self._dialect.format == PLAIN else self._path.stat().st_size
 
     def read(self, size: int = BLOCK_BYTES) -> bytes:
         """Return at most ``size`` bytes of text; none at the end."""
@@ -77,9 +54,7 @@ class Stream:
 
     def _more(self, size: int) -> bytes:
         while block := self._file.read(size):
-            if self._dialect.format == PLAIN:
-                self._digest.update(block)
-                self._size += len(block)
+            self._sent(block)
             text = block if self._plain else self._decoded(block)
             self._check(text)
             if text:
@@ -94,14 +69,60 @@ class Stream:
         except UnicodeDecodeError:
             raise Unusual from None
 
+    def _sent(self, block: bytes) -> None:
+        """See what is unpacked, before it is decoded."""
+
+    def _check(self, text: bytes) -> None:
+        if b"\0" in text or (self._return and text and not text.startswith(b"\n")):
+            raise Unusual
+        self._return = text.endswith(b"\r") if text else self._return
+        if b"\r" in text and text.count(b"\r") != text.count(b"\r\n") + self._return:
+            raise Unusual
+
+
+class Stream(Text):
+    """A file's text, as pyarrow reads from one. ``read`` raises ``Quoted`` too."""
+
+    closed = False
+
+    def __init__(self, path: Path, dialect: Dialect, *, quotes: bool, bytes_max: int) -> None:
+        """``bytes_max`` is the most text that may be read."""
+        super().__init__(path, dialect)
+        self._path = path
+        self._is_sent_plain = dialect.format == PLAIN
+        self._quotes = quotes
+        self._left = bytes_max
+        self._digest = hashlib.sha256()
+        self._size = 0
+
+    def close(self) -> None:
+        """Close the file."""
+        self.closed = True
+        super().close()
+
+    def readable(self) -> bool:
+        """Return that it can be read."""
+        return True
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the file as it was sent, once it is read to its end."""
+        return self._digest.hexdigest() if self._is_sent_plain else file_digest(self._path)
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the file as it was sent, once it is read to its end."""
+        return self._size if self._is_sent_plain else self._path.stat().st_size
+
+    def _sent(self, block: bytes) -> None:
+        if self._is_sent_plain:
+            self._digest.update(block)
+            self._size += len(block)
+
     def _check(self, text: bytes) -> None:
         self._left -= len(text)
-        if self._left < 0 or b"\0" in text:
+        if self._left < 0:
             raise Unusual
         if not self._quotes and b'"' in text:
             raise Quoted
-        if self._return and not text.startswith(b"\n"):
-            raise Unusual
-        self._return = text.endswith(b"\r")
-        if b"\r" in text and text.count(b"\r") != text.count(b"\r\n") + self._return:
-            raise Unusual
+        super()._check(text)
