@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +16,7 @@ from tests.emulators.aws.launch import Emulator
 from tests.emulators.aws.settings import MAIN_KEY, MAIN_SECRET
 from tests.support.aws_house import cloud_settings
 from tests.support.cloud_house import OWN_IMAGE, own_image
+from tests.support.commands import asking
 from tests.support.forked import end_with
 from tests.support.house import CHECKOUT
 from tests.support.how_to import Page, Shell, said_in
@@ -92,7 +93,7 @@ def test_the_guide_for_a_real_account_works_and_says_what_it_says(tmp_path: Path
         shell = shell_for(tmp_path, emulator, TMPDIR=str(tmp_path))
         entry = tmp_path / "dev"  # what the checkout's own does, quicker to believe
         entry.write_text(
-            f'#!/bin/sh\nshift\ncd "{CHECKOUT}"\nexec "{sys.executable}" -m tests.support.live_entry "$@"\n'
+            f'#!/bin/sh\nshift\ncd "{CHECKOUT}"\nexec {shlex.join(asking("tests.support.live_entry"))} "$@"\n'
         )
         entry.chmod(0o755)
         expected, unsaid = GUIDE.unsaid(shell)

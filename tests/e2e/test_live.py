@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +19,7 @@ from tests.emulators.runpod.launch import Emulator
 from tests.emulators.runpod.settings import MAIN_KEY
 from tests.support.aws_house import variables
 from tests.support.cloud_house import own_image
+from tests.support.commands import asking
 from tools import live
 
 CHECKOUT = Path(__file__).parents[2]
@@ -65,7 +65,7 @@ def environment(emulator: Emulator, root: Path) -> dict[str, str]:
 def run(environ: dict[str, str], *arguments: str, cloud: str = "runpod") -> subprocess.CompletedProcess[str]:
     environ = {name: value for name, value in environ.items() if name != "CI" or value == "forced"}
     return subprocess.run(
-        [sys.executable, "-m", "tests.support.live_entry", cloud, *arguments],
+        [*asking("tests.support.live_entry"), cloud, *arguments],
         env=environ, cwd=CHECKOUT, capture_output=True, text=True, timeout=LIMIT_S, check=False,
     )  # fmt: skip
 

@@ -16,6 +16,7 @@ import pytest
 
 from tests.emulators.runpod.launch import Emulator
 from tests.emulators.runpod.settings import MAIN_KEY
+from tests.support.commands import asking
 from tests.support.house import CHECKOUT, a_house
 from tests.support.patience import PATIENCE_S, wait_until
 
@@ -49,9 +50,13 @@ def environment(emulator: Emulator, root: Path) -> dict[str, str]:
     }
 
 
-def lastcall(environ: dict[str, str], *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+def lastcall(
+    environ: dict[str, str], *arguments: str, typed: str = "", anew: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Run a command; ``anew``: by a Python that has loaded nothing, as users do."""
+    start = [sys.executable, "-m", "lastcall"] if anew else asking("lastcall")
     return subprocess.run(
-        [sys.executable, "-m", "lastcall", *arguments],
+        [*start, *arguments],
         env=environ, input=typed, capture_output=True, text=True, timeout=60, check=False, cwd=environ["HOME"],
     )  # fmt: skip
 
@@ -59,7 +64,7 @@ def lastcall(environ: dict[str, str], *arguments: str, typed: str = "") -> subpr
 def test_a_script_sets_up_with_keys_from_a_pipe_and_doctor_agrees(emulator: Emulator, tmp_path: Path) -> None:
     environ = environment(emulator, tmp_path)
     keys = f"{MAIN_KEY}\nuser_main\n{SECRET}\n"
-    done = lastcall(environ, "setup", "runpod", "--store-keys", "--json", typed=keys)
+    done = lastcall(environ, "setup", "runpod", "--store-keys", "--json", typed=keys, anew=True)
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     found = {step["name"]: step["state"] for step in document["steps"]}
@@ -73,7 +78,7 @@ def test_a_script_sets_up_with_keys_from_a_pipe_and_doctor_agrees(emulator: Emul
         assert secret not in done.stdout + done.stderr
     assert emulator.control()["answers"].get("pods.create 201") is None
 
-    healthy = lastcall({**environ, "CLOUD_PROVIDER": "runpod"}, "doctor", "--json")
+    healthy = lastcall({**environ, "CLOUD_PROVIDER": "runpod"}, "doctor", "--json", anew=True)
     assert healthy.returncode == 0, healthy.stdout
     verdicts = {check["name"]: check["verdict"] for check in json.loads(healthy.stdout)["checks"]}
     assert verdicts["storage"] == verdicts["RunPod key"] == "ok"

@@ -1,12 +1,14 @@
 """A real SIGKILL of the daemon before and after every journal append of one job, then a restart.
 
 The points are counted from a recorded run. After each: the job closed exactly once, with the right outcome, its
-machine gone, one settlement, and its work not done twice (rule 10 of the design, faults 43 and 57).
+machine gone, one settlement, and its work not done twice (rule 10 of the design, faults 43 and 57). A run may need one
+append less than the recorded one: the last point alone may be missed, and then the end is held to the same.
 """
 
 from __future__ import annotations
 
 import http.client
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,9 +17,10 @@ from lastcall.cli.failures import NoDaemon
 from tests.support.house import House, Refused, a_house
 
 POINTS_MIN = 38
-"""Before and after nineteen appends: an end that a machine which ended itself needs no more is none of them."""
+"""Before and after nineteen appends; an end that a machine which ended itself needs no more may be the twentieth."""
 PARTS = 8
 """The points are dealt out to so many tests, so that both cores have work."""
+NOT_ANSWERED = (NoDaemon, OSError, EOFError, http.client.HTTPException, Refused)
 UPLOAD_KEY, TRAIN_KEY = "the-one-upload", "the-one-order"
 
 
@@ -42,7 +45,21 @@ def appends(tmp_path_factory: pytest.TempPathFactory) -> int:
     return found
 
 
-def one_kill(root: Path, at: int, when: str) -> None:
+def settled(house: House, job_id: str) -> bool:
+    """Tell whether a job is over and its money settled, as far as a daemon that may be dying says."""
+    try:
+        return house.state_of(job_id) == "closed" and "ledger.settled" in house.kinds("ledger")
+    except NOT_ANSWERED:
+        return False
+
+
+def end_of(house: House, over: Callable[[], bool]) -> int:
+    """Wait until the daemon died, or all is over and it may go; return its exit status."""
+    house.until(lambda: house.poll() is not None or over(), "the daemon's death")
+    return house.stop()
+
+
+def one_kill(root: Path, at: int, when: str, *, may_be_missed: bool) -> None:
     house = House(root)
     try:
         house.start(wait_ready=False, CRASH_AT=str(at), CRASH_WHEN=when)
@@ -50,9 +67,9 @@ def one_kill(root: Path, at: int, when: str) -> None:
         try:
             house.until(house.answers, "the daemon to answer")
             job_id = order(house)
-        except (AssertionError, NoDaemon, OSError, EOFError, http.client.HTTPException, Refused):
+        except (AssertionError, *NOT_ANSWERED):
             house.died()
-        assert house.died() == -9
+        assert end_of(house, lambda: may_be_missed and settled(house, job_id)) in ((-9, 0) if may_be_missed else (-9,))
         house.start()
         again = order(house)
         assert job_id in ("", again)
@@ -91,4 +108,4 @@ def test_a_sigkill_at_any_append_changes_nothing_of_the_end(tmp_path: Path, appe
     for at, when in points[part::PARTS]:
         root = tmp_path / f"{at}-{when}"
         root.mkdir()
-        one_kill(root, at, when)
+        one_kill(root, at, when, may_be_missed=at == appends)

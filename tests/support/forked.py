@@ -18,8 +18,8 @@ from multiprocessing import forkserver, util
 from pathlib import Path
 from runpy import run_module
 
-LOADED = ("lastcall.daemon", "actors.journal.sqlite", "tests.support.forked")
-"""What the server loads before it forks: as much as the daemon's entry does, and nothing that acts."""
+LOADED = ("tests.support.loaded", "tests.support.forked")
+"""What the server loads before it forks: nothing that acts."""
 KEPT = 3
 DESCRIPTORS_MAX = 1024
 PR_SET_PDEATHSIG = 1

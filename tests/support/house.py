@@ -67,6 +67,12 @@ class House:
         except (NoDaemon, OSError, EOFError, Refused):
             return False
 
+    def poll(self) -> int | None:
+        """Return the daemon's exit status, or the signal's number below zero; ``None`` while it lives."""
+        if self.process is None:
+            raise LookupError("never started")
+        return self.process.poll()
+
     def died(self, within_s: float = PATIENCE_S) -> int:
         if self.process is None:
             raise LookupError("never started")

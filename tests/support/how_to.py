@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.support.commands import asking
 from tests.support.house import CHECKOUT
 
 FENCE = re.compile(r"^```(sh|text)(?: (\w+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -66,7 +67,7 @@ class Shell:
         self.root = root
         programs = root / "bin"
         programs.mkdir()
-        (programs / "lastcall").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tests.support.live_entry "$@"\n')
+        (programs / "lastcall").write_text(f'#!/bin/sh\nexec {shlex.join(asking("tests.support.live_entry"))} "$@"\n')
         (programs / "lastcall").chmod(0o755)
         self.environment = {
             "PATH": f"{programs}:/usr/bin:/bin",

@@ -41,10 +41,11 @@ def quick_trial() -> None:
 def main(arguments: list[str]) -> int:
     """Run one command."""
     if arguments[0] in LIVE:
+        from tests.support.commands import asking
         from tools import live
 
         quicken(QUICK)
-        return live.main(arguments, [sys.executable, "-m", "tests.support.live_entry", "daemon"])
+        return live.main(arguments, [*asking("tests.support.live_entry"), "daemon"])
     if arguments[0] in RENTING:
         quicken(QUICK)
     if arguments[0] == "setup" and "QUICK_TRIAL" in os.environ:

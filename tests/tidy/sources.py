@@ -1,10 +1,15 @@
-"""The repository's own files as the tidy tests see them: parsed once, with names resolved through the imports."""
+"""The repository's own files as the tidy tests see them, with names resolved through the imports.
+
+Trees are not kept: those of all files together are hundreds of megabytes, which the rest of a test run would carry.
+"""
 
 from __future__ import annotations
 
 import ast
+import gc
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,9 +26,30 @@ class Source:
     path: str
     """Relative to the repository's root."""
     text: str
-    tree: ast.Module
-    names: dict[str, str]
-    """What a plain name means here: ``sleep`` → ``asyncio.sleep``."""
+
+    def parsed(self) -> Parsed:
+        """Take it apart, anew each time."""
+        with _nothing_looked_through():
+            return Parsed(self.path, self.text, list(ast.walk(ast.parse(self.text))))
+
+
+class Parsed:
+    """What a Python file says: all its nodes, and what names mean in it."""
+
+    def __init__(self, path: str, text: str, nodes: list[ast.AST]) -> None:
+        self.path = path
+        self.text = text
+        self.nodes = nodes
+        self.names: dict[str, str] = {}
+        """What a plain name means here: ``sleep`` → ``asyncio.sleep``."""
+        for node in nodes:
+            if isinstance(node, ast.Import):
+                self.names |= {
+                    (a.asname or a.name.split(".")[0]): (a.name if a.asname else a.name.split(".")[0])
+                    for a in node.names
+                }
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                self.names |= {(a.asname or a.name): f"{node.module}.{a.name}" for a in node.names}
 
     def dotted(self, node: ast.expr) -> str | None:
         """Return ``asyncio.sleep`` for any spelling of it, or ``None`` for what is no plain chain of names."""
@@ -35,19 +61,26 @@ class Source:
             return None
         return ".".join([self.names.get(node.id, node.id), *reversed(parts)])
 
+    def imported(self) -> Iterator[tuple[int, str]]:
+        """Yield line and module of every import, inside functions too."""
+        for node in self.nodes:
+            if isinstance(node, ast.Import):
+                yield from ((node.lineno, alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                yield node.lineno, node.module
 
-def parse(path: str, text: str) -> Source:
-    """Return a parsed source."""
-    tree = ast.parse(text)
-    names: dict[str, str] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names.update(
-                {(a.asname or a.name.split(".")[0]): (a.name if a.asname else a.name.split(".")[0]) for a in node.names}
-            )
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.update({(a.asname or a.name): f"{node.module}.{a.name}" for a in node.names})
-    return Source(path, text, tree, names)
+
+@contextmanager
+def _nothing_looked_through() -> Iterator[None]:
+    """Have nothing looked through for what could be freed: a tree has many thousand nodes, and each is needed."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 @cache
@@ -59,16 +92,7 @@ def load(folders: tuple[str, ...] = PYTHON_FOLDERS) -> tuple[Source, ...]:
 
 @cache
 def _one(path: Path) -> Source:
-    return parse(path.relative_to(ROOT).as_posix(), path.read_text())
-
-
-def imported(source: Source) -> Iterator[tuple[int, str]]:
-    """Yield line and module of every import, inside functions too."""
-    for node in ast.walk(source.tree):
-        if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.lineno, node.module
+    return Source(path.relative_to(ROOT).as_posix(), path.read_text())
 
 
 NOT_OURS = {".git", ".venv", ".dev", "dist", "build", "__pycache__"}

@@ -6,11 +6,13 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
 
 import pytest
 
-from tests.tidy.sources import ROOMS, Source, imported, load, parse
+from tests.tidy.sources import PYTHON_FOLDERS, ROOMS, Parsed, Source, load
 
 IN_ACTORS = {
     "time.time": "world.clock.now()",
@@ -94,9 +96,13 @@ PRINTS = (
 """Programs whose standard output is their answer."""
 
 
-def actor_faults(source: Source) -> Iterator[tuple[int, str, str]]:
+Fault = tuple[int, str, str]
+"""A line, what is wrong there, and what to write instead."""
+
+
+def actor_faults(source: Parsed) -> Iterator[Fault]:
     """Yield line, what, and what instead, for the rules of actors."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, (ast.Attribute, ast.Name)):
             name = source.dotted(node) or ""
             if name in IN_ACTORS:
@@ -121,9 +127,9 @@ def _is_set(node: ast.expr) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"set", "frozenset"}
 
 
-def general_faults(source: Source) -> Iterator[tuple[int, str, str]]:
+def general_faults(source: Parsed) -> Iterator[Fault]:
     """Yield line, what, and what instead, for the rules of every file."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.ExceptHandler) and node.type is None:
             yield node.lineno, "bare except", "except Exception, or the type that is meant"
         if isinstance(node, ast.Assert) and not source.path.startswith(("tests/", "bench/")):
@@ -145,48 +151,79 @@ def general_faults(source: Source) -> Iterator[tuple[int, str, str]]:
             yield token.start[0], found[1], "an issue, or the work itself"
 
 
-def told(source: Source, faults: Iterator[tuple[int, str, str]]) -> list[str]:
+def told(path: str, faults: Iterable[Fault]) -> list[str]:
     """Return the faults that are not allowed, one line each."""
     return [
-        f"{source.path}:{line}: {what}; use {instead}"
+        f"{path}:{line}: {what}; use {instead}"
         for line, what, instead in faults
-        if (source.path, what) not in ALLOWED and (source.path, "*") not in ALLOWED
+        if (path, what) not in ALLOWED and (path, "*") not in ALLOWED
     ]
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What all rules found in a file, which is taken apart once for them."""
+
+    path: str
+    text: str
+    of_actors: tuple[Fault, ...]
+    """None elsewhere than in actors: elsewhere these are no faults."""
+    general: tuple[Fault, ...]
+    imported: frozenset[str]
+    mentioned: frozenset[str]
+
+
+@cache
+def _judge(source: Source) -> Judged:
+    parsed = source.parsed()
+    return Judged(
+        source.path,
+        source.text,
+        tuple(actor_faults(parsed)) if source.path.startswith("actors/") else (),
+        tuple(general_faults(parsed)),
+        frozenset(module for _, module in parsed.imported()),
+        frozenset(_mentions(parsed)),
+    )
+
+
+def judged(folders: tuple[str, ...] = PYTHON_FOLDERS) -> list[Judged]:
+    """Return what was found in the files under ``folders``."""
+    return [_judge(source) for source in load(folders)]
+
+
 def test_actors_reach_the_outside_through_their_world_only() -> None:
-    assert [line for source in load(("actors",)) for line in told(source, actor_faults(source))] == []
+    assert [line for file in judged(("actors",)) for line in told(file.path, file.of_actors)] == []
 
 
 def test_house_rules_hold_in_every_file() -> None:
-    assert [line for source in load() for line in told(source, general_faults(source))] == []
+    assert [line for file in judged() for line in told(file.path, file.general)] == []
 
 
 def test_a_pickle_is_loaded_behind_the_walls_of_the_sandbox_alone() -> None:
     """Whoever imports the unpickler can load one: no room does, and of the importing program the walled-in module."""
-    users = {s.path for s in load(ROOMS) for _, module in imported(s) if module.startswith(f"{UNPICKLER}")}
+    users = {file.path for file in judged(ROOMS) for module in file.imported if module.startswith(UNPICKLER)}
     assert users == {"containers/importing/sandbox.py"}
 
 
 def test_every_exception_is_still_needed() -> None:
-    used = {(s.path, what) for s in load(("actors",)) for _, what, _ in actor_faults(s)}
-    used |= {(s.path, what) for s in load() for _, what, _ in general_faults(s)}
+    used = {(file.path, what) for file in judged(("actors",)) for _, what, _ in file.of_actors}
+    used |= {(file.path, what) for file in judged() for _, what, _ in file.general}
     needed = used | {(path, "*") for path, _ in used}
     assert [entry for entry in ALLOWED if entry not in needed] == []
 
 
 def test_no_module_of_ours_is_dead() -> None:
     """A module that nothing imports and nobody can start is left over from something."""
-    sources = load(PYTHON)
-    wanted = {module for source in sources for module in _mentions(source)}
+    files = judged(PYTHON)
+    wanted = {module for file in files for module in file.mentioned}
     dead = [
-        source.path
-        for source in sources
-        if source.path.startswith(ROOMS)
-        and not source.path.endswith(("__init__.py", "__main__.py", "/main.py"))
-        and source.path.removesuffix(".py").replace("/", ".") not in wanted
-        and source.path not in FOR_TESTS
-        and 'if __name__ == "__main__"' not in source.text
+        file.path
+        for file in files
+        if file.path.startswith(ROOMS)
+        and not file.path.endswith(("__init__.py", "__main__.py", "/main.py"))
+        and file.path.removesuffix(".py").replace("/", ".") not in wanted
+        and file.path not in FOR_TESTS
+        and 'if __name__ == "__main__"' not in file.text
     ]
     assert dead == []
 
@@ -199,9 +236,9 @@ FOR_TESTS = ("actors/runtime/virtual.py",)
 PYTHON = (*ROOMS, "tools", "bench")
 
 
-def _mentions(source: Source) -> Iterator[str]:
+def _mentions(source: Parsed) -> Iterator[str]:
     """Yield modules a file imports, or names in a text (programs are started by their module's name)."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -235,7 +272,7 @@ BAD = {
 
 @pytest.mark.parametrize(("text", "what"), BAD.items())
 def test_the_rules_of_actors_find_what_they_forbid(text: str, what: str) -> None:
-    assert what in [found for _, found, _ in actor_faults(parse("actors/x.py", text))]
+    assert what in [found for _, found, _ in actor_faults(Source("actors/x.py", text).parsed())]
 
 
 @pytest.mark.parametrize(
@@ -252,10 +289,10 @@ def test_the_rules_of_actors_find_what_they_forbid(text: str, what: str) -> None
     ],
 )
 def test_the_house_rules_find_what_they_forbid(text: str) -> None:
-    source = parse("providers/x.py", text)
-    assert len(told(source, general_faults(source))) == 1
+    source = Source("providers/x.py", text).parsed()
+    assert len(told(source.path, general_faults(source))) == 1
 
 
 def test_ordered_things_may_be_walked() -> None:
     text = "for x in sorted({1, 2}): pass\nfor y in (1, 2): pass\nz = x in {1, 2}"
-    assert list(actor_faults(parse("actors/x.py", text))) == []
+    assert list(actor_faults(Source("actors/x.py", text).parsed())) == []

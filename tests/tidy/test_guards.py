@@ -59,7 +59,8 @@ def test_the_order_of_hashes_is_pinned_where_the_whole_suite_runs() -> None:
         assert sys.flags.hash_randomization == 0
 
 
-def test_a_child_that_is_left_is_seen() -> None:
+def test_a_child_that_is_left_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "GRACE_S", 0.2)
     before = processes.children()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         assert child.pid in processes.children()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.tidy.sources import ROOMS, Source, imported, load
+from tests.tidy.sources import ROOMS, Source, load
 
 PYDANTIC = {"pydantic", "pydantic_core"}
 SCIENCE = {"PIL", "backports", "matplotlib", "numpy", "pandas", "pyarrow", "sklearn", "skops", "scipy", "threadpoolctl"}
@@ -62,7 +62,7 @@ def third_parties(path: str) -> set[str]:
 def strangers(source: Source) -> list[str]:
     return [
         f"{source.path}:{line}: imports {module}"
-        for line, module in imported(source)
+        for line, module in source.parsed().imported()
         if (root := module.split(".")[0]) not in sys.stdlib_module_names
         and root not in ROOMS
         and root not in third_parties(source.path)
@@ -75,7 +75,7 @@ def test_third_parties_stay_in_their_rooms() -> None:
 
 
 def test_the_wrapper_needs_nothing_but_the_standard_library() -> None:
-    found = [module for source in load(("containers/job",)) for _, module in imported(source)]
+    found = [module for source in load(("containers/job",)) for _, module in source.parsed().imported()]
     assert [
         m for m in found if m.split(".")[0] not in sys.stdlib_module_names and not m.startswith("containers.job")
     ] == []
@@ -84,5 +84,5 @@ def test_the_wrapper_needs_nothing_but_the_standard_library() -> None:
 def test_deciding_knows_no_event_loop() -> None:
     sources = {source.path: source for source in load(("actors",))}
     for path in PURE:
-        modules = {module.split(".")[0] for _, module in imported(sources[path])}
+        modules = {module.split(".")[0] for _, module in sources[path].parsed().imported()}
         assert not modules & {"asyncio", "threading", "socket", "os", "time"}, path

@@ -27,7 +27,7 @@ def test_no_module_is_too_long() -> None:
 def test_no_function_is_too_long() -> None:
     long = []
     for source in load((*ROOMS, "tests", "tools")):
-        for node in ast.walk(source.tree):
+        for node in source.parsed().nodes if source.text.count("\n") > FUNCTION_LINES_MAX else ():
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 lines = (node.end_lineno or node.lineno) - node.lineno + 1
                 if lines > FUNCTION_LINES_MAX:
