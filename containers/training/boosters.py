@@ -135,8 +135,13 @@ def _fit_lightgbm(model: Any, prepared: Any, target: Any, keeper: Keeper) -> Non
 
 def _looked_at(prepared: Any, target: Any) -> tuple[Any, Any]:
     """Return some of the rows learnt from, evenly apart, on which the loss is told."""
-    some = np.unique(np.linspace(0, len(target) - 1, LOOKED_AT).astype(np.int64))
+    some = some_rows(len(target))
     return prepared[some], target[some]
+
+
+def some_rows(rows: int) -> Any:
+    """Return the numbers of up to ``LOOKED_AT`` rows of so many, evenly apart."""
+    return np.unique(np.linspace(0, rows - 1, LOOKED_AT).astype(np.int64))
 
 
 def _last(told: Any) -> float:

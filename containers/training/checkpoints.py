@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from containers.training.progress import Progress
+from containers.training.progress import Metric, Progress
 
 CHECKPOINT_VARIABLE = "LASTCALL_CHECKPOINT_FILE"
 FIRST_S = 2.0
@@ -117,7 +117,7 @@ class Keeper:
         self._progress.say(f"starting at round {done:,} of {total:,}")
         self._next_s = self._clock() + self._wait_s
 
-    def round(self, done: int, payload: Callable[[], bytes], metric: Mapping[str, float] | None = None) -> None:
+    def round(self, done: int, payload: Callable[[], bytes], metric: Metric = None) -> None:
         """Say that ``done`` rounds are done; keep them if it is time to. Raises ``Interrupted`` when asked to stop."""
         self.tell(done, metric)
         if self.stopping:
@@ -131,7 +131,7 @@ class Keeper:
         self._progress.say(f"stopped after round {done:,}")
         raise Interrupted(f"stopped after round {done}")
 
-    def tell(self, done: int, metric: Mapping[str, float] | None = None) -> None:
+    def tell(self, done: int, metric: Metric = None) -> None:
         """Say that ``done`` rounds are done, and no more."""
         self._progress.round(done, metric)
 

@@ -26,6 +26,7 @@ from containers.training.boosters import fit_booster
 from containers.training.checkpoints import LOSS, Keeper, Saved
 from containers.training.families import Family
 from containers.training.frame import Integers
+from containers.training.lookout import BoostingLookout, ForestLookout
 from containers.training.network_fit import fit_network
 from containers.training.preparation import prepare
 
@@ -72,6 +73,7 @@ class _Rounds(list[Any]):
 
 def _boosting(_: str, model: Any, prepared: Any, target: Any, keeper: Keeper) -> Any:
     """Grow the first round, which also bins the columns, put in those of an earlier attempt, and grow the rest."""
+    lookout = BoostingLookout(prepared, target)
     total, found = int(model.max_iter), keeper.find()
     earlier = _unpacked(found, keeper) if found else []
     keeper.begin(len(earlier), total)
@@ -79,10 +81,14 @@ def _boosting(_: str, model: Any, prepared: Any, target: Any, keeper: Keeper) ->
     model.fit(prepared, target)
     rounds = earlier or model._predictors
     model.set_params(max_iter=total)
-    model._predictors = _Rounds(rounds, lambda n: keeper.round(n, lambda: _packed(model._predictors[:n])))
+
+    def done(number: int) -> None:
+        keeper.round(number, lambda: _packed(model._predictors[:number]), lambda: lookout.so_far(model, number))
+
+    model._predictors = _Rounds(rounds, done)
     model.fit(prepared, target)
     model._predictors = list(model._predictors)
-    keeper.round(total, lambda: _packed(model._predictors))
+    done(total)
     return model.set_params(warm_start=False)
 
 
@@ -121,6 +127,7 @@ def _unpacked(found: Saved, keeper: Keeper) -> list[list[Any]]:
 
 
 def _forest(name: str, model: Any, prepared: Any, target: Any, keeper: Keeper) -> Any:
+    lookout = ForestLookout(prepared, target)
     total, threads = int(model.n_estimators), model.n_jobs
     model, done = _resumed(name, model, keeper)
     keeper.begin(done, total)
@@ -134,7 +141,7 @@ def _forest(name: str, model: Any, prepared: Any, target: Any, keeper: Keeper) -
         done += step
         fits = FOREST_CHUNK_S * step / max(time.monotonic() - began, 1e-9)
         chunk = max(1, min(int(fits), CHUNK_GROWTH * chunk))
-        keeper.round(done, lambda: _dump(model))
+        keeper.round(done, lambda: _dump(model), lambda: lookout.so_far(model, done))  # noqa: B023 (asked at once)
     return model.set_params(warm_start=False)
 
 

@@ -17,6 +17,9 @@ TOLD_INTERVAL_S = 1.0
 """Least time between two words on the rounds of a fit."""
 PROGRESS_VARIABLE = "LASTCALL_PROGRESS_FILE"
 
+Metric = Mapping[str, float] | Callable[[], Mapping[str, float] | None] | None
+"""How good a fit is so far by names of its own; a function is only asked when it is told of."""
+
 
 class Progress:
     """Where the work is. Without a file only the lines are written."""
@@ -55,7 +58,7 @@ class Progress:
         self._began_s = self._clock()
         self._told_s = -math.inf
 
-    def round(self, done: int, metric: Mapping[str, float] | None = None) -> None:
+    def round(self, done: int, metric: Metric = None) -> None:
         """Say how many rounds are done, what is left at this pace, and how good it is so far; not too often."""
         now = self._clock()
         if now - self._told_s < TOLD_INTERVAL_S or self._total <= 0:
@@ -66,7 +69,8 @@ class Progress:
         low, high = STAGES["fit"], STAGES["evaluate"]
         percent = low + (high - low) * min(1.0, done / self._total)
         message = f"round {done:,} of {self._total:,}"
-        self._write(round(percent, 1), message, metric, left_s)
+        told = metric() if callable(metric) and self._path is not None else metric
+        self._write(round(percent, 1), message, None if callable(told) else told, left_s)
 
     def _write(self, percent: float, message: str, metric: Mapping[str, float] | None, left_s: float | None) -> None:
         if self._path is None:

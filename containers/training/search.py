@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +22,7 @@ from containers.training.fitting import fit
 from containers.training.folds import deal, sample
 from containers.training.frame import Frame
 from containers.training.learning import Ground, unfitted
-from containers.training.progress import Progress
+from containers.training.progress import Metric, Progress
 from containers.training.refusal import Refused
 from containers.training.scoring import ERRORS, LABELS, Truth, headline_score
 from containers.training.splits import Indexes, Split, Way
@@ -90,7 +90,7 @@ class _Timed(Keeper):
         self._until_s = until_s
         self._now = clock
 
-    def tell(self, done: int, metric: Mapping[str, float] | None = None) -> None:  # noqa: ARG002 (its signature)
+    def tell(self, done: int, metric: Metric = None) -> None:  # noqa: ARG002 (its signature)
         """Look at the clock and say nothing. Raises ``OutOfTime``."""
         if self._now() > self._until_s:
             raise OutOfTime

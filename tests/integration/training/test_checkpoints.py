@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
 import random
 import signal
 import warnings
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,10 @@ from containers.training.families import FAMILIES, IMAGE_ONLY, complete_paramete
 from containers.training.fitting import ROUNDS, fit
 from containers.training.frame import Frame, load
 from containers.training.learning import Ground, unfitted
+from containers.training.lookout import BAG_ERROR
 from containers.training.pipeline import settle
 from containers.training.profile import survey
-from containers.training.progress import Progress
+from containers.training.progress import Metric, Progress
 from tests.integration.training.bundles import document, train
 
 TOTAL = 24
@@ -52,9 +54,10 @@ class Told(Keeper):
         self.losses: list[float] = []
         self._stop_at = stop_at
 
-    def tell(self, done: int, metric: Mapping[str, float] | None = None) -> None:
+    def tell(self, done: int, metric: Metric = None) -> None:
         self.rounds.append(done)
-        self.losses += [metric[LOSS]] if metric else []
+        found = metric() if callable(metric) else metric
+        self.losses += [found.get(LOSS, found.get(BAG_ERROR, math.nan))] if found else []
         self.stopping = self.stopping or done >= self._stop_at
         super().tell(done, metric)
 
@@ -92,12 +95,12 @@ def test_interrupted_anywhere_a_fit_goes_on_and_answers_as_if_it_had_not_been(
 ) -> None:
     monkeypatch.setattr("containers.training.fitting.FOREST_CHUNK", 2)
     monkeypatch.setattr("containers.training.fitting.FOREST_CHUNK_S", 0.0)
+    monkeypatch.setattr("containers.training.lookout.SHARE_MAX", math.inf)
     frame = frames(SETTINGS[name][0])
     watched = Told(None)
     undisturbed = fitted(name, frame, watched)
-    if name not in ("hist_gradient_boosting", "random_forest"):
-        assert len(watched.losses) == TOTAL, "each round tells how good it is so far"
-        assert watched.losses[-1] < watched.losses[0]
+    assert len(watched.losses) == len(watched.rounds) >= TOTAL / 8, "each round tells how good it is so far"
+    assert watched.losses[-1] < watched.losses[0]
     for point in random.Random(name).sample(range(1, TOTAL), POINTS):
         path = tmp_path / f"{point}.checkpoint"
         first = Told(path, stop_at=point)
@@ -187,7 +190,7 @@ def test_sigterm_keeps_the_fit_and_ends_the_program_and_the_next_run_has_the_sam
     monkeypatch.setenv(CHECKPOINT_VARIABLE, str(tmp_path / "checkpoint"))
     real = Keeper.tell
 
-    def struck(self: Keeper, done: int, metric: Mapping[str, float] | None = None) -> None:
+    def struck(self: Keeper, done: int, metric: Metric = None) -> None:
         if done == 17 and not (tmp_path / "checkpoint").exists():
             os.kill(os.getpid(), signal.SIGTERM)
         real(self, done, metric)
