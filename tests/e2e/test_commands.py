@@ -46,15 +46,20 @@ def run(house: House, *arguments: str, status: int = 0) -> subprocess.CompletedP
     return done
 
 
+@pytest.fixture(scope="module")
+def trained(real: House, penguins: Path) -> str:
+    """What the usual one line prints: one training that several tests look at."""
+    return run(real, "train", str(penguins), "--target", "species", "-y", "--json").stdout
+
+
 def schema(name: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((CHECKOUT / "docs" / "schemas" / f"{name}.json").read_text())
     return found
 
 
-def test_one_line_trains_and_prints_one_document(real: House, penguins: Path) -> None:
-    done = run(real, "train", str(penguins), "--target", "species", "-y", "--json")
-    assert len(done.stdout.splitlines()) == 1
-    document = json.loads(done.stdout)
+def test_one_line_trains_and_prints_one_document(real: House, trained: str) -> None:
+    assert len(trained.splitlines()) == 1
+    document = json.loads(trained)
     jsonschema.validate(document, schema("train"))
     assert document["job"]["id"].startswith("job_")
     assert document["job"]["outcome"] == "succeeded"
@@ -76,31 +81,29 @@ def test_a_job_can_be_waited_for_stopped_and_read(real: House, penguins: Path) -
     assert "cancelled" in run(real, "ps", "-a").stdout
 
 
-def test_a_model_predicts_travels_and_goes(real: House, penguins: Path) -> None:
-    run(real, "train", str(penguins), "--target", "body_mass_g", "--model", "ridge", "-y")
+def test_a_model_predicts_and_travels_and_so_does_its_data(real: House, trained: str, penguins: Path) -> None:
+    name = json.loads(trained)["job"]["name"]
     out = real.root / "answers.csv"
-    run(real, "predict", "@last", str(penguins), "-o", str(out))
-    assert out.read_text().splitlines()[0].endswith(",prediction")
+    run(real, "predict", name, str(penguins), "-o", str(out))
+    assert ",prediction,probability_Adelie" in out.read_text().splitlines()[0]
     assert len(out.read_text().splitlines()) == 345
-    shown = json.loads(run(real, "models", "show", "@last", "--json").stdout)
+    shown = json.loads(run(real, "models", "show", name, "--json").stdout)
     assert {"model.skops", "metadata.json", "metrics.json", "schema.json"} <= {f["name"] for f in shown["files"]}
-    run(real, "models", "get", "@last", "-o", str(real.root / "bundle"))
+    run(real, "models", "get", name, "-o", str(real.root / "bundle"))
     assert (real.root / "bundle" / "model.skops").stat().st_size > 0
-    run(real, "models", "rm", shown["model"]["id"])
-    run(real, "models", "show", shown["model"]["id"], status=5)
-    data = json.loads(run(real, "data", "ls", "--json").stdout)["datasets"]
-    assert len(data) == 1
-    run(real, "data", "get", data[0]["id"], "-o", str(real.root / "copy.csv"))
+    (data,) = json.loads(run(real, "data", "ls", "--json").stdout)["datasets"]
+    run(real, "data", "get", data["id"], "-o", str(real.root / "copy.csv"))
     assert (real.root / "copy.csv").read_bytes() == penguins.read_bytes()
-    run(real, "data", "rm", data[0]["id"])
 
 
-def test_a_job_done_once_more_is_the_same_to_the_last_digit_until_its_data_is_gone(real: House, penguins: Path) -> None:
-    done = run(real, "train", str(penguins), "--target", "island", "--model", "random_forest", "-y", "--json")
-    job = json.loads(done.stdout)["job"]
+def test_a_job_done_once_more_is_the_same_to_the_last_digit_until_its_data_is_gone(real: House, trained: str) -> None:
+    job = json.loads(trained)["job"]
     again = json.loads(run(real, "reproduce", job["name"], "-y", "--json").stdout)
     assert (again["identical"], again["differences"]) == (True, [])
     assert again["models"][0]["name"] == job["name"]
     assert "The same to the last digit" in run(real, "compare", job["name"], "@last").stdout
+    second = json.loads(run(real, "models", "show", "@last", "--json").stdout)["model"]["id"]
+    run(real, "models", "rm", second)
+    run(real, "models", "show", second, status=5)
     run(real, "data", "rm", job["dataset_id"])
     assert "E-DATA-GONE" in run(real, "reproduce", job["name"], "-y", status=6).stderr
