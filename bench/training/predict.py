@@ -35,6 +35,11 @@ def quoted(text: bytes) -> bytes:
     return text.replace(b",device ", b',"device ').replace(b",yes,", b'","yes",').replace(b",no,", b'","no",')
 
 
+def quoted_commas(text: bytes) -> bytes:
+    """Return the table with quotes around its texts, one of which needs them in every row."""
+    return quoted(text).replace(b',"device ', b',"device, ')
+
+
 def commas(text: bytes) -> bytes:
     """Return the table as a German spreadsheet writes it."""
     return text.replace(b",", b";").replace(b".", b",")
@@ -45,6 +50,7 @@ WAYS: dict[str, tuple[Callable[[bytes], bytes], dict[str, str]]] = {
     "line ends of Windows": (lambda text: text.replace(b"\n", b"\r\n"), {}),
     "decimal commas": (commas, {"sep": ";", "decimal": ","}),
     "quoted": (quoted, {}),
+    "quoted, commas within": (quoted_commas, {}),
     "cp1252": (lambda text: text.decode().encode("cp1252"), {"encoding": "cp1252"}),
     "csv.gz": (lambda text: gzip.compress(text, 1), {"compression": "gzip"}),
 }
@@ -146,21 +152,20 @@ def main() -> None:
     parser.add_argument("--mb", default="10")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--models", default=",".join(MODELS))
-    parser.add_argument("--ways", default=",".join(WAYS))
+    parser.add_argument("--way", action="append", choices=list(WAYS), help="all when left out")
     parser.add_argument("--arm")
-    parser.add_argument("--way", default="plain")
     parser.add_argument("--model", default="linear")
     parser.add_argument("paths", nargs="*", type=Path)
     given = parser.parse_args()
     if given.arm:
         folder, file = given.paths
-        by_ours(folder, file) if given.arm == "ours" else by_script(folder, file, given.way, given.model)
+        by_ours(folder, file) if given.arm == "ours" else by_script(folder, file, given.way[0], given.model)
         return
     for model in given.models.split(","):
         with tempfile.TemporaryDirectory() as name:
             train(Path(name), model)
             for size in map(int, given.mb.split(",")):
-                for way in given.ways.split(","):
+                for way in given.way or WAYS:
                     print(json.dumps(compare(Path(name), size, way, model, given.rounds)), flush=True)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from containers.prediction.features import Feature
+from containers.prediction.features import Feature, texts
 from containers.prediction.output import safe_text
 from containers.training import dates
 from containers.training.dialect import Dialect
@@ -23,6 +23,8 @@ from containers.training.tally import Tally
 from containers.training.values import is_missing, is_number
 
 _WHOLE = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
+_USUAL = {".": r"\A-?[0-9]+\z", ",": r"\A-?(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})+|[0-9]+)(?:,[0-9]+)?\z"}
+"""Numbers that pyarrow reads too, by their decimal mark: what ``values`` takes, but for a plus sign and blanks."""
 _POINTS = re.compile(r"[+-]?[\d.]+", re.ASCII)
 """A text such as ``1.234.567``, which a comma further down its column makes a number."""
 
@@ -43,8 +45,12 @@ class Column:
     @property
     def is_floats(self) -> bool:
         """Whether the reader gives floats; else codes into different cells."""
-        read_as_text = self._feature is not None and self._feature.kind == "category"
-        return self.kind == "number" and self._decimal == "." and not self._whole and not read_as_text
+        return self.is_numbers and self._decimal == "." and not self._whole
+
+    @property
+    def is_numbers(self) -> bool:
+        """Whether it is numbers, and none that the model reads as text."""
+        return self.kind == "number" and (self._feature is None or self._feature.kind == "number")
 
     def of_floats(self, column: Any) -> Any:
         """Return what the model reads of a batch of numbers; raises ``Unusual``."""
@@ -53,9 +59,24 @@ class Column:
             raise Unusual  # a spelling that is taken for missing elsewhere
         return usable_features(values) if self._feature else None
 
+    def of_numbers(self, different: Any, codes: Any) -> Any:
+        """Return what the model reads of a batch of numbers given as codes into an array of its different cells."""
+        from pyarrow import compute
+
+        usual = compute.match_substring_regex(different, _USUAL[self._decimal])
+        written = different.filter(usual)
+        if self._decimal == ",":
+            written = compute.replace_substring(compute.replace_substring(written, ".", ""), ",", ".")
+        values = np.empty(len(different))
+        is_usual = usual.to_numpy(zero_copy_only=False)
+        values[is_usual] = written.cast("float64").to_numpy()
+        values[~is_usual] = self._numbers(different.filter(compute.invert(usual)).to_pylist())
+        return usable_features(values[codes]) if self._feature else None
+
     def of_cells(self, cells: Sequence[str], codes: Any) -> Any:
         """Return what the model reads of a batch given as codes into its different cells; raises ``Unusual``."""
-        numbers = self._numbers(cells) if self.kind == "number" else None
+        if self.kind == "number":
+            self._numbers(cells)
         if self.kind == "empty" and not all(map(is_missing, cells)):
             raise Unusual
         if self.kind in ("category", "date") and not self.repeats_its_name:
@@ -63,11 +84,10 @@ class Column:
         if self._feature is None:
             return None
         if self._feature.kind == "number":
-            values = numbers if numbers is not None else np.full(len(cells), np.nan)
-            return usable_features(values[codes])
+            return np.full(len(codes), np.nan)
         if self._feature.kind == "date":
             return self._dates(cells)[codes]
-        return np.array([text_value(cell) for cell in cells], dtype=object)[codes]
+        return texts(np.array([text_value(cell) for cell in cells], dtype=object)[codes])
 
     def formulas(self, cells: Sequence[str]) -> dict[int, str]:
         """Return what is written instead of cells that a spreadsheet would run, by their place."""

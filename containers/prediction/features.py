@@ -73,8 +73,13 @@ def block_frame(
             columns[feature.name] = _unchanged(date_array(cells, feature.way), feature.name)
         else:
             meant = {cell: text_value(cell) for cell in set(cells)}
-            columns[feature.name] = np.array([meant[cell] for cell in cells], dtype=object)
+            columns[feature.name] = texts(np.array([meant[cell] for cell in cells], dtype=object))
     return pd.DataFrame(columns)
+
+
+def texts(values: Any) -> pd.Series:
+    """Return an array of texts as a column of what they are: pandas would copy them, and encoders copy them back."""
+    return pd.Series(values, dtype=object)
 
 
 def _unchanged(values: Any, name: str) -> Any:

@@ -141,7 +141,11 @@ def _read(batch: Rows, plan: Plan) -> tuple[pd.DataFrame, list[tuple[int, Any, d
             read[column.name] = column.of_floats(table.column(place))
             continue
         coded = table.column(place).combine_chunks()
-        cells, codes = coded.dictionary.to_pylist(), coded.indices.to_numpy()
+        codes = coded.indices.to_numpy()
+        if column.is_numbers:
+            read[column.name] = column.of_numbers(coded.dictionary, codes)
+            continue
+        cells = coded.dictionary.to_pylist()
         if plan.follow_dates and column.kind == "date":
             column.check_dates(cells)
         read[column.name] = column.of_cells(cells, codes)

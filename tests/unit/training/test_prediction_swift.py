@@ -180,6 +180,7 @@ def test_packed_files_and_other_encodings_are_predicted_in_one_pass(
 def test_numbers_that_are_read_as_text_and_columns_without_a_value_are_predicted_in_one_pass(both: Both) -> None:
     assert both("size,town,day,note\n" + "1,7,,\n,8,NA,\n3,-,,\n")
     assert both("size;town;day;note\n" + "1;7;;4\n;8;NA;5\n3;-;;-\n")
+    assert both("size;town;day;note\n" + "1.200,5;a;;1\n-12,25 ;b;;\n+3,5;c;; 2\n-;;;+3\n0;;;\n")
     assert both("town,size,day,other\n" + "a,,26/11/2026,-\nb,NA,27/11/2026,=x\n")
 
 
