@@ -15,6 +15,7 @@ from typing import Any
 import coverage
 import pytest
 from hypothesis import settings
+from xdist import get_xdist_worker_id, is_xdist_controller, is_xdist_worker
 
 from tests.support import order, processes
 from tests.support.leaks import _loop_tasks, no_task_left_behind  # noqa: F401
@@ -28,6 +29,8 @@ UNCOUNTED = (
     "tests/integration/runpod_emulator/",
 )
 """Rooms whose tests are about files, or about the emulators, which are not ours to count."""
+FIRST_WORKER = "gw0"
+"""The name of the worker there always is."""
 _real_connect = socket.socket.connect
 _real_connect_ex = socket.socket.connect_ex
 _real_sendto = socket.socket.sendto
@@ -48,8 +51,25 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.basetemp = tempfile.mkdtemp(prefix="lc-", dir=SHORT_FOLDER)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Where workers share the tests, leave one count running in each; the first begins at once, others with the tests.
+
+    There pytest-cov begins to count in the process that shares them out, which runs nothing of ours, and twice in each
+    worker, as a run alone does and as a worker does; whatever is not to be counted (``no_cover``) pauses the second
+    count only. What runs while modules are loaded is the same in all workers: the first counts it for all.
+    """
+    own = _count(session.config)
+    if own is None or not (is_xdist_controller(session) or is_xdist_worker(session)):
+        return
+    while (running := coverage.Coverage.current()) is not None:
+        running.stop()
+    if get_xdist_worker_id(session) == FIRST_WORKER:
+        own.start()
+
+
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Iterator[None]:
+def pytest_collection(session: pytest.Session) -> Iterator[None]:
     """Load hundreds of modules without looking through them again and again for what could be freed."""
     gc.disable()
     try:
@@ -57,22 +77,16 @@ def pytest_collection() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+        own = _count(session.config)
+        if own is not None and is_xdist_worker(session) and get_xdist_worker_id(session) != FIRST_WORKER:
+            own.start()
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """In a worker, leave one count running.
-
-    There pytest-cov begins to count twice, as a run alone does and as a worker does, and whatever is not to be counted
-    (``no_cover``) pauses the second one only: the first went on, and made a simulated run take twice as long.
-    """
-    plugin = session.config.pluginmanager.getplugin("_cov")
-    own = getattr(getattr(plugin, "cov_controller", None), "cov", None)
-    if own is None or not hasattr(session.config, "workerinput"):
-        return
-    while (running := coverage.Coverage.current()) is not None:
-        running.stop()
-    own.start()
+def _count(config: pytest.Config) -> coverage.Coverage | None:
+    """Return what pytest-cov counts with in this process, if it counts."""
+    plugin = config.pluginmanager.getplugin("_cov")
+    found: coverage.Coverage | None = getattr(getattr(plugin, "cov_controller", None), "cov", None)
+    return found
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

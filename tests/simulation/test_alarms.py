@@ -15,6 +15,9 @@ from providers.fake.scripts import Script
 from providers.interface import Unavailable
 from tests.support.node import ANA, KEY, NodeKit, good, virtually
 
+pytestmark = pytest.mark.no_cover
+"""Hours go by in these stories, with steps that others take too."""
+
 SILENT = Script(starts_after_s=1)
 """A machine that runs and never says anything."""
 

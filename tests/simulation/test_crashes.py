@@ -14,6 +14,9 @@ from messages.jobs import JobState, Outcome
 from tests.support.journals import Mortal
 from tests.support.node import ANA, ASK_S, NodeKit, virtually
 
+pytestmark = pytest.mark.no_cover
+"""The same job again and again, with steps that others take too."""
+
 COMMAND = CommandId("api:0:the-one-order")
 APPENDS_MIN = 14
 """A job makes at least this many appends; fewer would mean that the count is wrong."""

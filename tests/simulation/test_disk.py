@@ -16,6 +16,9 @@ from messages.jobs import JobState, Outcome
 from tests.support.faulty_vfs import FaultyVFS
 from tests.support.node import NodeKit, good, virtually
 
+pytestmark = pytest.mark.no_cover
+"""Full disks on every append, with steps that others take too."""
+
 FAULTS = {"full": ("fail_write", apsw.SQLITE_FULL), "read-only": ("fail_write", apsw.SQLITE_READONLY)}
 
 

@@ -11,6 +11,9 @@ from messages import events as ev
 from providers.fake.storage import FakeStorage
 from tests.support.node import ANA, NodeKit, virtually
 
+pytestmark = pytest.mark.no_cover
+"""Days go by; tests of what it is made of reach the same."""
+
 PRICE = Decimal(10_000)
 """A gigabyte a month, dear enough to be seen."""
 

@@ -17,6 +17,9 @@ from providers.interface import Unavailable
 from tests.support.node import ANA, ASK_S, BEN, good
 from tests.support.two_clouds import TwoClouds, with_two_clouds
 
+pytestmark = pytest.mark.no_cover
+"""Whole trainings at two providers, with steps that others take too."""
+
 LONG_S = 600.0
 
 
