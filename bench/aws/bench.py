@@ -23,7 +23,6 @@ NAMED: Final = "m5.large"
 MANY: Final = 10**6
 """vCPUs of each family: what is counted is what is wanted."""
 LISTS: Final = "ec2.DescribeInstances (list)"
-PAGES: Final = "ec2.DescribeInstances (next page)"
 FIXED: Final = ("sts.GetCallerIdentity", "ec2.DescribeVolumes", "ec2.DescribeSpotInstanceRequests")
 """Whose account it is, and what outlived its instance: once a minute each, whatever the number of jobs."""
 
@@ -44,9 +43,9 @@ def named(request: Request) -> str:
     said = parse_qs(request.body.decode())
     action = said["Action"][0] if "Action" in said else request.headers.get("x-amz-target", "?").rpartition(".")[2]
     name = f"{service}.{action}"
-    if name != "ec2.DescribeInstances":
-        return name
-    return PAGES if "NextToken" in said else LISTS if "MaxResults" in said else name
+    if "NextToken" in said:
+        return f"{name} {hour.NEXT_PAGE}"
+    return LISTS if name == "ec2.DescribeInstances" and "MaxResults" in said else name
 
 
 def measure(sizes: Sequence[int]) -> list[dict[str, Any]]:
@@ -55,7 +54,7 @@ def measure(sizes: Sequence[int]) -> list[dict[str, Any]]:
     orders += [(10, 10, {"machine": NAMED}), (10, 10, {"together": 2}), (10, 100, {})]
     hours = []
     for instances, closing, more in orders:
-        asked = hour.Asked(named, LISTS, PAGES, FIXED)
+        asked = hour.Asked(named, LISTS, FIXED)
         hours.append(hour.measure(simulate, asked, Lister, instances, closing, emulated=emulated(), **more))
         hour.show(hours[-1])
     return hours

@@ -29,6 +29,8 @@ TRAINS_S: Final = 600.0
 ORDERED_WITHIN_S: Final = 2400.0
 """The last of those that close has the rest of the hour for its life and its proof."""
 RUNTIME_S: Final = 12 * 3600
+NEXT_PAGE: Final = "(next page)"
+"""How the name of a further page of any list ends: there are more of them the more exists."""
 OTHERS_MAX: Final = 5.0
 """Calls per closed job beside what is asked whatever the number of jobs (design budget)."""
 
@@ -40,8 +42,6 @@ class Asked(NamedTuple):
     """Name of one request."""
     lists: str
     """A list of all machines, its first page."""
-    pages: str
-    """A further page of one."""
     fixed: Sequence[str]
     """What is asked whatever the number of jobs; what is more than in a quiet hour counts as other calls."""
     stored: str = "s3."
@@ -184,14 +184,15 @@ def _figures(asked: Asked, machines: int, closing: int, calls: Counter[str], qui
     stored = sum(count for name, count in calls.items() if name.startswith(asked.stored))
     rest = sum(calls.values()) - stored
     fixed = sum(min(calls[name], round(quiet[name] * HOUR_S / QUIET_S)) for name in asked.fixed)
-    others = rest - calls[asked.lists] - calls[asked.pages] - fixed
+    pages = sum(count for name, count in calls.items() if name.endswith(NEXT_PAGE))
+    others = rest - calls[asked.lists] - pages - fixed
     return {
         "machines": machines,
         "closing": closing,
         "job_hours": job_hours,
         "calls": dict(sorted(calls.items())),
         "lists_per_hour": calls[asked.lists],
-        "next_pages_per_hour": calls[asked.pages],
+        "next_pages_per_hour": pages,
         "rest_per_job_hour": rest / job_hours,
         "s3_per_job_hour": stored / job_hours,
         "fixed_per_hour": fixed,

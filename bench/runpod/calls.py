@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Final
 
-from bench.clouds.hour import Asked, measure
+from bench.clouds.hour import NEXT_PAGE, Asked, measure
 from providers.runpod.listing import Lister
 from tests.emulators.runpod.routes import find
 from tests.emulators.runpod.settings import MAIN_KEY, AccountSettings, Settings
@@ -14,7 +14,7 @@ from tests.simulation.runpod.house import ACCESS, SECRET, simulate
 from tests.support.runpod_sim import ACCOUNT
 
 LISTS: Final = "pods.list"
-PAGES: Final = "pods.list (next page)"
+PAGES: Final = f"pods.list {NEXT_PAGE}"
 """RunPod gives a thousand pods at a time; more pods make more pages of the same list."""
 CONFIRMS: Final = "volumes.get"
 """Whose account it is, once a minute whatever the number of jobs."""
@@ -30,7 +30,7 @@ def emulated() -> Settings:
 
 def hour(pods: int, closing: int, **more: Any) -> dict[str, Any]:
     """Return the calls of one hour with so many pods that run on and so many jobs that close."""
-    asked = Asked(_name, LISTS, PAGES, (CONFIRMS,))
+    asked = Asked(_name, LISTS, (CONFIRMS,))
     return measure(simulate, asked, Lister, pods, closing, emulated=emulated(), **more)
 
 
