@@ -19,7 +19,7 @@ from messages.ids import JobId
 from messages.machines import Gone, LaunchRequest, Machine, MachineName
 from providers.aws.client import Call
 from providers.aws.provider import build_aws
-from providers.aws.settings import AwsProviderSettings, Keys
+from providers.aws.settings import AWS_TIMINGS, AwsProviderSettings, Keys
 from providers.aws.storage import AwsStorage
 from providers.aws.training import AwsTraining
 from providers.http import AiohttpTransport
@@ -39,6 +39,8 @@ FAST: Mapping[str, Any] = {
     "reboot_s": 0.5,
     "notice_s": 30.0,
 }
+SOON: Mapping[str, float] = {"list_interval_s": 0.5, "absence_gap_s": 1.0}
+"""An emulator on this computer shows at once what it does."""
 BUCKET = "lastcall-tests"
 LOG_GROUP = "/lastcall/jobs"
 NAME_KEY = b"aws integration"
@@ -59,6 +61,7 @@ class House:
             endpoints={"*": emulator.urls["aws"]},
             instance_profile="lastcall-instance",
             near=root,
+            timings=AWS_TIMINGS.model_copy(update=SOON),
             **more,
         )
         outside = Outside(self.clock, os_entropy, no_programs, transport)

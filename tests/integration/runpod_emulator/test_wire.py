@@ -75,7 +75,8 @@ def ask(pods: Pods, timeout: float = PATIENCE_S) -> http.client.HTTPResponse:
 
 
 def test_bodies_drip_or_never_end(pods: Pods) -> None:
-    pods.emulator.control({"faults": {"body.drip": {"value": 0.01, "calls": 1}}})
+    body_bytes = int(ask(pods).headers["content-length"])  # of however many pods other tests left
+    pods.emulator.control({"faults": {"body.drip": {"value": 0.5 / body_bytes, "calls": 1}}})
     began = time.monotonic()
     assert ask(pods).status == 200
     assert time.monotonic() - began > 0.3

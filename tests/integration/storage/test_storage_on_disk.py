@@ -47,11 +47,15 @@ from providers.interface import InPlace
 from providers.local.prediction import LocalPrediction, PredictionTerms
 from providers.local.storage import LocalStorage
 from providers.worker import Worker
+from tests.support.quick_work import PROGRAMS
 
 ANN = Requester(user_id=UserId("usr_aaaaaaaaaa"), via="uid:1000")
 BOB = Requester(user_id=UserId("usr_bbbbbbbbbb"), via="uid:1001")
 JOB = JobId("job_jjjjjjjjjj")
 CSV = "size,colour,price\n" + "".join(f"{n},{'red' if n % 2 else 'blue'},{3 * n + n % 5}\n" for n in range(1, 61))
+TRAINING = ("-m", "containers.training")
+QUICK = (str(PROGRAMS),)
+"""A program that leaves a model's files and has learnt nothing."""
 
 
 @dataclass
@@ -113,7 +117,7 @@ class Disk:
         info: DatasetInfo = await self.ask(commit)
         return info
 
-    async def train(self, info: DatasetInfo) -> CollectResult:
+    async def train(self, info: DatasetInfo, program: Sequence[str] = TRAINING) -> CollectResult:
         """Do what a machine does: run the training, leave its files in the job folder."""
         folder = self.services.parts.layout.job_folder(ANN.user_id, JOB, 1)
         scratch = self.root / "scratch"
@@ -124,9 +128,9 @@ class Disk:
         work |= {"dataset_sha256": info.sha256}
         (scratch / "work.json").write_text(json.dumps(work))
         out = Path(self.store.machine_path(folder)) / "artifacts"
-        out.parent.mkdir(parents=True)
+        out.mkdir(parents=True)
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "containers.training", "work.json", str(out), cwd=scratch, stdout=-3, stderr=-3
+            sys.executable, *program, "work.json", str(out), cwd=scratch, stdout=-3, stderr=-3
         )
         assert await process.wait() == 0
         return CollectResult(
@@ -218,7 +222,7 @@ async def test_a_bad_file_is_refused_by_the_real_program_and_leaves_nothing(disk
 
 async def test_a_link_planted_in_a_job_folder_leads_to_nobody_elses_data(disk: Disk) -> None:
     secret = await disk.add(BOB)
-    msg = await disk.train(await disk.add(ANN))
+    msg = await disk.train(await disk.add(ANN), QUICK)
     target = disk.root / "storage" / secret.key
     folder = disk.root / "storage" / msg.folder / "artifacts"
     (folder / "stolen.csv").symlink_to(target)
@@ -229,3 +233,5 @@ async def test_a_link_planted_in_a_job_folder_leads_to_nobody_elses_data(disk: D
         assert collected.code == "E-ARTIFACT"
     assert not [name for name in files(disk) if name.startswith("models/")]
     assert await disk.ask(ListModels(requester=ANN)) == ()
+    collected = await disk.ask(msg)
+    assert collected.code is None, "but for the links it is a model"
