@@ -130,6 +130,7 @@ def knows_nothing(classes: int, rows: int, seed: int) -> tuple[sc.Truth, np.ndar
     return sc.Truth(y, classes), draw.dirichlet(np.ones(classes), len(y))
 
 
+@pytest.mark.no_cover  # the same steps on many draws
 @pytest.mark.parametrize("classes", [0, 2, 3])
 @pytest.mark.parametrize("rows", [2, 3, 4, 6, 8, 12, 20, 30])
 def test_on_few_rows_noise_is_seldom_called_better_than_guessing(classes: int, rows: int) -> None:
@@ -141,6 +142,7 @@ def test_on_few_rows_noise_is_seldom_called_better_than_guessing(classes: int, r
     assert claims <= 10
 
 
+@pytest.mark.no_cover  # the same steps on many draws
 def test_noise_on_few_rows_is_seldom_called_better_by_the_whole_judgement() -> None:
     claims = 0
     for seed in range(200):

@@ -7,6 +7,7 @@ import io
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -45,6 +46,7 @@ def test_any_bytes_are_judged(content: bytes) -> None:
     judged(content)
 
 
+@pytest.mark.no_cover  # the same steps on many tables
 @settings(deadline=None, max_examples=100)
 @given(st.data())
 def test_any_table_is_judged_with_any_of_its_columns_as_target(data: st.DataObject) -> None:

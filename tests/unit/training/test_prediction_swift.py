@@ -262,6 +262,7 @@ LINES = st.tuples(
 )
 
 
+@pytest.mark.no_cover  # the same steps on many tables
 @settings(max_examples=140, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(LINES, min_size=1, max_size=6),

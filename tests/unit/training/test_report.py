@@ -212,6 +212,7 @@ def _light(colour: str) -> float:
     return sum(w * p for w, p in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
+@pytest.mark.no_cover  # the same steps on much data
 def test_the_largest_page_is_bounded_whatever_the_names() -> None:
     shown = exhibit(1000, rows=2000, names=("n" * 100_000,) * 20)
     told = story(shown, classes=["c" * 100_000] * 1000, feature_columns=["f" * 100_000] * 5000, name="j" * 10_000)

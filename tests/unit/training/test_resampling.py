@@ -61,6 +61,7 @@ def test_whole_groups_are_drawn_however_their_rows_lie_in_the_file() -> None:
         assert all(len(source) == 1 for source in sources.values())
 
 
+@pytest.mark.no_cover  # the same steps on many draws
 @pytest.mark.parametrize("classes", [0, 2, 3])
 def test_noise_that_is_alike_within_few_groups_is_seldom_called_better_than_guessing(classes: int) -> None:
     claims = by_rows = 0

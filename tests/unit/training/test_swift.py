@@ -52,6 +52,7 @@ def compared(path: Path, target: str, **question: object) -> bool:
     return True
 
 
+@pytest.mark.no_cover  # the same steps on much data
 def test_real_and_mixed_files_are_the_same_both_ways(tmp_path: Path) -> None:
     assert compared(penguins(), "species")
     assert compared(penguins(), "body_mass_g", group="flipper_length_mm")
@@ -158,6 +159,7 @@ CELLS = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.no_cover  # the same steps on many tables
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(st.tuples(CELLS, CELLS, st.sampled_from(["a", "b", ""])), min_size=12, max_size=40))
 def test_any_table_is_the_same_both_ways(tmp_path: Path, rows: list[tuple[str, str, str]]) -> None:
@@ -178,6 +180,7 @@ ODD = st.sampled_from(
 )
 
 
+@pytest.mark.no_cover  # the same steps on many tables
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(st.tuples(ODD, ODD, st.sampled_from(["a", "b", ""])), min_size=12, max_size=40))
 def test_any_table_of_quotes_and_commas_is_the_same_both_ways(tmp_path: Path, rows: list[tuple[str, str, str]]) -> None:
