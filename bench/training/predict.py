@@ -23,7 +23,7 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from bench.training import data, script
-from bench.training.bench import MODELS
+from bench.training.bench import MODELS, USUAL
 
 ROUNDS = 3
 SCRIPT_ROWS = 20_000
@@ -152,7 +152,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--mb", default="10")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--models", default=",".join(MODELS))
+    parser.add_argument("--models", default=",".join(USUAL))
     parser.add_argument("--way", action="append", choices=list(WAYS), help="all when left out")
     parser.add_argument("--arm")
     parser.add_argument("--model", default="linear")

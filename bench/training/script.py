@@ -1,8 +1,9 @@
 """The baseline: what a careful data scientist writes with pandas and scikit-learn for one file, one target, one model.
 
 ``python -m bench.training.script FILE TARGET MODEL OUT`` prints one JSON line with the time of each step, CPU and peak
-memory of the process, and the held-out score. It does what the product does and no more: typed columns, rows without a
-target dropped, the same split, the same preparation, the same model with the same parameters, a dummy, predictions.
+memory of the process, and the held-out score. MODEL is ``linear``, ``histogram`` or ``linear_sparse``. It does what the
+product does and no more: typed columns, rows without a target dropped, the same split, the same preparation, the same
+model with the same parameters, a dummy, predictions.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Steps:
 
 def estimator(model: str, task: str) -> Any:
     """Return the model with the parameters that the product's defaults have."""
-    if model == "linear":
+    if model != "histogram":
         return LinearRegression() if task == "regression" else LogisticRegression(max_iter=1000)
     kind = HistGradientBoostingRegressor if task == "regression" else HistGradientBoostingClassifier
     return kind(random_state=SEED, early_stopping=False)
@@ -54,10 +55,13 @@ def estimator(model: str, task: str) -> Any:
 
 def preparation(model: str, numbers: list[str], texts: list[str]) -> ColumnTransformer:
     """Return how columns are prepared for the model."""
-    if model == "linear":
+    if model != "histogram":
         fill = Pipeline([("fill", SimpleImputer(strategy="median", add_indicator=True)), ("scale", StandardScaler())])
         one_hot = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=2, max_categories=50)
-        return ColumnTransformer([("numbers", fill, numbers), ("texts", one_hot, texts)], sparse_threshold=0)
+        return ColumnTransformer(
+            [("numbers", fill, numbers), ("texts", one_hot, texts)],
+            sparse_threshold=1.0 if model == "linear_sparse" else 0,
+        )
     ordinal = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
     return ColumnTransformer([("numbers", "passthrough", numbers), ("texts", ordinal, texts)])
 
@@ -88,7 +92,7 @@ def main(file: str, target: str, model: str, out: str) -> None:
     prepared = prepare.fit_transform(train)
     steps.done("load_prepare")
     learner = estimator(model, task)
-    if model != "linear":
+    if model == "histogram":
         learner.set_params(categorical_features=list(range(len(numbers), len(numbers) + len(texts))))
     learner.fit(prepared, y_train)
     steps.done("fit")
