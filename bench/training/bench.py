@@ -24,8 +24,8 @@ MODELS = {
     "histogram": ("churn", "hist_gradient_boosting"),
     "linear_sparse": ("spend", "linear"),
 }
-"""Name → (target, the product's name of the model). With ``linear_sparse`` the script's table is sparse: for files whose
-dense one does not fit into memory."""
+"""Name → (target, the product's name of the model). With ``linear_sparse`` the script's table is sparse: for files
+whose dense one does not fit into memory."""
 USUAL = ("linear", "histogram")
 BARS = {"load_prepare": 0.5, "fit": 1.05, "peak_mb": 0.5, "rows_per_s": 2.0}
 """Ours ÷ script: at most, the last one at least (design budget)."""
