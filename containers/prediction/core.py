@@ -31,6 +31,8 @@ from containers.training.rows import open_table
 from containers.training.table import detect_file, without_cycles
 
 PROBABILITY = "probability_"
+THREADED_BYTES = 4 * 1024 * 1024
+"""Size of a file from which rows are worth several threads."""
 
 
 def predict(model_dir: Path, source: Path, output: Path, column: str, digests: Mapping[str, str]) -> int:
@@ -42,7 +44,7 @@ def predict(model_dir: Path, source: Path, output: Path, column: str, digests: M
     model = load(model_dir, digests)
     added = added_names(model.metadata, column)
     dialect = detect_file(source, columns_min=1)
-    with one_thread():
+    with threads(model, source.stat().st_size):
         rows = swift.write(source, output, dialect, model, added, partial(answer, model.pipeline, model.metadata))
         return _carefully(source, output, dialect, model, added) if rows is None else rows
 
@@ -65,6 +67,17 @@ def _carefully(source: Path, output: Path, dialect: Dialect, model: Model, added
     encoding = "utf-8" if plain else "utf-8-sig"  # Excel takes text without the mark for another encoding
     with whole_file(output, encoding, found.dialect.delimiter) as writer:
         return _write(writer, model, found, source, features, added)
+
+
+def threads(model: Model, size_bytes: int) -> Any:
+    """Return a context in which a file of this size is answered: in one thread, or by histogram boosting in several.
+
+    It adds up the trees of each row by itself, in their order, so that its answers do not hang on the number of
+    threads; and it takes no more of them than the process may have cores.
+    """
+    if model.metadata["model_type"] == "hist_gradient_boosting" and size_bytes >= THREADED_BYTES:
+        return threadpool_limits(limits=1, user_api="blas")
+    return one_thread()
 
 
 def one_thread() -> Any:
