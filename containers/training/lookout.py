@@ -30,13 +30,26 @@ class Lookout(ABC):
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         """Made when the fit begins."""
         self._clock = clock
+        self._failed = False
         self._began_s = clock()
         self._spent_s = 0.0
         self._each_s = math.inf
         self._looked = 0
 
     def so_far(self, model: Any, done: int) -> dict[str, float] | None:
-        """Return how good the model is after ``done`` rounds; ``None`` where looking would take too long."""
+        """Return how good the model is after ``done`` rounds; ``None`` where that takes too long, or once failed.
+
+        It asks for parts of models that their library may change: no fit is to end for a number beside its bar.
+        """
+        if self._failed:
+            return None
+        try:
+            return self._so_far(model, done)
+        except Exception:
+            self._failed = True
+            return None
+
+    def _so_far(self, model: Any, done: int) -> dict[str, float] | None:
         began = self._clock()
         if self._looked == 0:
             self._begin(model)

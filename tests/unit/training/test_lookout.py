@@ -111,3 +111,15 @@ def test_looking_takes_no_more_than_its_share_of_the_fit(
     assert lookout.asked * each_s <= SHARE_MAX * lookout.now + 2 * each_s
     assert (said[-1] == {"rounds": 5000.0}) is told
     assert any(said) is told
+
+
+def test_what_cannot_be_looked_at_ends_no_fit_and_is_not_tried_again() -> None:
+    class Changed(Costly):
+        def _found(self, model: Any) -> dict[str, float]:
+            return {"rounds": float(model._moved)}
+
+    lookout = Changed(0.001)
+    lookout.now += 1
+    assert lookout.so_far(object(), 1) is None
+    assert lookout.so_far(object(), 2) is None
+    assert lookout.asked == 1
