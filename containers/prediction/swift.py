@@ -23,7 +23,7 @@ from containers.prediction.model import Model
 from containers.prediction.output import cell_bytes, number_lines, safe_text, whole_bytes
 from containers.training.dialect import Dialect
 from containers.training.families import CLASSIFICATION
-from containers.training.packed import GZIP, PLAIN, ZIP, ZSTD
+from containers.training.packed import TEXTS
 from containers.training.profile import distinct_max
 from containers.training.refusal import Refused
 from containers.training.stream import Unusual
@@ -59,7 +59,7 @@ def write(
     answers: Callable[[pd.DataFrame], Any],
 ) -> int | None:
     """Write ``source`` with predictions to ``output``; returns the rows, or ``None`` where nothing was written."""
-    if dialect.format not in (PLAIN, GZIP, ZSTD, ZIP):
+    if dialect.format not in TEXTS:
         return None
     try:
         import pyarrow as pa

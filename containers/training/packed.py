@@ -27,7 +27,9 @@ ZSTD = "csv.zst"
 ZIP = "zip"
 PARQUET = "parquet"
 XLSX = "xlsx"
-FORMATS = (PLAIN, GZIP, ZSTD, ZIP, PARQUET, XLSX)
+TEXTS = (PLAIN, GZIP, ZSTD, ZIP)
+"""Those that give a stream of text."""
+FORMATS = (*TEXTS, PARQUET, XLSX)
 
 UNPACKED_BYTES_MAX = 4 * 1024**3
 """Most bytes a file may unpack to."""

@@ -17,7 +17,7 @@ import pandas as pd
 from containers.training import dates
 from containers.training.date_parts import NO_DATE, from_seconds
 from containers.training.dialect import Dialect
-from containers.training.packed import GZIP, PLAIN, ZIP, ZSTD
+from containers.training.packed import TEXTS
 from containers.training.profile import PAIRS_MAX, Survey, Target, check_header, distinct_max, file_decimal, file_way
 from containers.training.refusal import Refused
 from containers.training.sampling import MARKED_ROWS_MAX, SAMPLE_CHARS_MAX, sample_places
@@ -61,7 +61,7 @@ def read(path: Path, dialect: Dialect, target: str, bytes_max: int) -> Columns |
 
     ``bytes_max`` is the most text that may be read.
     """
-    if dialect.format not in (PLAIN, GZIP, ZSTD, ZIP):
+    if dialect.format not in TEXTS:
         return None
     try:
         import pyarrow  # noqa: F401

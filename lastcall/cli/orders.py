@@ -23,7 +23,6 @@ USD_PLACES = 6
 NAME_CHARS_MAX = 40
 """Bounds of an order, as ``messages.admin.TrainOrder`` has them."""
 HEADER_BYTES_MAX = 64 << 10
-DELIMITERS = ",;\t|"
 _AS_THEY_ARE = ("model", "task", "machine", "name", "test_share", "group", "time", "seed")
 """Options that are sent under their own names."""
 
@@ -81,6 +80,8 @@ def plain_header(path: Path) -> list[str] | None:
 
     Certain is a line of UTF-8 in which nothing is quoted and one delimiter occurs; not the ``sep=;`` of Excel.
     """
+    from containers.training.dialect import DELIMITERS
+
     with path.open("rb") as file:
         head = file.read(HEADER_BYTES_MAX)
     line, end = re.split(rb"[\r\n]", head, maxsplit=1)[0], re.search(rb"[\r\n]", head)
