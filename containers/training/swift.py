@@ -26,8 +26,10 @@ from containers.training.table import CELL_CHARS_MAX, Table, Undecodable, withou
 from containers.training.tally import Tally
 from containers.training.values import MISSING, is_missing
 
-HEAD_ROWS = 4000
-"""Rows read by the careful reader, to know how to read the rest."""
+HEAD_ROWS = (1000, 4000)
+"""Rows read by the careful reader, to know how to read the rest; and how many where the rest is not as these say."""
+FIRST_ROWS = 4000
+"""Rows of two columns compared before all of them are."""
 MISSING_NUMBERS = sorted(MISSING)
 
 
@@ -46,6 +48,7 @@ class Head(NamedTuple):
     lines: int
     """Lines of the file before the first row."""
     header: list[str]
+    rows: int
 
 
 class Columns(NamedTuple):
@@ -67,26 +70,34 @@ def read(path: Path, dialect: Dialect, target: str, bytes_max: int) -> Columns |
         import pyarrow  # noqa: F401
     except ImportError:
         return None
-    try:
-        head = _head(path, dialect)
-    except (Undecodable, Refused):  # the careful reader says what is wrong
-        return None
-    if target not in head.names or not _one_line(head):
-        return None
-    for quotes in (False, True):
+    quotes = False
+    for rows in HEAD_ROWS:
         try:
-            with Stream(path, dialect, quotes=quotes, bytes_max=bytes_max) as stream:
-                columns = _columns(stream, dialect, head, target, quotes)
-                return _judged(columns, head.tallies, dialect, target, stream) if columns else None
-        except Quoted:
-            continue
-        except (Unusual, Refused):
+            head = _head(path, dialect, rows)
+            if target not in head.names or not _one_line(head):
+                return None
+            quotes, found = _whole(path, dialect, target, head, quotes, bytes_max)
+        except (Undecodable, Unusual, Refused):  # the careful reader says what is wrong
             return None
+        if found or head.rows < rows:
+            return found
     return None
 
 
-def _head(path: Path, dialect: Dialect) -> Head:
-    with without_cycles(), Table(path, dialect) as table:
+def _whole(
+    path: Path, dialect: Dialect, target: str, head: Head, quotes: bool, bytes_max: int
+) -> tuple[bool, Columns | None]:
+    """Return whether there are quotes and, where the file is as its first rows say, what is in it."""
+    try:
+        with Stream(path, dialect, quotes=quotes, bytes_max=bytes_max) as stream:
+            columns = _columns(stream, dialect, head, target, quotes)
+            return quotes, _judged(columns, head.tallies, dialect, target, stream) if columns else None
+    except Quoted:
+        return _whole(path, dialect, target, head, True, bytes_max)
+
+
+def _head(path: Path, dialect: Dialect, rows_min: int) -> Head:
+    with without_cycles(), Table(path, dialect, rows_min) as table:
         most = distinct_max(len(table.names))
         tallies = tuple(Tally(name, dialect.delimiter, most) for name in table.names)
         lines, rows = table.lines_read, 0
@@ -94,9 +105,9 @@ def _head(path: Path, dialect: Dialect) -> Head:
             for tally, cells in zip(tallies, zip(*block, strict=True), strict=False):
                 tally.add(cells)
             rows += len(block)
-            if rows >= HEAD_ROWS:
+            if rows >= rows_min:
                 break
-        return Head(table.names, tallies, lines, table.header)
+        return Head(table.names, tallies, lines, table.header, rows)
 
 
 def _one_line(head: Head) -> bool:
@@ -250,7 +261,7 @@ def _target(columns: dict[str, Any], names: list[str], target: str) -> Target:
 def _coded(column: Any) -> tuple[Any, list[str]]:
     if isinstance(column, Texts):
         return column.codes, column.cells
-    if len(pd.unique(column[:HEAD_ROWS])) > PAIRS_MAX:
+    if len(pd.unique(column[:FIRST_ROWS])) > PAIRS_MAX:
         return column, [""] * (PAIRS_MAX + 1)
     codes, values = pd.factorize(column, use_na_sentinel=False)
     return codes, ["" if value != value else repr(value) for value in values.tolist()]
@@ -261,7 +272,7 @@ def _equal(column: Any, truth: Any) -> bool:
         return False
     if isinstance(column, Texts):
         return column.cells == truth.cells and np.array_equal(column.codes, truth.codes)
-    return all(np.array_equal(column[:n], truth[:n], equal_nan=True) for n in (HEAD_ROWS, len(truth)))
+    return all(np.array_equal(column[:n], truth[:n], equal_nan=True) for n in (FIRST_ROWS, len(truth)))
 
 
 def dates_of(column: Texts, way: str) -> Any:

@@ -85,9 +85,12 @@ class _Tap(io.RawIOBase):
 
 
 class Table:
-    """An open CSV file. ``names`` are the column names; ``blocks`` gives the rows below them, once."""
+    """An open CSV file. ``names`` are the column names; ``blocks`` gives the rows below them, once.
 
-    def __init__(self, path: Path, dialect: Dialect) -> None:
+    ``rows_max`` is the most rows of a block.
+    """
+
+    def __init__(self, path: Path, dialect: Dialect, rows_max: int = BLOCK_ROWS_MAX) -> None:
         self.path = path
         self.dialect = dialect
         self.notes: tuple[str, ...] = ()
@@ -105,7 +108,7 @@ class Table:
         except BaseException:
             self.close()
             raise
-        self._rows_max = max(1, min(BLOCK_ROWS_MAX, BLOCK_CELLS // len(self.names)))
+        self._rows_max = max(1, min(rows_max, BLOCK_CELLS // len(self.names)))
 
     def __enter__(self) -> Table:
         return self

@@ -21,6 +21,8 @@ NUMBERS_FIRST = 20_000
 """Numbers looked at first to know whether they are many."""
 SERIAL_ROWS_MIN = 10
 """Rows that must count up by one before a column is taken for a row number."""
+SERIAL_ROWS_MAX = 4000
+"""Rows at the start of a column of numbers read at once that must do so, as many as a block has."""
 NUMBERS_BEFORE_TEXT_MIN = 20
 """Cells at the start of a column that must be numbers for a later text to be pointed out."""
 
@@ -178,6 +180,9 @@ class Tally:
         self.rows, self.missing = len(values), int(np.count_nonzero(np.isnan(values)))
         if not self.values:
             return
+        if self.serial:
+            start = values[:SERIAL_ROWS_MAX]
+            self.serial = bool(np.all(np.diff(start[~np.isnan(start)]) == 1))
         self._widen(".", [float(np.fmin.reduce(values)), float(np.fmax.reduce(values))])
         self.many = self.many or len(pd.unique(values[:NUMBERS_FIRST])) > self._distinct_max + 1
         if self.many:

@@ -196,7 +196,7 @@ def _fit(
     }
     name = os.environ.get(CHECKPOINT_VARIABLE)
     checkpoint = Path(name) if name else None
-    found = _choose(ground, checked, order, rows, progress, SearchRecord(checkpoint, _search_key(about, ground, rows)))
+    found = _choose(ground, checked, order, rows, progress, about, checkpoint)
     if found:
         checked = checked._replace(family=found.winner, parameters=complete_parameters(found.winner, {}))
     beside = found.beside if found else {}
@@ -211,11 +211,18 @@ def _search_key(about: Mapping[str, Any], ground: Ground, rows: splits.Indexes) 
 
 
 def _choose(
-    ground: Ground, checked: Check, order: Order, rows: splits.Indexes, progress: Progress, record: SearchRecord
+    ground: Ground,
+    checked: Check,
+    order: Order,
+    rows: splits.Indexes,
+    progress: Progress,
+    about: Mapping[str, Any],
+    checkpoint: Path | None,
 ) -> Found | None:
     """Return what a search came to; ``None`` where the model was named."""
     if not checked.candidates:
         return None
+    record = SearchRecord(checkpoint, _search_key(about, ground, rows))
     truth, metric = judged_by(ground.frame)
     search = Search(metric, _way(order), progress, scorer(ground, truth, metric, time.monotonic))
     return search.run(ground.frame, rows, checked.candidates, budget_s(order.max_runtime_s), record)

@@ -74,6 +74,18 @@ def test_dates_gaps_copies_and_tellers_are_the_same_both_ways(tmp_path: Path) ->
     assert compared(path, "gaps", features=("day", "few", "copy", "tells"))
 
 
+def test_a_file_whose_first_thousand_rows_mislead_is_read_again_by_more_of_them(tmp_path: Path) -> None:
+    whole = [f"{i};{i % 2}" for i in range(2000)]
+    parts = [f"{i}.5;{i % 2}" for i in range(3000)]
+    assert compared(write(tmp_path, table("n;y", whole + parts)), "y")
+    quoted = [row.replace(";", ';"a; b";') for row in whole + parts]
+    assert compared(write(tmp_path, table("n;t;y", quoted)), "y")
+    late = write(tmp_path, table("n;y", whole * 3 + parts))
+    assert swift.read(late, detect_file(late), "y", MOST) is None
+    few = write(tmp_path, table("n;y", [*whole[:700], "1;2;3"]))
+    assert swift.read(few, detect_file(few), "y", MOST) is None
+
+
 @pytest.mark.parametrize(
     "bad",
     ['"q",1', "1,2,3", "1", "x,1", "inf,1", "iNf,1", "nAn,1", "1e999,1", "\xff,1", "+1,1", "1_0,1", "1\r2,1",
