@@ -10,7 +10,9 @@ import io
 import time
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,8 @@ from containers.training.lookout import BoostingLookout, ForestLookout
 from containers.training.network_fit import fit_network
 from containers.training.preparation import prepare
 
+GRADIENTS = ("gradient", "gradient_hessian")
+"""What histogram boosting asks of its loss when a round begins: one of these, once."""
 FOREST_CHUNK_S = 2.0
 """Time that the trees of a forest grown between two looks at the clock may take, about."""
 FOREST_CHUNK = 10
@@ -59,37 +63,56 @@ def fit(
             fit_booster(family.library, model, prepared, target, keeper)
 
 
-class _Rounds(list[Any]):
-    """The list histogram boosting adds a round to when it begins one: the only place it can be seen from."""
-
-    def __init__(self, rounds: list[Any], begun: Callable[[int], None]) -> None:
-        super().__init__(rounds)
-        self._begun = begun
-
-    def append(self, item: Any) -> None:
-        self._begun(len(self))
-        super().append(item)
-
-
 def _boosting(_: str, model: Any, prepared: Any, target: Any, keeper: Keeper) -> Any:
-    """Grow the first round, which also bins the columns, put in those of an earlier attempt, and grow the rest."""
+    """Grow all rounds; after an earlier attempt one that bins the columns, then put its own in and grow the rest."""
     lookout = BoostingLookout(prepared, target)
     total, found = int(model.max_iter), keeper.find()
     earlier = _unpacked(found, keeper) if found else []
     keeper.begin(len(earlier), total)
-    model.set_params(warm_start=True, max_iter=1)
-    model.fit(prepared, target)
-    rounds = earlier or model._predictors
-    model.set_params(max_iter=total)
+    if earlier:
+        model.set_params(warm_start=True, max_iter=1).fit(prepared, target)
+        model._predictors = earlier
+        model.set_params(max_iter=total)
 
     def done(number: int) -> None:
         keeper.round(number, lambda: _packed(model._predictors[:number]), lambda: lookout.so_far(model, number))
 
-    model._predictors = _Rounds(rounds, done)
-    model.fit(prepared, target)
-    model._predictors = list(model._predictors)
+    with _each_round(model, done):
+        model.fit(prepared, target)
     done(total)
     return model.set_params(warm_start=False)
+
+
+@contextmanager
+def _each_round(model: Any, done: Callable[[int], None]) -> Iterator[None]:
+    """Tell of histogram boosting's rounds when the next one begins: when it asks its loss for the gradient.
+
+    What is put in the way goes again, also where a fit is interrupted.
+    """
+    make, losses = model._get_loss, []
+
+    def watched(**given: Any) -> Any:
+        losses.append(make(**given))
+        for name in GRADIENTS:
+            setattr(losses[-1], name, _after(lambda: len(model._predictors), done, getattr(losses[-1], name)))
+        return losses[-1]
+
+    model._get_loss = watched
+    try:
+        yield
+    finally:
+        del model._get_loss
+        for loss, name in product(losses, GRADIENTS):
+            delattr(loss, name)
+
+
+def _after(rounds: Callable[[], int], done: Callable[[int], None], gradient: Callable[..., Any]) -> Callable[..., Any]:
+    def told(**given: Any) -> Any:
+        if rounds():
+            done(rounds())
+        return gradient(**given)
+
+    return told
 
 
 def _packed(rounds: list[list[Any]]) -> bytes:
