@@ -7,6 +7,7 @@ and of very many only those are tried that go most with the model's own answers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,8 @@ REPEATS = 5
 ROWS_MIN = 100
 """Rows judged per deal, at least (where there are so many)."""
 ROWS_MAX = 2000
+RARE_ROWS = 10
+"""Rows of the rarer of two classes that a deal should hold: of one or two nothing is to be learnt."""
 TRIED_MAX = 100
 """Columns tried; of more, those that go most with the model's answers."""
 SHOWN_MAX = 20
@@ -43,7 +46,7 @@ def importance(
     columns = [str(column) for column in features.columns]
     tried = _closest(features, answers, TRIED_MAX) if len(columns) > TRIED_MAX else list(range(len(columns)))
     each = PREDICTED_ROWS_MAX // len(tried)
-    count = min(len(features), ROWS_MAX, max(ROWS_MIN, each // REPEATS))
+    count = min(len(features), ROWS_MAX, max(ROWS_MIN, each // REPEATS, min(each, _rows_for_the_rare(truth))))
     repeats = max(1, min(REPEATS, each // count))
     rows = np.sort(draw.choice(len(features), count, replace=False))
     part, known = features.iloc[rows], truth._replace(values=truth.values[rows])
@@ -73,6 +76,15 @@ def importance(
             for mean, sd, index in found[:SHOWN_MAX]
         ],
     }
+
+
+def _rows_for_the_rare(truth: Truth) -> int:
+    """Return how many rows hold ``RARE_ROWS`` of the rarer of two classes; 0 for other tasks."""
+    if truth.classes != 2:
+        return 0
+    hits = int(np.count_nonzero(truth.values == truth.positive))
+    rare = min(hits, len(truth.values) - hits)
+    return math.ceil(RARE_ROWS * len(truth.values) / rare) if rare else 0
 
 
 def _closest(features: pd.DataFrame, answers: Floats, most: int) -> list[int]:

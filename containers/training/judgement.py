@@ -23,6 +23,8 @@ GROUPS_TOLD_MIN = 10
 """Held-out groups below which a person is told that they are few; intervals over fewer clusters are known to be too
 narrow (Cameron, Gelbach and Miller 2008, Bootstrap-Based Improvements for Inference with Clustered Errors)."""
 
+RARE_TOLD_MIN = 10
+"""Held-out rows of the rarer of two classes below which a person is told that they are few."""
 SHIFT_SHARE = 0.5
 """Part of the squared error that is one shift of all answers, from which on it is said of rows split by time."""
 
@@ -106,7 +108,13 @@ def judge(
         answers,
         measured,
         exhibit,
-        [*_of_groups(split), *_of_time(split, tested, answers), *_of_shared(found["rows_shared"])],
+        [
+            *_of_groups(split),
+            *_of_time(split, tested, answers),
+            *_of_rare(tested, frame.classes),
+            *_of_threshold(found),
+            *_of_shared(found["rows_shared"]),
+        ],
     )
 
 
@@ -141,6 +149,29 @@ def _of_time(split: Split, tested: Truth, answers: Floats) -> list[str]:
     return [
         f"Answers to later rows are {said}, which is most of the error: the target moves with time. A column that says "
         "what moves it may help; trees never answer beyond what they have seen, a line (ridge) does."
+    ]
+
+
+def _of_rare(tested: Truth, classes: tuple[str, ...]) -> list[str]:
+    """Return a note where the score of two classes hangs on a handful of rows."""
+    if tested.classes != 2:
+        return []
+    counted = np.bincount(tested.values.astype(np.int64), minlength=2)
+    rare = int(np.argmin(counted))
+    if counted[rare] >= RARE_TOLD_MIN:
+        return []
+    said = "1 held-out row is" if counted[rare] == 1 else f"{counted[rare]} held-out rows are"
+    return [f"Only {said} “{classes[rare]}”: the score hangs on them. More such rows would tell."]
+
+
+def _of_threshold(found: Mapping[str, Any]) -> list[str]:
+    """Return a note where predictions never name the class that is looked for, and what would find it."""
+    best = (found.get("threshold") or {}).get("best_f1")
+    if not best or found["confusion"]["true_positive"] + found["confusion"]["false_positive"]:
+        return []
+    return [
+        f"No held-out row is predicted as “{found['positive']}”: none has a probability over 0.5. Take the "
+        f"probability of each row instead; best F1 was from {number(best['threshold'])} on."
     ]
 
 

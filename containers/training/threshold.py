@@ -43,15 +43,11 @@ def thresholds(
     known, beside = train._replace(values=train.values[rows]), None if groups is None else groups[rows]
     chosen = _choose(pipeline, features.iloc[rows], known, seed, beside)
     return {
-        "default": _reached(hit, chance, THRESHOLD),
-        "best_f1": None if chosen is None else _reached(hit, chance, chosen),
+        "default": {"threshold": THRESHOLD, **at_threshold(hit, np.argmax(answers, axis=1) == test.positive)},
+        "best_f1": None if chosen is None else {"threshold": chosen, **at_threshold(hit, chance >= chosen)},
         "chosen_on": len(rows),
         "folds": FOLDS,
     }
-
-
-def _reached(hit: Any, chance: Any, threshold: float) -> dict[str, float]:
-    return {"threshold": threshold, **at_threshold(hit, chance >= threshold)}
 
 
 def _some(train: Truth, seed: int) -> Integers:

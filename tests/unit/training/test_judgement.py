@@ -11,6 +11,7 @@ import pytest
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from containers.training.figures import number
 from containers.training.frame import Frame
 from containers.training.judgement import Asked, Judged, judge
 from containers.training.splits import Way, split_rows
@@ -107,3 +108,24 @@ def test_of_rows_split_by_time_it_is_said_where_the_target_has_moved_on(rise: fl
         note for note in judge(tree, metadata, frame, split, Asked(42, split.last_value)).notes if "later rows" in note
     ]
     assert (told is None and not notes) or (told is not None and told in notes[0] and "moves with time" in notes[0])
+
+
+@pytest.mark.parametrize(("rare", "told"), [(12, True), (100, False)])
+def test_a_score_that_hangs_on_a_few_rows_and_a_class_that_is_never_predicted_are_said(rare: int, told: bool) -> None:
+    draw = np.random.default_rng(7)
+    y = (np.arange(ROWS) < rare).astype(np.int64)
+    features = pd.DataFrame({"sure": 0.2 * y + draw.normal(size=ROWS)})
+    frame = Frame(features, y, ("no", "yes"), np.arange(1, ROWS + 1), 0, None)
+    split = split_rows(frame, "classification", Way(0.2, 42))
+    tree = Pipeline([("model", DecisionTreeClassifier(max_depth=1, min_samples_leaf=50, random_state=1))])
+    tree.fit(features.iloc[split.train], y[split.train])
+    metadata = {"model_type": "decision_tree", "task": "classification", "target_column": "y", "split": {}}
+    metadata |= {"feature_columns": ["sure"], "classes": ["no", "yes"]}
+    found = judge(tree, metadata, frame, split, Asked(42))
+    few = [note for note in found.notes if note.startswith("Only ")]
+    assert few == (["Only 2 held-out rows are “yes”: the score hangs on them. More such rows would tell."] * told)
+    never = [note for note in found.notes if note.startswith("No held-out row is predicted as “yes”")]
+    assert found.measured.document["held_out"]["recall"] == 0.0
+    best = found.measured.document["threshold"]["best_f1"]["threshold"]
+    assert len(never) == 1
+    assert never[0].endswith(f"best F1 was from {number(best)} on.")

@@ -196,3 +196,27 @@ def test_classes_are_counted_one_by_one() -> None:
     ).document
     assert sum(two["confusion"].values()) == 6
     assert two["positive"] == "y"
+
+
+def test_enough_rows_of_a_rare_class_are_dealt_for_its_importance_to_mean_something() -> None:
+    data, rare = features(1640, 64), (np.arange(1640) % 100 == 0).astype(np.int64)
+    chance = 0.5 * rare + 0.001 * data["c0"].to_numpy()
+    found = imp.importance(
+        "average_precision",
+        sc.Truth(rare, 2),
+        data,
+        np.column_stack([1 - chance, chance]),
+        lambda rows: np.column_stack([1 - rows["c0"].to_numpy(), rows["c0"].to_numpy()]),
+        42,
+    )
+    assert found["rows"] == imp.PREDICTED_ROWS_MAX // 64, "as many as the work allows, where 100 hold one row of them"
+    assert found["repeats"] == 1
+
+
+def test_a_tie_at_the_threshold_is_counted_as_predictions_answer_it() -> None:
+    data, y = features(100, 2), np.arange(100) % 2
+    tree = DecisionTreeClassifier(max_depth=1).fit(data, y)
+    tied = np.full((100, 2), 0.5)
+    for positive, recall in ((0, 1.0), (1, 0.0)):
+        found = thresholds(tree, data, sc.Truth(y, 2, positive), sc.Truth(y, 2, positive), tied, 42)
+        assert found["default"]["recall"] == recall == sc.scores(sc.Truth(y, 2, positive), tied)["recall"]
