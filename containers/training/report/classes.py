@@ -29,7 +29,8 @@ MATRIX_CLASSES_MAX = 20
 MATRIX_NUMBERS_MAX = 12
 """Classes up to which every cell has its number."""
 LEVEL_CHARS_MAX = 40
-"""Characters of all names together that stand side by side; longer ones have numbers in their place."""
+"""Characters that fit side by side, each name having the room of the longest; longer ones have numbers in their
+place."""
 BARS_MAX = 16
 """Classes shown one by one; those with most rows where there are more."""
 CURVES_MAX = 6
@@ -72,7 +73,7 @@ def confusion(exhibit: Exhibit) -> Drawn:
 
 def _sides(names: list[str], numbers: list[str]) -> tuple[list[str], list[str]]:
     """Return what stands under the matrix and beside it: names, or numbers where names would run into each other."""
-    if sum(map(len, names)) <= LEVEL_CHARS_MAX:
+    if len(names) * max(map(len, names)) <= LEVEL_CHARS_MAX:
         return names, names
     return numbers, [
         f"{name}  {number}" if number != name else name for name, number in zip(names, numbers, strict=True)

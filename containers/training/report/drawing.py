@@ -150,9 +150,12 @@ def sheet(title: str, across: str = "", up: str = "") -> Sheet:
     return Sheet(figure, axes)
 
 
-def spaced(axis: Any) -> None:
-    """Set an axis' numbers apart; write large ones in thousands, and those far off 1 with their power in its name."""
-    axis.set_major_locator(_locator())
+def spaced(axis: Any, *, whole: bool = False) -> None:
+    """Set an axis' numbers apart; write large ones in thousands, and those far off 1 with their power in its name.
+
+    ``whole``: there is nothing between two whole numbers, as of rows.
+    """
+    axis.set_major_locator(_locator(whole))
     reach = max(map(abs, axis.get_view_interval()))
     if 1e4 <= reach < POWER_FROM:
         axis.set_major_formatter(lambda value, _: f"{value:,.0f}".replace("-", MINUS))
@@ -162,10 +165,10 @@ def spaced(axis: Any) -> None:
         axis.set_label_text(f"{axis.get_label_text()} (× {power(exponent)})".strip())
 
 
-def _locator() -> Any:
+def _locator(whole: bool) -> Any:
     from matplotlib.ticker import MaxNLocator
 
-    return MaxNLocator(TICKS_MAX, steps=[1, 2, 2.5, 5, 10])
+    return MaxNLocator(TICKS_MAX, steps=[1, 2, 2.5, 5, 10], integer=whole)
 
 
 def png(figure: Any, footer: str) -> bytes:

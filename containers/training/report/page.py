@@ -56,8 +56,9 @@ img { display: block; width: 100%; height: auto; background: #ffffff; border: 1p
 figcaption { color: var(--soft); font-size: .88rem; margin-top: .35rem; }
 pre { background: var(--tint); padding: .6rem .9rem; overflow-x: auto; font-size: .88rem; }
 @media (max-width: 36rem) { body { padding: 1.25rem 1rem 3rem; } table { font-size: .85rem; }
-  .n { padding-left: .55rem; } .name { min-width: 7rem; }
-  .no { width: 2rem; padding-right: .5rem; } .pairs th { width: 42%; } }
+  .n { padding-left: .4rem; } .name { min-width: 6.3rem; } th, td { padding-right: .5rem; }
+  .text { min-width: 4.4rem; } .text + .text { min-width: 5.5rem; }
+  .no { width: 1.8rem; padding-right: .35rem; } .pairs th { width: 42%; } }
 @media print { :root { color-scheme: light; --ink: #000; --soft: #444; --line: #bbb; --paper: #fff; --tint: #fff;
     --mark: #0072b2; --note: #fff; font-size: 10pt; }
   body { padding: 0; max-width: none; line-height: 1.35; } h2 { margin-top: 1.4rem; } h2, h3 { break-after: avoid; }

@@ -7,6 +7,7 @@ import numpy as np
 from containers.training.figures import number
 from containers.training.report.drawing import BLUE, INK, ORANGE, bands, legend_below, sheet, spaced, told_apart
 from containers.training.report.exhibit import Drawn, Exhibit
+from containers.training.report.words import lost_words
 
 BARS_MAX = 15
 
@@ -18,8 +19,9 @@ def importance(exhibit: Exhibit) -> Drawn | None:
         return None
     rows = found["columns"][:BARS_MAX]
     label = exhibit.metrics["headline"]["label"]
-    title = f"What matters: {label} lost, {found['rows']:,} held-out rows"
-    figure, axes = sheet(title, f"{label} lost by shuffling")
+    harm = lost_words(found["metric"])
+    title = f"What matters: {label} {harm}, {found['rows']:,} held-out rows"
+    figure, axes = sheet(title, f"{label} {harm} by shuffling")
     places = np.arange(len(rows))
     axes.barh(
         places,

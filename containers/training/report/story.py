@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from containers.training.figures import score, spread
-from containers.training.report.words import LICENCES, cut, machine_words, split_words, values_words
+from containers.training.report.words import LICENCES, cut, lost_words, machine_words, split_words, values_words
 from containers.training.scoring import LABELS
 from containers.training.titles import title_of
 
@@ -112,7 +112,7 @@ class Story(NamedTuple):
             ("Model", f"{self.kind}{', chosen by Lastcall' if meta.get('model_asked') == 'auto' else ''}"),
             ("Seed", str(meta["seed"])),
             ("Started", str(times.get("started_at") or "")),
-            ("Took", f"{times['seconds']:,.0f} s" if times.get("seconds") is not None else ""),
+            ("Took", _took(times.get("seconds"))),
             ("Machine", machine_words(machine)),
             ("Versions", ", ".join(f"{name} {version}" for name, version in meta["versions"].items())),
             ("Code", f"SHA-256 {meta['code_sha256'][:16]}…" if meta.get("code_sha256") else ""),
@@ -192,7 +192,7 @@ class Story(NamedTuple):
             (str(one["number"]), cut(one["name"]), f"{spread(name, one['mean'], one['sd'])}")
             for one in found["columns"]
         ]
-        return Grid((NUMBERED, "Column", f"{label[:1].upper()}{label[1:]} lost"), rows)
+        return Grid((NUMBERED, "Column", f"{label[:1].upper()}{label[1:]} {lost_words(name)}"), rows)
 
     def columns(self) -> Grid | None:
         """Return the columns a file must have, with what they held."""
@@ -226,7 +226,7 @@ class Story(NamedTuple):
             else ""
         )
         return (
-            f"The mean loss over {found['repeats']} shuffles of the column among {found['rows']:,} held-out rows, with "
+            f"The mean over {found['repeats']} shuffles of the column among {found['rows']:,} held-out rows, with "
             f"its standard deviation.{tried}"
         )
 
@@ -261,3 +261,9 @@ class Story(NamedTuple):
     def warnings(self) -> list[str]:
         """Return what a person should know of the data and the fit."""
         return [cut(text) for text in self.metrics["warnings"]]
+
+
+def _took(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return f"{seconds:,.0f} s" if seconds else "under 1 s"  # known to the second

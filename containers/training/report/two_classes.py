@@ -121,7 +121,8 @@ def calibration(exhibit: Exhibit) -> Drawn:
     axes.set_ylim(-0.01 * end, 1.02 * end)
     legend_below(figure)
     beyond = int(np.count_nonzero(chance > end))
-    far = f" The axes end at {end:.0%}: {beyond:,} rows lie beyond." if beyond else ""
+    lie = "1 row lies" if beyond == 1 else f"{beyond:,} rows lie"
+    far = f" The axes end at {end:.0%}: {lie} beyond." if beyond else ""
     caption = (
         "Of the rows given a probability of 30 %, about 30 % should be of the wanted class. Points below the dashed "
         f"line are overconfident, above it too careful. The grey bars show where the rows lie.{far}"

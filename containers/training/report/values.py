@@ -83,7 +83,7 @@ def errors(exhibit: Exhibit) -> Drawn:
     legend_below(figure)
     axes.grid(visible=False, axis="x")
     spaced(axes.xaxis)
-    spaced(axes.yaxis)
+    spaced(axes.yaxis, whole=True)
     far = " Errors beyond the ends stand in the outermost bars." if cut else ""
     caption = f"How far off predictions are, and to which side. A mean far from zero is a bias.{far}"
     return Drawn("errors", title, caption, figure)

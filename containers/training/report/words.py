@@ -7,6 +7,7 @@ from typing import Any
 
 from containers.training.cards import CARD
 from containers.training.figures import number
+from containers.training.scoring import ERRORS
 
 TEXT_CHARS_MAX = 400
 """Longest text in a cell or a sentence of the pages; a name may be any length."""
@@ -47,6 +48,11 @@ def _plain(value: float) -> str:
     """Return a value of the data: whole numbers without decimals."""
     text = number(value, 4)
     return text.rstrip("0").rstrip(".") if "." in text and "×" not in text else text
+
+
+def lost_words(metric: str) -> str:
+    """Return what becomes of a metric when a column is shuffled: errors grow, scores shrink."""
+    return "added" if metric in ERRORS else "lost"
 
 
 def split_words(metadata: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from containers.training.report import classes as of_classes
 from containers.training.report import drawing, signals, two_classes, values
 from containers.training.report.album import BYTES_MAX, PLOTS_MAX, album
 from tests.unit.training.exhibits import HOSTILE, exhibit
@@ -127,3 +128,24 @@ def test_drawing_leaves_nothing_in_the_home_folder_and_looks_for_no_fonts(tmp_pa
     fonts = [Path(name) for name in done.stdout.split()]
     assert [path.name for path in fonts] == [drawing.FONT, drawing.BOLD]
     assert all(path.is_file() and "matplotlib" in path.parts for path in fonts)
+
+
+def test_names_under_a_matrix_that_would_touch_each_other_are_numbers_however_short_the_last_one_is() -> None:
+    names = ("penguins of the shore", "penguins with a beard", "short")
+    shown = exhibit(3)._replace(classes=names)
+    with drawing.workshop():
+        long, short = (
+            of_classes.confusion(one).figure.axes[0] for one in (shown, exhibit(3)._replace(classes=("a", "b", "c")))
+        )
+    assert [label.get_text() for label in long.get_xticklabels()] == ["1", "2", "3"]
+    assert [label.get_text() for label in short.get_xticklabels()] == ["a", "b", "c"]
+
+
+def test_rows_are_counted_in_whole_numbers_and_errors_grow_where_scores_shrink() -> None:
+    few = exhibit(0, rows=6)
+    with drawing.workshop():
+        counted = values.errors(few).figure.axes[0].yaxis.get_majorticklocs()
+        said = {number: signals.importance(exhibit(number)) for number in (0, 3)}
+    assert all(place == round(place) for place in counted)
+    titles = [drawn.title.partition(",")[0] for drawn in said.values() if drawn]
+    assert titles == ["What matters: RMSE added", "What matters: macro F1 lost"]

@@ -248,3 +248,16 @@ def test_every_kind_of_model_has_its_name_and_every_library_its_licence() -> Non
         found = importlib.metadata.distribution({"xgboost": "xgboost-cpu"}.get(library, library))
         files = [file.read_text() for file in found.files or () if re.search("METADATA|LICEN|COPYING", file.name)]
         assert licence.split("-")[0] in " ".join(files), library
+
+
+@pytest.mark.parametrize(("classes", "head"), [(0, "RMSE added"), (2, "ROC AUC lost")])
+def test_what_a_column_is_worth_is_an_error_added_or_a_score_lost(classes: int, head: str) -> None:
+    told = story(exhibit(classes))
+    signals = told.signals()
+    assert signals is not None
+    assert signals.head[-1] == head
+
+
+@pytest.mark.parametrize(("times", "took"), [({"seconds": 0.0}, "under 1 s"), ({"seconds": 12.0}, "12 s"), ({}, None)])
+def test_what_took_no_whole_second_is_not_said_to_have_taken_none(times: dict[str, float], took: str | None) -> None:
+    assert dict(story(exhibit(2), times=times).made()).get("Took") == took

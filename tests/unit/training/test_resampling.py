@@ -130,7 +130,7 @@ class _Mean:
 def test_a_faultless_score_is_as_sure_as_so_many_rows_make_it_and_never_a_point(rows: int, low: float) -> None:
     actual = np.arange(rows) % 3
     found = rs.interval("f1_macro", sc.Truth(actual, 3), np.eye(3)[actual], 42)
-    assert found == (pytest.approx(low, abs=1e-3), 1.0)
+    assert found == pytest.approx((low, 1.0), abs=1e-3)
     by_group = rs.interval("f1_macro", sc.Truth(actual, 3), np.eye(3)[actual], 42, np.arange(rows) // 3)
     assert by_group[0] < found[0], "groups are fewer than rows"
 
@@ -140,5 +140,5 @@ def test_a_faultless_order_of_two_classes_tells_as_much_as_its_rarer_class_has_r
     hit = (np.arange(300) < 3).astype(np.int64)
     answers = np.column_stack([1.0 - hit, hit])
     low, high = rs.interval(name, sc.Truth(hit, 2, positive), answers, 42)
-    assert (low, high) == (pytest.approx(0.025 ** (1 / 3)), 1.0)
+    assert (low, high) == pytest.approx((0.025 ** (1 / 3), 1.0))
     assert ev.verdict(name, 1.0, 0.5, low, high).startswith("not clearly better")
