@@ -461,6 +461,13 @@ _ALL = (
         exit=EXIT_CONFLICT,
         status=409,
     ),
+    ErrorCode(
+        "E-FILE",
+        "The file cannot be sent",
+        "Name a file that you may read and that nobody writes to meanwhile",
+        exit=EXIT_USAGE,
+        status=400,
+    ),
     ErrorCode("E-BADREQUEST", "The request could not be understood", "See the message", exit=EXIT_USAGE, status=400),
     ErrorCode(
         "E-IDEMPOTENCY",

@@ -43,8 +43,28 @@ def number_lines(values: Any, decimal: str, delimiter: str) -> list[bytes]:
 def cell_bytes(text: str, delimiter: str) -> bytes:
     """Return one cell as it stands in a line, quoted where that is needed."""
     line = io.StringIO()
-    csv.writer(line, delimiter=delimiter, lineterminator="\n").writerow(["", text])
+    row_writer(line, delimiter).writerow(["", text])
     return line.getvalue()[len(delimiter) : -1].encode()
+
+
+def row_writer(file: Any, delimiter: str) -> Any:
+    """Return a CSV writer to an open text file: ``\\n`` after each row, and quotes around a cell with a ``\\r`` too.
+
+    Without them whoever reads it would begin a row there, maybe with a formula. Python does so from 3.13 on; before,
+    only where rows end with a ``\\r``.
+    """
+    return csv.writer(_Lines(file), delimiter=delimiter, lineterminator="\r\n")
+
+
+class _Lines:
+    """Takes whole rows, and ends each with ``\\n`` alone."""
+
+    def __init__(self, file: Any) -> None:
+        self._write = file.write
+
+    def write(self, row: str) -> None:
+        """Write a row that ends with ``\\r\\n``."""
+        self._write(row[:-2] + "\n")
 
 
 @contextmanager
@@ -68,6 +88,6 @@ def whole_file(path: Path, encoding: str, delimiter: str) -> Iterator[Any]:
     with whole_bytes(path) as file:
         text = io.TextIOWrapper(file, encoding, newline="")
         try:
-            yield csv.writer(text, delimiter=delimiter, lineterminator="\n")
+            yield row_writer(text, delimiter)
         finally:
             text.detach()

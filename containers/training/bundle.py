@@ -7,7 +7,6 @@ anything counts as saved.
 
 from __future__ import annotations
 
-import csv
 import json
 import zipfile
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ import pandas as pd
 
 from containers.prediction.core import added_names, answer, answer_cells
 from containers.prediction.model import METADATA_FILE, MODEL_FILE, SCHEMA_FILE, load_pipeline
-from containers.prediction.output import number_text, safe_text
+from containers.prediction.output import number_text, row_writer, safe_text
 from containers.training import dates, manifest, modelfile
 from containers.training.boosters import save_native
 from containers.training.date_parts import to_seconds
@@ -140,7 +139,7 @@ def _write_holdout(path: Path, fitted: Fitted) -> None:
     cells = answer_cells(fitted.metadata, fitted.judged.answers)
     actual = _actual(frame, fitted.split.test)
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = row_writer(file, ",")
         writer.writerow(["row", "actual", *added])
         rows = frame.row_numbers[fitted.split.test].tolist()
         writer.writerows([row, truth, *new] for row, truth, new in zip(rows, actual, cells, strict=True))

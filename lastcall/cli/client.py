@@ -17,6 +17,7 @@ from typing import IO, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 from lastcall.cli.failures import NOTHING_STARTED, BrokenConnection, Failure, NoDaemon
+from lastcall.cli.sending import changed, cut
 from lastcall.paths import Places
 
 CONNECT_S = 5.0
@@ -102,7 +103,7 @@ class Client:
             with file.open("rb") as source:
                 size = os.fstat(source.fileno()).st_size
                 headers["Content-Length"] = str(size)
-                body, answer_s = _pieces(source, sent), waiting_s(size)
+                body, answer_s = _pieces(file, source, sent), waiting_s(size)
                 return self._whole("POST", _url(path, query), body, headers, money=NOTHING_STARTED, answer_s=answer_s)
 
         return self._twice(once)
@@ -216,12 +217,27 @@ def _url(path: str, query: dict[str, Any]) -> str:
     return f"{path}?{urlencode(asked, quote_via=quote)}" if asked else path
 
 
-def _pieces(source: IO[bytes], sent: Callable[[int], None]) -> Iterator[bytes]:
+def _pieces(file: Path, source: IO[bytes], sent: Callable[[int], None]) -> Iterator[bytes]:
+    """Give what is in an open file; it is looked at again before each piece leaves, the last one too."""
+    began = _state(source)
     size = 0
-    while piece := source.read(CHUNK_BYTES):
-        yield piece
-        size += len(piece)
-        sent(size)
+    try:
+        while piece := source.read(CHUNK_BYTES):
+            if _state(source) != began:
+                raise changed(file)
+            yield piece
+            size += len(piece)
+            sent(size)
+    except OSError as error:
+        raise cut(file, error) from error
+    if size != began[0]:
+        raise changed(file)
+
+
+def _state(source: IO[bytes]) -> tuple[int, int]:
+    """Return size and time of the last change."""
+    now = os.fstat(source.fileno())
+    return now.st_size, now.st_mtime_ns
 
 
 def _document(raw: bytes) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import click
 from lastcall.cli.app import App, Lazy, LazyGroup, leaf, pass_app
 from lastcall.cli.client import segment
 from lastcall.cli.files import STDOUT, check_target, pour, safe_name, save
+from lastcall.cli.sending import check_file
 from lastcall.cli.text import clean, count, day_clock, plural, quoted, size, table, with_places
 from lastcall.cli.train import fetch, is_address, upload
 
@@ -28,12 +29,9 @@ data = LazyGroup(
 )
 
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-
-def _source(context: click.Context, parameter: click.Parameter, text: str) -> Any:
-    """Return an address as it is, anything else as a file that exists."""
-    return text if is_address(text) else _FILE.convert(text, parameter, context)
+def _source(context: click.Context, parameter: click.Parameter, text: str) -> Any:  # noqa: ARG001  # click's signature
+    """Return an address as it is, anything else as a file that can be sent."""
+    return text if is_address(text) else check_file(text)
 
 
 @leaf(

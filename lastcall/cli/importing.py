@@ -15,6 +15,7 @@ from lastcall.cli import cards
 from lastcall.cli.app import App, leaf, pass_app
 from lastcall.cli.client import Reply
 from lastcall.cli.failures import Usage
+from lastcall.cli.sending import SentFile
 from lastcall.cli.text import clean, plural, quoted, size, wrap
 
 PREPROCESSOR = "preprocessor.pkl"
@@ -24,7 +25,7 @@ WARNING = (
     "yours, and is never kept."
 )
 NAMES_SHOWN_MAX = 40
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FILE = SentFile()
 
 
 @leaf(

@@ -9,6 +9,7 @@ import click
 
 from lastcall.cli.app import App, leaf, pass_app
 from lastcall.cli.files import STDOUT, check_target, pour, save
+from lastcall.cli.sending import SentFile
 from lastcall.cli.text import clean, money, plural, quoted, size
 
 
@@ -19,7 +20,7 @@ from lastcall.cli.text import clean, money, plural, quoted, size
     "lastcall predict churn-7fa new.csv -o - | head",
 )
 @click.argument("model")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=SentFile())
 @click.option(
     "-o",
     "--output",

@@ -18,6 +18,7 @@ from lastcall.cli.failures import BrokenConnection, Failure, NoDaemon, Usage
 from lastcall.cli.follow import Follower
 from lastcall.cli.jobs import outcome_exit, show_result
 from lastcall.cli.orders import as_typed, check_header, order_of
+from lastcall.cli.sending import is_file, refuse_other
 from lastcall.cli.text import clean, money, quoted, size
 from messages.errors import EXIT_SIGINT
 
@@ -55,7 +56,7 @@ def train(app: App, /, data: str, yes: bool, no_follow: bool, with_logs: bool, a
     if options["group"] is not None and options["time"] is not None:
         raise click.UsageError("--group and --time do not go together: rows are held out by one of them")
     order = order_of(options)
-    sent = not is_address(data) and Path(data).is_file()
+    sent = not is_address(data) and is_file(data)
     if sent:
         check_header(Path(data), order)
     if not yes and not app.screen.in_tty:
@@ -90,9 +91,9 @@ def _dataset(app: App, data: str) -> str:
     """Return the data set to train on; a file is sent unless the very same bytes are there."""
     if is_address(data):
         return str(fetch(app, data, None).document["dataset"]["id"])
-    path = Path(data)
-    if not path.is_file():
+    if not is_file(data):
         return data
+    path = Path(data)
     digest = _digest(path)
     for known in app.client.get("/v1/datasets").document["datasets"]:
         if known["sha256"] == digest:
@@ -107,8 +108,9 @@ def looked_for(data: str) -> Iterator[None]:
     try:
         yield
     except Failure as failure:
-        if failure.entry.code != "E-NOTFOUND" or is_address(data) or Path(data).is_file():
+        if failure.entry.code != "E-NOTFOUND" or is_address(data) or is_file(data):
             raise
+        refuse_other(data)
         happened = f"There is no file {quoted(data)} here, and no data set of yours is called so"
         raise Failure("E-NOTFOUND", happened, todo="Check the path; lastcall data ls shows data sets") from failure
 

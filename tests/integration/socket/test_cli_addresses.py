@@ -25,5 +25,5 @@ def test_an_address_is_sent_instead_of_bytes(live: LiveGateway, capsys: Capture)
 
 def test_what_is_neither_a_file_nor_an_address_is_refused_here(live: LiveGateway, capsys: Capture) -> None:
     code, _, err = run(capsys, "data", "add", "no-such-file.csv")
-    assert (code, live.node.storage.asked) == (2, [])
-    assert "does not exist" in err
+    assert (code, live.node.storage.asked) == (5, [])
+    assert "There is no file no-such-file.csv here." in err

@@ -312,7 +312,6 @@ def test_a_refusal_has_four_parts_and_its_registered_exit_code(
         ("stop", "Name the jobs"),
         ("stop x --all", "Name the jobs"),
         ("stop --all", "lastcall stop --all --yes"),
-        ("predict m nothing.csv", "does not exist"),
     ],
 )
 def test_a_wrong_command_is_usage_and_says_what_is_right(

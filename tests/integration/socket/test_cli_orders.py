@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,36 @@ def test_a_file_that_is_not_there_is_said_before_anybody_is_asked_to_confirm(
     assert "There is no file custmers.csv here" in err
     assert "E-NOTFOUND" in err
     assert "--yes" not in err
+
+
+@pytest.mark.parametrize("line", ["train . -t churn -y", "data add .", "predict m .", "models import ."])
+def test_a_folder_is_called_one_by_every_command_that_sends(live: LiveGateway, capsys: Capture, line: str) -> None:
+    live.node.dispatcher.answers[admin.PlanTraining] = lambda q: live.node.storage.answers[admin.FindDataset](
+        admin.FindDataset(requester=q.requester, ref=q.order.dataset)
+    )
+    code, out, err = run(capsys, *line.split())
+    assert (code, out, err.splitlines()[0]) == (2, "", ". is a folder.")
+    assert not [q for q in live.node.storage.asked if isinstance(q, admin.BeginUpload)]
+
+
+@pytest.mark.parametrize("how", ["ab", "r+b", "wb"])
+def test_a_file_that_changes_while_it_is_sent_is_refused_at_once_and_nothing_of_it_kept(
+    live: LiveGateway, table: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr("lastcall.cli.client.CHUNK_BYTES", 10)
+
+    def write(_: object, text: str, **__: object) -> None:
+        if text.startswith("sending"):
+            os.utime(table, (0, 0))  # not seen to change within one tick of the file system's clock
+            with table.open(how) as file:
+                file.write(b"x")
+
+    monkeypatch.setattr("lastcall.cli.screen.Screen.status", write)
+    code, out, err = run(capsys, "train", "customers.csv", "-t", "churn", "-y")
+    assert (code, out) == (2, "")
+    assert err.splitlines()[0] == "customers.csv changed while it was sent, and nothing of it was kept."
+    assert err.splitlines()[-1] == "E-FILE · docs/errors/E-FILE.md"
+    assert not live.node.datasets
 
 
 @pytest.mark.parametrize(

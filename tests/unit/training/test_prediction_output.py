@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from containers.prediction.output import number_text, safe_text, whole_file
+from containers.prediction.output import cell_bytes, number_text, row_writer, safe_text, whole_file
 from containers.training.values import is_number
 
 
@@ -45,3 +47,13 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
         writer.writerow(["a", "b;c"])
         assert not path.exists()
     assert path.read_text() == 'a;"b;c"\n'
+
+
+@given(st.lists(st.text('a=\r\n"; ,', max_size=5), min_size=2, max_size=4))
+def test_whatever_a_cell_holds_it_stays_in_its_row(cells: list[str]) -> None:
+    """Python before 3.13 puts no quotes around a lone carriage return, after which readers begin a row."""
+    text = io.StringIO(newline="")
+    row_writer(text, ";").writerow(cells)
+    assert text.getvalue().endswith("\n")
+    assert list(csv.reader(io.StringIO(text.getvalue(), newline=""), delimiter=";")) == [cells]
+    assert ";".join(cell_bytes(cell, ";").decode() for cell in cells) + "\n" == text.getvalue()
