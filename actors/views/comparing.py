@@ -146,7 +146,8 @@ def verdict(first: ComparedModel, second: ComparedModel, why: str | None, *, ide
     if identical:
         return "The same to the last digit: every metric and every answer to the held-out rows."
     low, high = (one, two) if (one.value < two.value) else (two, one)
-    values = f"{one.label} {one.value:.4g} and {two.value:.4g}"
+    written = ".3f" if one.higher_is_better else ".4g"  # a share of one, or an error in the target's own unit
+    values = f"{one.label} {one.value:{written}} and {two.value:{written}}"
     if low.high is None or high.low is None:
         return f"Whether {values} differ clearly is not known: one has no interval."
     if low.high >= high.low:

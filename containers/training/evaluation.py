@@ -15,13 +15,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from containers.training.figures import score
+from containers.training.figures import LABELS, score
 from containers.training.frame import Floats, Integers
 from containers.training.refusal import Refused
 from containers.training.resampling import interval, luck
 from containers.training.scoring import (
     ERRORS,
-    LABELS,
     Truth,
     confusion_counts,
     guess,

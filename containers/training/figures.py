@@ -1,7 +1,31 @@
-"""Numbers as people read them, the same in the log, the report, the card and on plots."""
+"""Metrics and numbers as people read them, the same in the log, the report, the card, on plots and in a terminal.
+
+Standard library only.
+"""
 
 from __future__ import annotations
 
+LABELS = {
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "median_ae": "median absolute error",
+    "max_error": "largest error",
+    "mape": "mean error in percent",
+    "r2": "R²",
+    "roc_auc": "ROC AUC",
+    "roc_auc_ovr": "ROC AUC, one class against the rest",
+    "average_precision": "average precision",
+    "balanced_accuracy": "balanced accuracy",
+    "accuracy": "accuracy",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
+    "f1_macro": "macro F1",
+    "log_loss": "log loss",
+    "brier": "Brier score",
+    "top_3": "right among the first three",
+}
+"""What metrics are called."""
 DIGITS = 3
 """Significant digits where nothing else is said."""
 PLAIN_FROM = 1e-4

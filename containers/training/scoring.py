@@ -23,26 +23,6 @@ THRESHOLD = 0.5
 TOP = 3
 """Classes among which the right one is looked for, where there are more."""
 
-LABELS = {
-    "rmse": "RMSE",
-    "mae": "MAE",
-    "median_ae": "median absolute error",
-    "max_error": "largest error",
-    "mape": "mean error in percent of the value",
-    "r2": "R²",
-    "roc_auc": "ROC AUC",
-    "roc_auc_ovr": "ROC AUC, one class against the rest",
-    "average_precision": "average precision",
-    "balanced_accuracy": "balanced accuracy",
-    "accuracy": "accuracy",
-    "precision": "precision",
-    "recall": "recall",
-    "f1": "F1",
-    "f1_macro": "macro F1",
-    "log_loss": "log loss",
-    "brier": "Brier score",
-    "top_3": "right class among the first three",
-}
 ERRORS = frozenset({"rmse", "mae", "median_ae", "max_error", "mape", "log_loss", "brier"})
 """Metrics that are better when smaller."""
 OPTIONAL = frozenset({"mape", "roc_auc_ovr"})

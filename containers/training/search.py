@@ -17,14 +17,14 @@ import numpy as np
 from containers.prediction.core import answer
 from containers.training.checkpoints import Keeper, SearchRecord
 from containers.training.families import AUTO_ROWS_MAX, Family, complete_parameters
-from containers.training.figures import score, spread
+from containers.training.figures import LABELS, score, spread
 from containers.training.fitting import fit
 from containers.training.folds import deal, sample
 from containers.training.frame import Frame
 from containers.training.learning import Ground, unfitted
 from containers.training.progress import Metric, Progress
 from containers.training.refusal import Refused
-from containers.training.scoring import ERRORS, LABELS, Truth, headline_score
+from containers.training.scoring import ERRORS, Truth, headline_score
 from containers.training.splits import Indexes, Split, Way
 from containers.training.titles import title_of
 

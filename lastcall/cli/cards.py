@@ -206,11 +206,12 @@ def metric_lines(metrics: Document, columns: int) -> list[str]:
     if not isinstance(headline, dict):
         plain = [f"{clean(str(k))} {text.number(v)}" for k, v in metrics.items() if isinstance(v, int | float)]
         return wrap(" · ".join(plain), columns) if plain else []
-    line = f"{clean(str(headline.get('label') or headline.get('name')))} {text.number(headline.get('value'))}"
+    name = str(headline.get("name"))
+    line = f"{clean(str(headline.get('label') or name))} {text.score(name, headline.get('value'))}"
     if headline.get("low") is not None and headline.get("high") is not None:
-        line += f" [{text.number(headline['low'])}–{text.number(headline['high'])}]"
+        line += f" [{text.score(name, headline['low'])}–{text.score(name, headline['high'])}]"
     if headline.get("baseline") is not None:
-        line += f" · guessing {text.number(headline['baseline'])}"
+        line += f" · guessing {text.score(name, headline['baseline'])}"
     last = metrics.get("last_run")
     words = [str(metrics[key]) for key in ("verdict", "gap") if metrics.get(key)]
     if isinstance(last, dict) and last.get("verdict"):

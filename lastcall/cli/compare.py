@@ -16,7 +16,7 @@ from lastcall.cli.failures import BrokenConnection, Failure, Usage
 from lastcall.cli.jobs import outcome_exit, show_result
 from lastcall.cli.orders import limits_of
 from lastcall.cli.paired import HOLDOUT_FILE, Paired, can_be, paired, sentence
-from lastcall.cli.text import clean, count, cut, money, number, quoted, span, table, width, wrap
+from lastcall.cli.text import called, clean, count, cut, money, quoted, score, span, table, width, wrap
 from lastcall.cli.train import confirmed, followed, leave, submit
 from lastcall.cli.versions import others
 from messages.errors import EXIT_FAILED, EXIT_OK, EXIT_SIGINT
@@ -48,7 +48,7 @@ def compare(app: App, first: str, second: str, as_json: bool) -> int:
     for line in wrap(clean(found.document["verdict"]), columns):
         app.screen.out(line, style="bold")
     if by_rows is not None:
-        for line in wrap(clean(sentence(found.document, by_rows, number)), columns):
+        for line in wrap(clean(sentence(found.document, by_rows, score)), columns):
             app.screen.out(line, style="bold")
     return EXIT_OK
 
@@ -79,7 +79,7 @@ def _with_rows(document: Document, found: Paired) -> bytes:
         "low": found.low,
         "high": found.high,
         "clear": found.clear,
-        "verdict": sentence(document, found, number),
+        "verdict": sentence(document, found, score),
     }
     return json.dumps(document | {"row_by_row": row_by_row}, ensure_ascii=False, separators=(",", ":")).encode()
 
@@ -197,29 +197,29 @@ def _rows(first: Document, second: Document) -> Iterator[tuple[str, str, str]]:
     yield both("target", lambda m: m["target"])
     yield both("rows", _counted)
     yield both("held out", _held_out)
-    scores = [model["score"] for model in (first, second)]
-    labels = list(dict.fromkeys(score["label"] for score in scores if score))
+    scores = [model["score"] for model in (first, second) if model["score"]]
+    labels = list(dict.fromkeys(one["label"] for one in scores))
     for label in labels:
         yield both(clean(label), lambda m, label=label: _score(m["score"], label))
         yield both("  between", lambda m, label=label: _between(m["score"], label))
-    yield both("guessing", lambda m: number(m["score"]["baseline"]) if m["score"] else "-")
-    top = {score["name"] for score in scores if score}
+    yield both("guessing", lambda m: score(m["score"]["name"], m["score"]["baseline"]) if m["score"] else "-")
+    top = {one["name"] for one in scores}
     names = [name for name in dict.fromkeys([*first["metrics"], *second["metrics"]]) if name not in top]
     for name in names[:METRICS_SHOWN_MAX]:
-        yield both(clean(name.replace("_", " ")), lambda m, name=name: number(m["metrics"].get(name, "-")))
+        yield both(clean(called(name)), lambda m, name=name: score(name, m["metrics"].get(name, "-")))
     yield both("cost", lambda m: money(m["cost_usd"]))
     yield both("took", lambda m: span(m["runtime_s"]))
     yield both("machine", lambda m: str(m["making"]["machine"].get("machine_type") or "-"))
 
 
-def _score(score: Document | None, label: str) -> str:
-    return "-" if score is None or score["label"] != label else number(score["value"])
+def _score(one: Document | None, label: str) -> str:
+    return "-" if one is None or one["label"] != label else score(one["name"], one["value"])
 
 
-def _between(score: Document | None, label: str) -> str:
-    if score is None or score["label"] != label or score["low"] is None or score["high"] is None:
+def _between(one: Document | None, label: str) -> str:
+    if one is None or one["label"] != label or one["low"] is None or one["high"] is None:
         return "-"
-    return f"{number(score['low'])}–{number(score['high'])}"
+    return f"{score(one['name'], one['low'])}–{score(one['name'], one['high'])}"
 
 
 def _counted(model: Document) -> str:

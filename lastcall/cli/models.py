@@ -12,7 +12,7 @@ from lastcall.cli.app import App, Lazy, LazyGroup, leaf, pass_app
 from lastcall.cli.client import segment
 from lastcall.cli.failures import Failure
 from lastcall.cli.files import check_digest, check_target, safe_name, safe_path, save
-from lastcall.cli.text import clean, day_clock, number, plural, quoted, size, table, with_places, wrap
+from lastcall.cli.text import clean, day_clock, plural, quoted, score, size, table, with_places, wrap
 
 models = LazyGroup(
     "models",
@@ -66,7 +66,8 @@ def _headline(metrics: dict[str, Any]) -> str:
     headline = metrics.get("headline")
     if not isinstance(headline, dict):
         return "-"
-    return f"{headline.get('label') or headline.get('name')} {number(headline.get('value'))}"
+    name = str(headline.get("name"))
+    return f"{headline.get('label') or name} {score(name, headline.get('value'))}"
 
 
 @leaf("show", "lastcall models show churn-7fa")

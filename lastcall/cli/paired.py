@@ -80,16 +80,16 @@ def paired(document: Mapping[str, Any], first: Iterable[str], second: Iterable[s
     return Paired(sign * (two(whole) - one(whole)), low, high, count)
 
 
-def sentence(document: Mapping[str, Any], found: Paired, words: Callable[[float], str]) -> str:
-    """Return the difference in words; ``words`` writes a number."""
+def sentence(document: Mapping[str, Any], found: Paired, words: Callable[[str, float], str]) -> str:
+    """Return the difference in words; ``words`` writes the value of a metric."""
     names = [model["name"] for model in document["models"]]
-    label = document["models"][0]["score"]["label"]
+    name, label = (document["models"][0]["score"][key] for key in ("name", "label"))
     better = names[1] if found.value > 0 else names[0]
     size, ends = abs(found.value), sorted((found.low, found.high))
     if found.value < 0:
         ends = [-ends[1], -ends[0]]
-    told = f"Row by row on the same {found.rows:,} held-out rows, {label} differs by {words(size)}"
-    between = f"({words(ends[0])} to {words(ends[1])})"
+    told = f"Row by row on the same {found.rows:,} held-out rows, {label} differs by {words(name, size)}"
+    between = f"({words(name, ends[0])} to {words(name, ends[1])})"
     return f"{told} {between}: " + (f"{better} is better." if found.clear else "chance alone could do that.")
 
 

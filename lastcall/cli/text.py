@@ -10,6 +10,9 @@ from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from containers.training import figures
+from containers.training.figures import LABELS
+
 MINUTE_S = 60
 HOUR_S = 3600
 DAY_S = 86_400
@@ -117,8 +120,22 @@ def left(seconds: float | None) -> str:
 
 
 def metric(values: Mapping[str, float] | None) -> str:
-    """Return how good a training is so far, ``loss 0.31``; names are the work's own."""
-    return " · ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in list((values or {}).items())[:2])
+    """Return how good a training is so far, ``ROC AUC 0.912``; what is no metric of ours has the work's own name."""
+    told = list((values or {}).items())[:2]
+    return " · ".join(
+        f"{called(name)} {score(name, value) if name in LABELS else f'{value:.4g}'}" for name, value in told
+    )
+
+
+def called(name: str) -> str:
+    """Return what a metric is called in one column of a table; of one that is not ours, its name in words."""
+    return LABELS.get(name, name.replace("_", " ")).partition(",")[0]
+
+
+def score(name: str, value: Any) -> str:
+    """Return the value of a metric as report and log write it; of one that is not ours, as a number."""
+    known = name in LABELS and isinstance(value, int | float) and not isinstance(value, bool)
+    return figures.score(name, value) if known else number(value)
 
 
 def size(count: int | None) -> str:

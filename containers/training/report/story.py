@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from containers.training.figures import score, spread
+from containers.training.figures import LABELS, score, spread
 from containers.training.report.words import LICENCES, cut, lost_words, machine_words, split_words, values_words
-from containers.training.scoring import LABELS
 from containers.training.titles import title_of
 
 Document = Mapping[str, Any]

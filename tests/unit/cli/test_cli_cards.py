@@ -157,7 +157,7 @@ def test_progress_shows_time_memory_and_gpu_as_far_as_the_machine_says() -> None
 def test_progress_says_how_good_the_work_is_so_far() -> None:
     found = document("train_running")
     found["job"].update(message="round 25 of 100", metric={"loss": 0.31234, "roc_auc": 0.9})
-    assert cards.progress_line(found).endswith("· round 25 of 100 · loss 0.3123 · roc auc 0.9")
+    assert cards.progress_line(found).endswith("· round 25 of 100 · loss 0.3123 · ROC AUC 0.900")
 
 
 @pytest.mark.parametrize(

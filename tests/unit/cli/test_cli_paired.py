@@ -11,7 +11,7 @@ import pytest
 
 from containers.training.scoring import Truth, headline_score
 from lastcall.cli.paired import ROWS_MAX, Paired, can_be, paired, sentence
-from lastcall.cli.text import number
+from lastcall.cli.text import score
 
 ROWS = 300
 CLASSES = {"roc_auc": 2, "average_precision": 2, "f1_macro": 3, "rmse": 0}
@@ -65,13 +65,13 @@ def test_a_difference_that_every_row_shows_is_clear_and_said_of_the_better_one(n
     assert found is not None, "the scores of the file are those that were told"
     assert found.clear
     assert found.low <= found.value <= found.high < 0
-    told = sentence(document, found, number)
+    told = sentence(document, found, score)
     assert told.endswith("m0.0 is better.")
     assert "on the same 300 held-out rows" in told
     other, back = compared(name, 1.2, 0.0)
     assert back is not None
     assert back.value == pytest.approx(-found.value)
-    assert sentence(other, back, number) == told, "the order of the two changes nothing"
+    assert sentence(other, back, score) == told, "the order of the two changes nothing"
 
 
 def test_models_that_err_in_the_same_rows_are_told_apart_where_their_intervals_overlap() -> None:
@@ -86,7 +86,7 @@ def test_a_difference_of_chance_is_called_one() -> None:
     document, found = compared("roc_auc", 0.30, 0.31)
     assert found is not None
     assert not found.clear
-    assert sentence(document, found, number).endswith("chance alone could do that.")
+    assert sentence(document, found, score).endswith("chance alone could do that.")
 
 
 def test_files_that_do_not_hold_what_was_told_say_nothing() -> None:

@@ -121,3 +121,20 @@ def test_a_table_keeps_its_names_and_drops_what_is_soft() -> None:
 
 def test_a_table_neutralises_its_cells() -> None:
     assert "\x1b" not in "".join(text.table(["A"], [["\x1b[31mred\n"]], None))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "called", "written"),
+    [
+        ("rmse", 59.17531, "RMSE", "59.18"),
+        ("mape", 0.16642, "mean error in percent", "16.6%"),
+        ("roc_auc_ovr", 0.99871, "ROC AUC", "0.999"),
+        ("average_precision", 0.0003, "average precision", "0.000"),
+        ("out_of_bag_error", 0.03, "out of bag error", "0.030"),
+        ("roc_auc", "-", "ROC AUC", "-"),
+    ],
+)
+def test_a_metric_is_called_and_written_in_a_terminal_as_in_the_report(
+    name: str, value: object, called: str, written: str
+) -> None:
+    assert (text.called(name), text.score(name, value)) == (called, written)
