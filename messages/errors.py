@@ -380,7 +380,7 @@ _ALL = (
     ErrorCode(
         "E-IMPORT-KIND",
         "The file holds nothing that can be brought over",
-        "Give the files that the older product wrote, with --metadata or a --sample; else train the model again",
+        "Give a model of a kind that is taken, with --metadata or a --sample; else train the model again",
         status=422,
     ),
     ErrorCode(

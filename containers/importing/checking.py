@@ -49,7 +49,7 @@ def checked(out: str, asked: dict[str, Any]) -> dict[str, Any]:
         raise Refused("E-IMPORT-KIND", "The sandbox made a model of no kind that is known")
     metadata = _metadata(asked)
     pipeline = load_pipeline(Path(f"{out}{MODEL_FILE}"), family)
-    check(pipeline.steps[-1][1])
+    check(pipeline)
     frame = framed(said["table"])[metadata["feature_columns"]]
     original = np.array(said["answers"], dtype=np.float64)
     found = answer(pipeline, metadata, frame).ravel()

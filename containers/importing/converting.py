@@ -14,13 +14,11 @@ import pandas as pd
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
-from containers.importing.names import CLASSIFICATION, KINDS, Kind
+from containers.importing.names import CLASSIFICATION, KINDS, TAKEN, Kind
+from containers.importing.parts import calm
 from containers.importing.rows import Table, framed, plain
 from containers.importing.trees import check
 from containers.prediction.core import answer
-from containers.training.boosters import set_threads
-from containers.training.estimators import forget_training
-from containers.training.families import library_of
 from containers.training.refusal import Refused, listed, quoted
 
 INVENTED_ROWS: Final = 64
@@ -72,8 +70,9 @@ def convert(model: Any, preprocessor: Any, features: list[str], table: Table | N
     """
     steps = _steps(model, preprocessor)
     estimator, kind = steps[-1][1], kind_of(steps[-1][1])
-    check(estimator)
-    _calm(estimator, kind)
+    class_name = type(estimator).__name__
+    check(steps)
+    calm(steps, kind.model_type)
     names, by_name = _columns(steps[0][1], features, table)
     frame = framed(table) if table is not None else _invented(steps[0][1], names)
     frame = frame[names]
@@ -87,7 +86,7 @@ def convert(model: Any, preprocessor: Any, features: list[str], table: Table | N
     return Converted(
         pipeline,
         kind,
-        type(estimator).__name__,
+        class_name,
         names,
         classes,
         probabilities,
@@ -102,7 +101,7 @@ def kind_of(estimator: Any) -> Kind:
     """Return what an estimator is here. Raises ``Refused`` E-IMPORT-KIND."""
     kind = KINDS.get(type(estimator).__module__, {}).get(type(estimator).__name__)
     if kind is None:
-        raise Refused("E-IMPORT-KIND", f"The file holds a {type(estimator).__name__}, which is no model")
+        raise Refused("E-IMPORT-KIND", f"The file holds a {type(estimator).__name__}, which is no model of: {TAKEN}")
     return kind
 
 
@@ -129,14 +128,6 @@ def _steps(model: Any, preprocessor: Any) -> list[tuple[str, Any]]:
     if not last or len({name for name, _ in steps}) < len(steps):
         raise Refused("E-IMPORT-KIND", "The model's pipeline has no steps, or two of one name")
     return steps
-
-
-def _calm(estimator: Any, kind: Kind) -> None:
-    """Take out what only a fit needs, and have it use one thread."""
-    library = library_of(kind.model_type)
-    if library and library != "catboost":  # which changes nothing once it is fitted
-        set_threads(library, estimator, 1)
-    forget_training(estimator)
 
 
 def _columns(first: Any, features: list[str], table: Table | None) -> tuple[list[str], bool]:

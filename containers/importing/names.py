@@ -27,36 +27,80 @@ class Kind(NamedTuple):
     task: str
 
 
-def _pair(family: str, one: str, other: str, kinds: str = "cr") -> dict[str, Kind]:
-    tasks = {"c": CLASSIFICATION, "r": REGRESSION}
-    return {name: Kind(family, tasks[kind]) for name, kind in zip((one, other), kinds, strict=True)}
+_TASKS: Final = {"c": CLASSIFICATION, "r": REGRESSION}
 
 
-KINDS: Final[dict[str, dict[str, Kind]]] = {
-    "sklearn.linear_model._base": {"LinearRegression": Kind("linear", REGRESSION)},
-    "sklearn.linear_model._ridge": {"Ridge": Kind("ridge", REGRESSION)},
-    "sklearn.linear_model._coordinate_descent": {
-        "Lasso": Kind("lasso", REGRESSION),
-        "ElasticNet": Kind("elasticnet", REGRESSION),
+def _all(family: str, task: str, names: str) -> dict[str, Kind]:
+    return {name: Kind(family, _TASKS[task]) for name in names.split()}
+
+
+def _pair(family: str, classifier: str, regressor: str) -> dict[str, Kind]:
+    return {**_all(family, "c", classifier), **_all(family, "r", regressor)}
+
+
+_SKLEARN: Final[dict[str, dict[str, Kind]]] = {
+    "sklearn.calibration": {"CalibratedClassifierCV": Kind("calibrated", CLASSIFICATION)},
+    "sklearn.compose._target": {"TransformedTargetRegressor": Kind("transformed_target", REGRESSION)},
+    "sklearn.discriminant_analysis": _all(
+        "discriminant", "c", "LinearDiscriminantAnalysis QuadraticDiscriminantAnalysis"
+    ),
+    "sklearn.ensemble._bagging": _pair("bagging", "BaggingClassifier", "BaggingRegressor"),
+    "sklearn.ensemble._forest": {
+        **_pair("random_forest", "RandomForestClassifier", "RandomForestRegressor"),
+        **_pair("extra_trees", "ExtraTreesClassifier", "ExtraTreesRegressor"),
     },
-    "sklearn.linear_model._logistic": {"LogisticRegression": Kind("logistic", CLASSIFICATION)},
-    "sklearn.tree._classes": _pair("decision_tree", "DecisionTreeClassifier", "DecisionTreeRegressor"),
-    "sklearn.ensemble._forest": _pair("random_forest", "RandomForestClassifier", "RandomForestRegressor"),
     "sklearn.ensemble._gb": _pair("gradient_boosting", "GradientBoostingClassifier", "GradientBoostingRegressor"),
     "sklearn.ensemble._hist_gradient_boosting.gradient_boosting": _pair(
         "hist_gradient_boosting", "HistGradientBoostingClassifier", "HistGradientBoostingRegressor"
     ),
-    "sklearn.svm._classes": _pair("svm", "SVC", "SVR"),
-    "sklearn.naive_bayes": {"GaussianNB": Kind("naive_bayes", CLASSIFICATION)},
+    "sklearn.ensemble._stacking": _pair("stacking", "StackingClassifier", "StackingRegressor"),
+    "sklearn.ensemble._voting": _pair("voting", "VotingClassifier", "VotingRegressor"),
+    "sklearn.ensemble._weight_boosting": _pair("adaboost", "AdaBoostClassifier", "AdaBoostRegressor"),
+    "sklearn.linear_model._base": {"LinearRegression": Kind("linear", REGRESSION)},
+    "sklearn.linear_model._bayes": _all("bayesian_ridge", "r", "BayesianRidge ARDRegression"),
+    "sklearn.linear_model._coordinate_descent": {
+        **_all("lasso", "r", "Lasso LassoCV"),
+        **_all("elasticnet", "r", "ElasticNet ElasticNetCV"),
+    },
+    "sklearn.linear_model._glm.glm": _all(
+        "generalized_linear", "r", "PoissonRegressor GammaRegressor TweedieRegressor"
+    ),
+    "sklearn.linear_model._huber": {"HuberRegressor": Kind("huber", REGRESSION)},
+    "sklearn.linear_model._least_angle": _all("lars", "r", "Lars LassoLars"),
+    "sklearn.linear_model._logistic": _all("logistic", "c", "LogisticRegression LogisticRegressionCV"),
+    "sklearn.linear_model._perceptron": {"Perceptron": Kind("sgd", CLASSIFICATION)},
+    "sklearn.linear_model._quantile": {"QuantileRegressor": Kind("quantile", REGRESSION)},
+    "sklearn.linear_model._ridge": {
+        **_all("ridge", "r", "Ridge RidgeCV"),
+        **_all("ridge", "c", "RidgeClassifier RidgeClassifierCV"),
+    },
+    "sklearn.linear_model._stochastic_gradient": _pair("sgd", "SGDClassifier", "SGDRegressor"),
+    "sklearn.multiclass": {"OneVsRestClassifier": Kind("one_vs_rest", CLASSIFICATION)},
+    "sklearn.naive_bayes": _all("naive_bayes", "c", "GaussianNB BernoulliNB ComplementNB MultinomialNB"),
+    "sklearn.neighbors._classification": {"KNeighborsClassifier": Kind("knn", CLASSIFICATION)},
+    "sklearn.neighbors._regression": {"KNeighborsRegressor": Kind("knn", REGRESSION)},
     "sklearn.neural_network._multilayer_perceptron": {
         "MLPClassifier": Kind("mlp_classification", CLASSIFICATION),
         "MLPRegressor": Kind("mlp_regression", REGRESSION),
     },
-    "xgboost.sklearn": _pair("xgboost", "XGBClassifier", "XGBRegressor"),
-    "lightgbm.sklearn": _pair("lightgbm", "LGBMClassifier", "LGBMRegressor"),
-    "catboost.core": _pair("catboost", "CatBoostClassifier", "CatBoostRegressor"),
+    "sklearn.svm._classes": {**_all("svm", "c", "SVC NuSVC LinearSVC"), **_all("svm", "r", "SVR NuSVR LinearSVR")},
+    "sklearn.tree._classes": {
+        **_pair("decision_tree", "DecisionTreeClassifier", "DecisionTreeRegressor"),
+        **_pair("decision_tree", "ExtraTreeClassifier", "ExtraTreeRegressor"),
+    },
 }
+BOOSTERS: Final[dict[str, dict[str, Kind]]] = {
+    "catboost.core": _pair("catboost", "CatBoostClassifier", "CatBoostRegressor"),
+    "lightgbm.sklearn": _pair("lightgbm", "LGBMClassifier", "LGBMRegressor"),
+    "xgboost.sklearn": _pair("xgboost", "XGBClassifier", "XGBRegressor"),
+}
+"""Those of libraries beside scikit-learn: a model of theirs stands alone, and never in one that is made of others."""
+KINDS: Final = {**_SKLEARN, **BOOSTERS}
 """Module → class → what it is: the estimators an older model may be."""
+TAKEN: Final = ", ".join(
+    sorted({kind.model_type.replace("_", " ") for kinds in KINDS.values() for kind in kinds.values()})
+)
+"""The families of ``KINDS``, as a sentence names them."""
 
 _NUMBERS = (
     "bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 str_ bytes_ object_ intp longlong"
@@ -68,8 +112,18 @@ WRAPPER: Final = ("joblib.numpy_pickle", "NumpyArrayWrapper")
 """What stands in a file of joblib where an array's bytes follow."""
 ENCODE: Final = ("_codecs", "encode")
 """How bytes are written in pickles that Python 2 could read."""
-_LOSSES = "HalfBinomialLoss HalfMultinomialLoss HalfSquaredError AbsoluteError HuberLoss PinballLoss ExponentialLoss"
-_LOSSES_C = "CyHalfBinomialLoss CyHalfMultinomialLoss CyHalfSquaredError CyAbsoluteError CyHuberLoss CyPinballLoss"
+_LOSSES = words(
+    "HalfBinomialLoss HalfMultinomialLoss HalfSquaredError AbsoluteError HuberLoss PinballLoss ExponentialLoss "
+    "HalfPoissonLoss HalfGammaLoss HalfTweedieLoss HalfTweedieLossIdentity"
+)
+_LOSSES_C = frozenset(f"Cy{name}" for name in _LOSSES)
+_LOSSES_SGD = words(
+    "Hinge SquaredHinge ModifiedHuber EpsilonInsensitive SquaredEpsilonInsensitive Log SquaredLoss Huber "
+    "Classification Regression LossFunction"
+)
+_DISTANCES = "EuclideanDistance ManhattanDistance ChebyshevDistance MinkowskiDistance"
+_FUNCTIONS = "log1p expm1 log exp log2 exp2 log10 sqrt square cbrt absolute"
+"""Plain functions of numbers that targets and columns are put through."""
 
 _PARTS: Final[dict[str, frozenset[str]]] = {
     "builtins": words("bytearray bytes object set frozenset slice complex int float bool str list dict tuple"),
@@ -77,7 +131,7 @@ _PARTS: Final[dict[str, frozenset[str]]] = {
     "copyreg": frozenset({"_reconstructor"}),
     ENCODE[0]: frozenset({ENCODE[1]}),
     WRAPPER[0]: frozenset({WRAPPER[1]}),
-    "numpy": frozenset({"ndarray", "dtype", *_NUMBERS.split()}),
+    "numpy": frozenset({"ndarray", "dtype"}) | words(_NUMBERS) | words(_FUNCTIONS),
     "numpy._core.multiarray": _ARRAYS,
     "numpy._core.numeric": _BUFFERS,
     "numpy.random._pickle": frozenset({"__randomstate_ctor", "__generator_ctor", "__bit_generator_ctor"}),
@@ -86,17 +140,44 @@ _PARTS: Final[dict[str, frozenset[str]]] = {
     "numpy.random.bit_generator": frozenset({"SeedSequence", "__pyx_unpickle_SeedSequence"}),
     "scipy.sparse._csr": _SPARSE,
     "scipy.sparse._csc": _SPARSE,
-    "sklearn.pipeline": frozenset({"Pipeline"}),
+    "sklearn.pipeline": frozenset({"Pipeline", "FeatureUnion"}),
     "sklearn.compose._column_transformer": frozenset({"ColumnTransformer", "_RemainderColsList"}),
     "sklearn.impute._base": frozenset({"SimpleImputer", "MissingIndicator"}),
-    "sklearn.preprocessing._data": frozenset({"StandardScaler", "MinMaxScaler", "RobustScaler", "MaxAbsScaler"}),
+    "sklearn.impute._knn": frozenset({"KNNImputer"}),
+    "sklearn.calibration": frozenset({"_CalibratedClassifier", "_SigmoidCalibration"}),
+    "sklearn.model_selection._split": words(
+        "KFold GroupKFold StratifiedKFold StratifiedGroupKFold TimeSeriesSplit ShuffleSplit StratifiedShuffleSplit"
+    ),
+    "sklearn.isotonic": frozenset({"IsotonicRegression"}),
+    "sklearn.decomposition._pca": frozenset({"PCA"}),
+    "sklearn.decomposition._truncated_svd": frozenset({"TruncatedSVD"}),
+    "sklearn.feature_selection._from_model": frozenset({"SelectFromModel"}),
+    "sklearn.feature_selection._rfe": frozenset({"RFE"}),
+    "sklearn.feature_selection._univariate_selection": words(
+        "SelectKBest SelectPercentile f_classif f_regression chi2"
+    ),
+    "sklearn.feature_selection._variance_threshold": frozenset({"VarianceThreshold"}),
+    "sklearn.preprocessing._data": words(
+        "StandardScaler MinMaxScaler RobustScaler MaxAbsScaler PowerTransformer QuantileTransformer Normalizer "
+        "Binarizer"
+    ),
+    "sklearn.preprocessing._discretization": frozenset({"KBinsDiscretizer"}),
+    "sklearn.preprocessing._function_transformer": frozenset({"FunctionTransformer"}),
+    "sklearn.preprocessing._target_encoder": frozenset({"TargetEncoder"}),
     "sklearn.preprocessing._encoders": frozenset({"OneHotEncoder", "OrdinalEncoder"}),
     "sklearn.preprocessing._label": frozenset({"LabelEncoder", "LabelBinarizer"}),
     "sklearn.preprocessing._polynomial": frozenset({"PolynomialFeatures"}),
     "sklearn.dummy": frozenset({"DummyClassifier", "DummyRegressor"}),
     "sklearn.tree._tree": frozenset({"Tree"}),
-    "sklearn._loss.loss": frozenset(_LOSSES.split()),
-    "sklearn._loss._loss": frozenset(_LOSSES_C.split()),
+    "sklearn._loss.loss": _LOSSES,
+    "sklearn._loss._loss": _LOSSES_C,
+    "sklearn.linear_model._sgd_fast": _LOSSES_SGD,
+    "sklearn.neighbors._kd_tree": frozenset({"newObj", "KDTree", "KDTree64"}),
+    "sklearn.neighbors._ball_tree": frozenset({"newObj", "BallTree", "BallTree64"}),
+    "sklearn.metrics._dist_metrics": frozenset({"newObj"})
+    | {f"{name}{bits}" for name in _DISTANCES.split() for bits in ("", "64")},
+    "sklearn.utils": frozenset({"Bunch"}),
+    "sklearn.utils._bunch": frozenset({"Bunch"}),
     "sklearn._loss.link": frozenset(
         {"IdentityLink", "LogitLink", "LogLink", "MultinomialLogit", "HalfLogitLink", "Interval"}
     ),

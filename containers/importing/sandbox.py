@@ -23,7 +23,7 @@ from containers.importing.walls import Limits, library_folders, put_up
 from containers.training.libraries import PACKAGES, need
 from containers.training.refusal import Refused, unexpected
 
-DETAIL_CHARS_MAX: Final = 300
+DETAIL_CHARS_MAX: Final = 1000
 EXIT_WALLS: Final = 3
 """The walls could not be put up: nothing was loaded."""
 

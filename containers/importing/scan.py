@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from containers.importing.names import FORMER, WRAPPER, Name, words
+from containers.importing.names import FORMER, TAKEN, WRAPPER, Name, words
 from containers.training.refusal import Refused, listed, quoted
 
 OPERATIONS_MAX: Final = 50_000_000
@@ -25,6 +25,8 @@ DEPTH_MAX: Final = 3
 VERSION_KEY: Final = "_sklearn_version"
 """What scikit-learn writes into every estimator's state."""
 PROTOCOL_MAX: Final = 5
+SEARCH: Final = "sklearn.model_selection._search"
+"""Where searches are, which hold the model they found as ``best_estimator_``."""
 LIBRARY: Final = "sklearn."
 """What is named from in here and not allowed is refused as what it is: too much, and hardly an attack."""
 
@@ -91,11 +93,17 @@ def scan(data: Any) -> Found:
 def _refuse_names(found: Found) -> None:
     bad = [name for name in found.names if not name.allowed]
     former = [name for name in bad if name.module in FORMER]
+    searches = [name.name for name in bad if name.module == SEARCH]
+    if searches:
+        fix = "load it where it was made and write its best_estimator_ by itself"
+        raise Refused(
+            "E-IMPORT-KIND", f"The pickle is a search, {quoted(searches[0])}, and not the model it found: {fix}"
+        )
     if len(bad) > len(former):
         others = [name for name in bad if name not in former]
         shown = listed([str(name) for name in others], 5)
         if all(name.module.startswith(LIBRARY) and name.name.isidentifier() for name in others):
-            raise Refused("E-IMPORT-KIND", f"The pickle names {shown}, which is not among what can be brought over")
+            raise Refused("E-IMPORT-KIND", f"The pickle names {shown}; what can be brought over: {TAKEN}")
         raise unsafe(f"The pickle names {shown}, which no model needs")
     if former:
         made = f" by scikit-learn {', '.join(found.versions)}" if found.versions else ""

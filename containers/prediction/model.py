@@ -40,6 +40,14 @@ _PLAIN = ("numpy.dtype",)
 OURS = ("containers.training.date_parts.DateParts",)
 """What prepares columns in a model of any family, and is ours."""
 _TREES = (*_PLAIN, "sklearn.tree._tree.Tree")
+_CALIBRATION = ("sklearn.calibration._CalibratedClassifier", "sklearn.calibration._SigmoidCalibration")
+_NEIGHBOURS = ("containers.prediction.neighbours.NearClassifier", "containers.prediction.neighbours.NearRegressor")
+_HISTOGRAMS = (
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    # its own preparation of categories is a function with arguments bound; any other function stays refused
+    "functools.partial",
+    "sklearn.utils.validation.check_array",
+)
 TRUSTED: dict[str, tuple[str, ...]] = {
     "linear": _PLAIN,
     "ridge": _PLAIN,
@@ -48,8 +56,8 @@ TRUSTED: dict[str, tuple[str, ...]] = {
     "polynomial": _PLAIN,
     "logistic": _PLAIN,
     "naive_bayes": _PLAIN,
-    "knn": _PLAIN,
-    "svm": (*_PLAIN, "sklearn.calibration._CalibratedClassifier", "sklearn.calibration._SigmoidCalibration"),
+    "knn": (*_PLAIN, *_NEIGHBOURS),
+    "svm": (*_PLAIN, *_CALIBRATION),
     "decision_tree": _TREES,
     "random_forest": _TREES,
     "xgboost": ("xgboost.core.Booster", "xgboost.sklearn.XGBClassifier", "xgboost.sklearn.XGBRegressor"),
@@ -63,15 +71,28 @@ TRUSTED: dict[str, tuple[str, ...]] = {
     "neural_network": (*_PLAIN, "containers.training.network.TabularNetwork"),
     "mlp_regression": _PLAIN,
     "mlp_classification": _PLAIN,
-    "hist_gradient_boosting": (
-        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-        # its own preparation of categories is a function with arguments bound; any other function stays refused
-        "functools.partial",
-        "sklearn.utils.validation.check_array",
-    ),
+    "hist_gradient_boosting": _HISTOGRAMS,
 }
 """Per family: the types a model file may hold beside those skops itself holds for harmless."""
-OLDER: dict[str, tuple[str, ...]] = {"gradient_boosting": _TREES}
+_OF_OTHERS = (*_TREES, *_CALIBRATION, *_NEIGHBOURS, *_HISTOGRAMS)
+OLDER: dict[str, tuple[str, ...]] = {
+    "gradient_boosting": _TREES,
+    "extra_trees": _TREES,
+    "sgd": _PLAIN,
+    "lars": _PLAIN,
+    "bayesian_ridge": _PLAIN,
+    "huber": _PLAIN,
+    "quantile": _PLAIN,
+    "discriminant": _PLAIN,
+    "generalized_linear": (*_PLAIN, "sklearn._loss.loss.HalfTweedieLoss", "sklearn._loss.loss.HalfTweedieLossIdentity"),
+    "adaboost": _OF_OTHERS,
+    "bagging": _OF_OTHERS,
+    "voting": _OF_OTHERS,
+    "stacking": _OF_OTHERS,
+    "calibrated": _OF_OTHERS,
+    "one_vs_rest": _OF_OTHERS,
+    "transformed_target": _OF_OTHERS,
+}
 """The same of families that are imported and never trained here."""
 
 

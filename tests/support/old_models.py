@@ -50,10 +50,10 @@ def labels(rows: pd.DataFrame) -> Any:
     return np.where(rows["tenure"] - rows["calls"] * 2 > 14, "no", "yes").astype(object)
 
 
-def fitted(model: Any, target: Any = None, kind: str = "logistic") -> Old:
+def fitted(model: Any, target: Any = None, kind: str = "logistic", scaler: Any = None) -> Old:
     """Fit as the older training script did: a scaler on the frame, the model on the scaled array."""
     rows = frame()
-    scaler = StandardScaler()
+    scaler = StandardScaler() if scaler is None else scaler
     scaled = scaler.fit_transform(rows)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

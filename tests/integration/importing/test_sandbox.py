@@ -9,10 +9,13 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from containers.importing.__main__ import answer, main
-from containers.importing.making import Bounds, Looked, run_sandbox
+from containers.importing.making import FILES, Bounds, Looked, run_sandbox
 from containers.importing.package import Told, opened
 from containers.importing.scan import Found
+from containers.prediction.core import answer as predicted
+from containers.prediction.model import digest, load
 from containers.training.refusal import Refused
+from tests.support.old_kinds import of_many
 from tests.support.old_models import fitted, nested, package, sha256
 
 
@@ -45,6 +48,21 @@ def test_a_sandbox_that_takes_too_much_is_ended_and_leaves_nothing(tmp_path: Pat
     path = package(tmp_path / "p.zip", {"model.pkl": fitted(LogisticRegression()).files()["model.pkl"]})
     assert unscanned(path, bounds).code.startswith(code)
     assert [found.name for found in tmp_path.iterdir()] == ["p.zip"]
+
+
+def test_a_model_of_many_kinds_comes_through_every_wall_and_answers_as_it_did(tmp_path: Path) -> None:
+    old = fitted(of_many())
+    files = old.files()
+    path = package(tmp_path / "p.zip", files)
+    said = answer({"package": str(path), "out": str(tmp_path / "o."), "sha256": sha256(files["model.pkl"])})
+    assert (said["ok"], said["made"]["model_type"]) == (True, "voting"), said
+    (tmp_path / "bundle").mkdir()
+    for name in FILES:
+        (tmp_path / f"o.{name}").rename(tmp_path / "bundle" / name)
+    digests = {name: digest(tmp_path / "bundle" / name) for name in FILES}
+    model = load(tmp_path / "bundle", digests)
+    shares = old.model.predict_proba(old.scaler.transform(old.frame)).tolist()
+    assert predicted(model.pipeline, model.metadata, old.frame).tolist() == shares
 
 
 def test_the_program_answers_in_data_and_makes_nothing_of_what_was_not_confirmed(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -10,70 +9,42 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
-from catboost import CatBoostClassifier
-from lightgbm import LGBMRegressor
+from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
+    BaggingClassifier,
     GradientBoostingClassifier,
     GradientBoostingRegressor,
     HistGradientBoostingClassifier,
     RandomForestClassifier,
-    RandomForestRegressor,
+    StackingClassifier,
+    VotingClassifier,
 )
-from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, LogisticRegression, Ridge
-from sklearn.naive_bayes import GaussianNB
-from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.feature_selection import SelectFromModel
+from sklearn.linear_model import (
+    LogisticRegression,
+    Ridge,
+)
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import LabelEncoder, OneHotEncoder, PolynomialFeatures
-from sklearn.svm import SVC, SVR
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from sklearn.preprocessing import (
+    LabelEncoder,
+    OneHotEncoder,
+    PolynomialFeatures,
+)
+from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBClassifier
 
 from containers.importing import trees
 from containers.importing.converting import Converted, convert, document, new_answers
-from containers.importing.names import KINDS
 from containers.importing.rows import framed, plain
-from containers.importing.unpickler import OldPickle
-from containers.prediction.core import added_names, answer, answer_cells
-from containers.prediction.model import OLDER, TRUSTED, load_pipeline
+from containers.prediction.core import added_names
+from containers.prediction.model import load_pipeline
 from containers.training.refusal import Refused
-from tests.support.old_models import FEATURES, Old, dumped, fitted, frame, labels
-
-CLASSIFIERS = (
-    LogisticRegression(),
-    DecisionTreeClassifier(max_depth=4),
-    RandomForestClassifier(4, n_jobs=-1),
-    GradientBoostingClassifier(n_estimators=3),
-    HistGradientBoostingClassifier(max_iter=3),
-    GaussianNB(),
-    SVC(),
-    MLPClassifier((4,), max_iter=3),
-)
-REGRESSORS = (
-    LinearRegression(),
-    Ridge(),
-    Lasso(),
-    ElasticNet(),
-    DecisionTreeRegressor(max_depth=4),
-    RandomForestRegressor(4),
-    GradientBoostingRegressor(n_estimators=3),
-    SVR(),
-    MLPRegressor(hidden_layer_sizes=(4,), max_iter=3),
-    LGBMRegressor(n_estimators=3, verbose=-1),
-)
-OF_WHOLE_NUMBERS = (
-    XGBClassifier(n_estimators=3),
-    CatBoostClassifier(iterations=3, verbose=False, allow_writing_files=False),
-)
-
-
-def old(model: Any) -> Old:
-    rows = frame()
-    if model in REGRESSORS:
-        return fitted(clone(model), rows["spend"] / 7)
-    yes = labels(rows) == "yes"
-    return fitted(clone(model), yes.astype(int) if model in OF_WHOLE_NUMBERS else None)
+from tests.support.old_kinds import NEAR, TREE
+from tests.support.old_models import FEATURES, Old, fitted, frame, labels
 
 
 def converted(made: Old, **more: Any) -> Converted:
@@ -81,31 +52,73 @@ def converted(made: Old, **more: Any) -> Converted:
     return convert(made.model, made.scaler, **rows)
 
 
-@pytest.mark.parametrize("model", [*CLASSIFIERS, *REGRESSORS, *OF_WHOLE_NUMBERS], ids=lambda m: type(m).__name__)
-def test_every_kind_answers_the_same_from_its_new_file(model: Any, tmp_path: Path) -> None:
-    """Read back as older files are, converted, written and read as every prediction reads."""
-    made = old(model)
-    loaded = OldPickle(io.BytesIO(dumped(made.model))).load()
-    new = convert(loaded, OldPickle(io.BytesIO(dumped(made.scaler))).load(), [], plain(made.frame))
+def test_a_file_of_neighbours_holds_their_rows_and_no_tree(tmp_path: Path) -> None:
+    made = fitted(clone(NEAR))
+    assert made.model._tree is not None
+    new = convert(made.model, made.scaler, [], plain(made.frame))
+    assert new.class_name == "KNeighborsClassifier"
     skops.io.dump(new.pipeline, tmp_path / "model.skops")
-    again = load_pipeline(tmp_path / "model.skops", new.kind.model_type)
-    asked = document(new.classes, new.kind, probabilities=new.probabilities)
-    found = answer(again, asked, framed(new.table))
-    assert found.tobytes() == new.answers.tobytes() == new_answers(new).tobytes()
-    scaled = made.scaler.transform(made.frame)
-    predicted = made.model.predict(scaled).ravel().tolist()
-    if new.classes is None:
-        assert found.tolist() == predicted
-        return
-    cells = answer_cells(asked, found)
-    assert [row[0] for row in cells] == [str(value) for value in predicted]
-    assert len(cells[0]) == len(added_names(asked, "prediction"))
-    if new.probabilities:
-        assert found.tolist() == made.model.predict_proba(scaled).tolist()
+    assert not [name for name in skops.io.get_untrusted_types(file=tmp_path / "model.skops") if "Tree" in name]
+    again = load_pipeline(tmp_path / "model.skops", "knn").steps[-1][1]
+    for found, before in zip(again._tree.get_arrays(), made.model._tree.get_arrays(), strict=True):
+        assert found.tobytes() == before.tobytes()
 
 
-def test_every_kind_has_a_list_of_types_for_its_file() -> None:
-    assert {kind.model_type for kinds in KINDS.values() for kind in kinds.values()} <= {*TRUSTED, *OLDER}
+def test_everything_in_a_model_comes_to_use_one_thread() -> None:
+    made = fitted(VotingClassifier([("forest", RandomForestClassifier(2)), ("near", KNeighborsClassifier())]))
+    for part in (made.model, *made.model.estimators_):
+        part.n_jobs = -1
+    new = converted(made)
+    model = new.pipeline.steps[-1][1]
+    assert [part.n_jobs for part in (model, *model.estimators_)] == [1, 1, 1]
+
+
+def test_a_booster_among_the_members_of_another_model_is_refused_by_its_name() -> None:
+    both = VotingClassifier([("one", LogisticRegression()), ("two", XGBClassifier(n_estimators=2))])
+    made = fitted(both, (labels(frame()) == "yes").astype(int))
+    with pytest.raises(Refused, match="has a XGBClassifier in it") as caught:
+        converted(made)
+    assert caught.value.code == "E-IMPORT-KIND"
+
+
+@pytest.mark.parametrize("how", ["width", "class", "count", "sparse"])
+def test_neighbours_whose_rows_or_classes_are_not_there_are_refused_before_they_are_asked(how: str) -> None:
+    model = BaggingClassifier(clone(NEAR), n_estimators=1)
+    made = fitted(model)
+    near = model.estimators_[0]
+    if how == "width":
+        near._fit_X = near._fit_X[:, :2]
+    elif how == "class":
+        near._y = near._y + 50
+    elif how == "count":
+        near._y = near._y[:-1]
+    else:
+        near._fit_X = csr_matrix(near._fit_X)
+    with pytest.raises(Refused) as caught:
+        converted(made)
+    assert caught.value.code == ("E-IMPORT-KIND" if how == "sparse" else "E-IMPORT-UNSAFE")
+
+
+def test_a_tree_deep_in_a_model_of_models_is_looked_at_too() -> None:
+    prepare = SelectFromModel(RandomForestClassifier(2, max_depth=2))
+    inner = Pipeline([("prepare", prepare), ("model", LogisticRegression())])
+    model = StackingClassifier([("inner", inner), ("tree", clone(TREE))], cv=2)
+    made = fitted(model)
+    trees.check(made.model)
+    forest = model.estimators_[0].named_steps["prepare"].estimator_
+    state = forest.estimators_[0].tree_.__getstate__()
+    nodes = state["nodes"].copy()
+    nodes["left_child"][0] = 0
+    forest.estimators_[0].tree_.__setstate__({**state, "nodes": nodes})
+    with pytest.raises(Refused, match="does not end"):
+        converted(made)
+
+
+def test_boosting_with_trees_of_wider_rows_than_its_own_is_refused() -> None:
+    made = fitted(GradientBoostingClassifier(n_estimators=2))
+    made.model.n_features_in_ = 2
+    with pytest.raises(Refused, match="column that there is not"):
+        trees.check(made.model)
 
 
 def test_support_vectors_give_the_class_they_name_and_no_probability() -> None:
@@ -186,7 +199,7 @@ def test_a_tree_that_would_be_walked_for_ever_or_beside_its_nodes_is_refused_bef
 
 def test_trees_of_forests_and_of_histograms_are_looked_at() -> None:
     for model in (RandomForestClassifier(3), GradientBoostingRegressor(n_estimators=3)):
-        made = old(model) if model in REGRESSORS else fitted(model, frame()["calls"] > 5)
+        made = fitted(model, frame()["calls"] > 5)
         assert len(list(trees.trees(made.model))) == 3
     made = fitted(HistGradientBoostingClassifier(max_iter=2))
     trees.check(made.model)

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from sklearn import __version__ as here
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.gaussian_process import GaussianProcessClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 
 from containers.importing import scan as scanning
 from containers.importing.scan import Found, item_bytes, scan
@@ -115,8 +117,14 @@ def test_bounds_hold(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_estimator_that_is_not_brought_over_is_no_attack() -> None:
-    refused = refusal(dumped(fitted(SGDClassifier()).model))
-    assert (refused.code, "SGDClassifier" in refused.detail) == ("E-IMPORT-KIND", True)
+    refused = refusal(dumped(fitted(GaussianProcessClassifier()).model))
+    assert (refused.code, "GaussianProcessClassifier" in refused.detail) == ("E-IMPORT-KIND", True)
+    assert "extra trees" in refused.detail  # what is taken is said
+
+
+def test_a_search_is_told_apart_from_the_model_it_found() -> None:
+    refused = refusal(dumped(fitted(GridSearchCV(LogisticRegression(), {"C": [1.0]}, cv=2)).model))
+    assert (refused.code, "best_estimator_" in refused.detail) == ("E-IMPORT-KIND", True)
 
 
 def test_a_pickle_of_long_ago_is_told_with_the_version_that_wrote_it() -> None:
