@@ -77,8 +77,8 @@ _SKLEARN: Final[dict[str, dict[str, Kind]]] = {
     "sklearn.linear_model._stochastic_gradient": _pair("sgd", "SGDClassifier", "SGDRegressor"),
     "sklearn.multiclass": {"OneVsRestClassifier": Kind("one_vs_rest", CLASSIFICATION)},
     "sklearn.naive_bayes": _all("naive_bayes", "c", "GaussianNB BernoulliNB ComplementNB MultinomialNB"),
-    "sklearn.neighbors._classification": {"KNeighborsClassifier": Kind("knn", CLASSIFICATION)},
-    "sklearn.neighbors._regression": {"KNeighborsRegressor": Kind("knn", REGRESSION)},
+    "sklearn.neighbors._classification": {"KNeighborsClassifier": Kind("nearest_neighbours", CLASSIFICATION)},
+    "sklearn.neighbors._regression": {"KNeighborsRegressor": Kind("nearest_neighbours", REGRESSION)},
     "sklearn.neural_network._multilayer_perceptron": {
         "MLPClassifier": Kind("mlp_classification", CLASSIFICATION),
         "MLPRegressor": Kind("mlp_regression", REGRESSION),

@@ -56,7 +56,7 @@ TRUSTED: dict[str, tuple[str, ...]] = {
     "polynomial": _PLAIN,
     "logistic": _PLAIN,
     "naive_bayes": _PLAIN,
-    "knn": (*_PLAIN, *_NEIGHBOURS),
+    "knn": _PLAIN,
     "svm": (*_PLAIN, *_CALIBRATION),
     "decision_tree": _TREES,
     "random_forest": _TREES,
@@ -78,6 +78,7 @@ _OF_OTHERS = (*_TREES, *_CALIBRATION, *_NEIGHBOURS, *_HISTOGRAMS)
 OLDER: dict[str, tuple[str, ...]] = {
     "gradient_boosting": _TREES,
     "extra_trees": _TREES,
+    "nearest_neighbours": (*_PLAIN, *_NEIGHBOURS),
     "sgd": _PLAIN,
     "lars": _PLAIN,
     "bayesian_ridge": _PLAIN,

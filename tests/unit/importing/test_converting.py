@@ -59,7 +59,7 @@ def test_a_file_of_neighbours_holds_their_rows_and_no_tree(tmp_path: Path) -> No
     assert new.class_name == "KNeighborsClassifier"
     skops.io.dump(new.pipeline, tmp_path / "model.skops")
     assert not [name for name in skops.io.get_untrusted_types(file=tmp_path / "model.skops") if "Tree" in name]
-    again = load_pipeline(tmp_path / "model.skops", "knn").steps[-1][1]
+    again = load_pipeline(tmp_path / "model.skops", "nearest_neighbours").steps[-1][1]
     for found, before in zip(again._tree.get_arrays(), made.model._tree.get_arrays(), strict=True):
         assert found.tobytes() == before.tobytes()
 
