@@ -155,7 +155,9 @@ _ALL = (
     ErrorCode(
         "E-LIBRARY",
         "The model needs a library that is not where it would run",
-        "Install it: pip install 'lastcall[boosters]'; neural_network needs the GPU image: lastcall images build --gpu",
+        "Install it where the daemon runs: pip install 'lastcall[boosters]'; in a checkout "
+        ".venv/bin/pip install --require-hashes -r requirements/boosters.txt; neural_network needs the GPU image: "
+        "lastcall images build --gpu",
         status=422,
     ),
     ErrorCode(

@@ -1,4 +1,4 @@
-"""The files a training leaves: model, metrics, schema, predictions on held-out rows, plots, report and model card.
+"""The files a training leaves: model, metrics, schema, predictions on held-out rows, plots, report, model card and log.
 
 ``metadata.json`` comes last and is the manifest: it has the digest of every other file. The model is loaded back from
 its own file, through the same allow-list that predictions use, and must give the same answers bit for bit before
@@ -36,6 +36,7 @@ METRICS_FILE = "metrics.json"
 HOLDOUT_FILE = "predictions_holdout.csv"
 REPORT_FILE = "report.html"
 CARD_FILE = "model_card.md"
+LOG_FILE = "train.log"
 PLOTS_FOLDER = "plots"
 CATEGORIES_SHOWN_MAX = 100
 """Categories listed per column in the schema."""
@@ -54,6 +55,8 @@ class Fitted(NamedTuple):
     """How the training file wrote numbers, where its columns told."""
     plots: bool = True
     """Whether they are drawn."""
+    log: str = ""
+    """What the training said."""
 
 
 def save(out: Path, fitted: Fitted) -> None:
@@ -70,6 +73,7 @@ def save(out: Path, fitted: Fitted) -> None:
     _write_model(out / MODEL_FILE, fitted)
     (out / manifest.REQUIREMENTS_FILE).write_text(manifest.requirements(), encoding="utf-8")
     _write_report(out, fitted, columns)
+    (out / LOG_FILE).write_text(fitted.log, encoding="utf-8")
     _write_json(out / METADATA_FILE, {**metadata, "files": manifest.files(out)})
 
 

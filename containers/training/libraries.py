@@ -12,6 +12,8 @@ from containers.training.refusal import Refused
 PACKAGES = {"catboost": "catboost", "lightgbm": "lightgbm", "torch": "torch", "xgboost": "xgboost-cpu"}
 """Library → a package that brings it."""
 INSTALL = "pip install 'lastcall[boosters]'"
+GPU_LIBRARY = "torch"
+"""The library that only the GPU image has."""
 GPU_IMAGE = "use the GPU image, lastcall images build --gpu"
 
 
@@ -22,7 +24,7 @@ def is_missing(library: str | None) -> bool:
 
 def install(library: str) -> str:
     """Return how a library is had, in words."""
-    return GPU_IMAGE if library == "torch" else INSTALL
+    return GPU_IMAGE if library == GPU_LIBRARY else INSTALL
 
 
 def need(library: str) -> Any:

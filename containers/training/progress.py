@@ -7,6 +7,7 @@ import math
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,8 @@ STAGES = {"load": 5, "prepare": 20, "choose": 22, "fit": 30, "evaluate": 80, "sa
 """Each stage and the percentage at which it begins."""
 TOLD_INTERVAL_S = 1.0
 """Least time between two words on the rounds of a fit."""
+LINES_MAX = 10_000
+"""Lines that are kept for the model's own log; of more, the last."""
 PROGRESS_VARIABLE = "LASTCALL_PROGRESS_FILE"
 
 Metric = Mapping[str, float] | Callable[[], Mapping[str, float] | None] | None
@@ -28,6 +31,7 @@ class Progress:
         self._path = path
         self._silent = silent
         self._clock = clock
+        self._lines: deque[str] = deque(maxlen=LINES_MAX)
         self._stage = ""
         self._first = self._total = 0
         self._began_s = 0.0
@@ -81,7 +85,7 @@ class Progress:
             "message": message,
             "metric": dict(metric) if metric else None,
             "left_s": None if left_s is None else round(left_s, 1),
-            "at": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+            "at": _now("auto"),
         }
         temporary = self._path.with_name(f".{self._path.name}.new")
         temporary.write_text(json.dumps(document), encoding="utf-8")
@@ -89,7 +93,16 @@ class Progress:
 
     def say(self, message: str) -> None:
         """Write one log line."""
+        self._lines.append(f"{_now('seconds')} [{self._stage}] {message}\n")
         if self._silent:
             return
         sys.stdout.write(f"[{self._stage}] {message}\n")
         sys.stdout.flush()
+
+    def log(self) -> str:
+        """Return what was said so far, a line each with its time in UTC."""
+        return "".join(self._lines)
+
+
+def _now(digits: str) -> str:
+    return datetime.now(UTC).isoformat(timespec=digits).replace("+00:00", "Z")

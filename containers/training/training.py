@@ -146,7 +146,10 @@ def _learn(
     metadata["times"] = manifest.times(order.started_at)
     progress.stage("save", "writing the model", {measured.headline: measured.value})
     bundle.save(
-        out, bundle.Fitted(fitted.pipeline, metadata, metrics, frame, split, judged, found.decimal, order.plots)
+        out,
+        bundle.Fitted(
+            fitted.pipeline, metadata, metrics, frame, split, judged, found.decimal, order.plots, progress.log()
+        ),
     )
     progress.stage("done", "trained")
     return metrics

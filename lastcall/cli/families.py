@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from containers.training.families import ALIASES, FAMILIES, Family, check_model
+from containers.training.libraries import GPU_LIBRARY
 from containers.training.parameters import Parameter, allowed
 from containers.training.refusal import Refused
 from lastcall.cli.app import App, leaf, pass_app
@@ -54,7 +55,17 @@ def _list(app: App) -> None:
         app.screen.out(line, style="" if index else "bold")
     for alias, name in ALIASES.items():
         app.screen.say(f"{alias} is another name of {name}.")
+    for line in wrap(_needed(), app.screen.message_columns):
+        app.screen.say(line)
     app.screen.say("Parameters: lastcall models families NAME")
+
+
+def _needed() -> str:
+    """Return which families want more on this computer than others do."""
+    more = [f.name for f in FAMILIES.values() if f.library and f.library != GPU_LIBRARY]
+    only = [f.name for f in FAMILIES.values() if f.library == GPU_LIBRARY]
+    own = f"On this computer {', '.join(more)} need libraries of their own: docs/errors/E-LIBRARY.md"
+    return f"{own}; {', '.join(only)} needs the GPU image."
 
 
 def _show(app: App, family: Family) -> None:

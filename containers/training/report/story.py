@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from containers.training.families import FAMILIES
 from containers.training.figures import LABELS, score, spread
 from containers.training.report.words import LICENCES, cut, lost_words, machine_words, split_words, values_words
 from containers.training.titles import title_of
@@ -120,8 +121,10 @@ class Story(NamedTuple):
 
     def parameters(self) -> list[tuple[str, str]]:
         """Return the model's settings."""
+        family = FAMILIES.get(str(self.metadata["model_type"]))
+        unset = {one.name: one.null for one in family.parameters} if family else {}
         return [
-            (str(key), "none" if value is None else str(value))
+            (str(key), str(unset.get(key) or "none") if value is None else str(value))
             for key, value in self.metadata["hyperparameters"].items()
         ]
 

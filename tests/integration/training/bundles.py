@@ -21,6 +21,7 @@ FILES = {
     "report.html",
     "requirements.lock",
     "schema.json",
+    "train.log",
 }
 
 

@@ -146,6 +146,9 @@ def test_the_same_data_and_seed_give_the_same_metrics_and_predictions(
     for name in ("metrics.json", "predictions_holdout.csv", "schema.json", *plots):
         assert (first / name).read_bytes() == (again / name).read_bytes()
     documents = [document(bundle / "metadata.json") for bundle in (first, again)]
+    assert document(first / "metrics.json")["verdict"] in (first / "train.log").read_text(), (
+        "what it said lies beside it"
+    )
     for found in documents:
         del found["times"], found["files"]
     assert documents[0] == documents[1]

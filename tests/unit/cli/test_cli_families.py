@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
 from containers.training.families import AUTO, FAMILIES, complete_parameters, model_names
+from containers.training.libraries import GPU_LIBRARY, PACKAGES
 from lastcall.cli.main import main
+from messages.errors import ERRORS
+
+ROOT = Path(__file__).parents[3]
 
 Capture = pytest.CaptureFixture[str]
 
@@ -23,6 +28,18 @@ def test_every_name_that_can_be_asked_for_is_listed(capsys: Capture) -> None:
     _, out, err = run(capsys)
     for name in model_names():
         assert name == AUTO or re.search(rf"^{name} ", out + err, re.MULTILINE)
+    for family in FAMILIES.values():
+        assert (family.name in err.partition("On this computer")[2]) == (family.library is not None)
+
+
+def test_what_a_missing_library_needs_names_files_that_are_there() -> None:
+    hint = ERRORS["E-LIBRARY"].hint
+    named = re.findall(r"requirements/\S+?\.txt", hint)
+    assert named
+    for file in named:
+        text = (ROOT / file).read_text()
+        wanted = {PACKAGES[f.library] for f in FAMILIES.values() if f.library not in (None, GPU_LIBRARY)}
+        assert all(f"\n{package}==" in text for package in wanted)
 
 
 def test_scripts_read_tasks_ranges_and_defaults(capsys: Capture) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from containers.training import progress
 from containers.training.progress import STAGES, Progress
 
 
@@ -54,3 +58,18 @@ def test_without_a_file_nothing_is_written(tmp_path: Path) -> None:
     progress.begin_rounds(0, 10)
     progress.round(5)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_said_is_kept_for_the_models_own_log_each_line_with_its_time_and_no_more_than_so_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = Watched(tmp_path)
+    watched.progress.say("300 trees")
+    lines = watched.progress.log().splitlines()
+    assert [line.partition(" ")[2] for line in lines] == ["[fit] fitting", "[fit] 300 trees"]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", line.partition(" ")[0]) for line in lines)
+    monkeypatch.setattr(progress, "LINES_MAX", 2)
+    short = Progress(None)
+    for number in range(5):
+        short.say(str(number))
+    assert [line[-1] for line in short.log().splitlines()] == ["3", "4"]

@@ -261,3 +261,9 @@ def test_what_a_column_is_worth_is_an_error_added_or_a_score_lost(classes: int, 
 @pytest.mark.parametrize(("times", "took"), [({"seconds": 0.0}, "under 1 s"), ({"seconds": 12.0}, "12 s"), ({}, None)])
 def test_what_took_no_whole_second_is_not_said_to_have_taken_none(times: dict[str, float], took: str | None) -> None:
     assert dict(story(exhibit(2), times=times).made()).get("Took") == took
+
+
+def test_a_setting_that_was_left_open_says_what_that_means() -> None:
+    assert dict(story(exhibit(2)).parameters())["max_depth"] == "no limit"
+    svm = story(exhibit(2), model_type="svm", hyperparameters={"C": 1.0, "gamma": None})
+    assert dict(svm.parameters())["gamma"] == "one over columns times variance"
