@@ -63,9 +63,9 @@ def learner(family: str, task: str, seed: int) -> Any:
             return (RandomForestClassifier if classify else RandomForestRegressor)(random_state=seed)
         case "hist_gradient_boosting":
             return (HistGradientBoostingClassifier if classify else HistGradientBoostingRegressor)(random_state=seed)
-        case "mlp_classification":
-            return MLPClassifier(max_iter=1000, random_state=seed)
-        case "mlp_regression":
+        case "mlp_classification" | "mlp_regression" | "neural_network":  # PyTorch has no defaults of its own
+            if classify:
+                return MLPClassifier(max_iter=1000, random_state=seed)
             return _scaled(MLPRegressor(max_iter=1000, random_state=seed))
         case _:
             return _booster(family, classify, seed)

@@ -15,7 +15,6 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +30,14 @@ from containers.training.fitting import fit
 from containers.training.frame import Frame
 from containers.training.learning import Ground, unfitted
 from containers.training.pipeline import settle
-from containers.training.progress import Progress
+from containers.training.progress import Metric, Progress
 from containers.training.scoring import Truth, headline_score
 
 COLUMNS = 30
 TEST_SHARE = 0.2
 TASKS = {"classification": "roc_auc", "regression": "rmse"}
 ROUNDS = {"xgboost": "n_estimators", "neural_network": "epochs"}
-CALLED = {"neural_network": {"epochs": 6}}
+CALLED: dict[str, dict[str, Any]] = {"neural_network": {"epochs": 6}}
 """Parameters that are not the defaults: sixty epochs take minutes on a processor."""
 
 
@@ -49,7 +48,7 @@ class Halting(Keeper):
         super().__init__(path, "bench", Progress(None, silent=True))
         self._stop_at = stop_at
 
-    def tell(self, done: int, metric: Mapping[str, float] | None = None) -> None:
+    def tell(self, done: int, metric: Metric = None) -> None:
         self.stopping = self.stopping or done >= self._stop_at
 
 
@@ -133,20 +132,24 @@ def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--families", default="xgboost,neural_network")
+    parser.add_argument("--network", default="{}", help="parameters of the network, as JSON")
     parser.add_argument("--one", nargs=2, metavar=("FAMILY", "TASK"), help="in this process, as JSON")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     warnings.simplefilter("ignore")
+    CALLED["neural_network"].update(json.loads(given.network))
     if given.one:
-        print(json.dumps(one(*given.one, given.rows)))
+        print(json.dumps(one(given.one[0], given.one[1], given.rows)))
         return
     if not cards.count():
         print("no graphics card here: nothing to measure")
         return
-    found: dict[str, Any] = {"here": here(), "rows": given.rows, "runs": []}
-    for name in [n for n, family in FAMILIES.items() if family.uses_gpu and not libraries.is_missing(family.library)]:
+    found: dict[str, Any] = {"here": here(), "rows": given.rows, "network": CALLED["neural_network"], "runs": []}
+    same = ["--rows", str(given.rows), "--network", given.network]
+    for name in [n for n in given.families.split(",") if not libraries.is_missing(FAMILIES[n].library)]:
         for task in TASKS:
-            command = [sys.executable, "-m", "bench.gpu.bench", "--rows", str(given.rows), "--one", name, task]
+            command = [sys.executable, "-m", "bench.gpu.bench", *same, "--one", name, task]
             arms = {}
             for arm, more in (("card", {}), ("processor", {"CUDA_VISIBLE_DEVICES": ""})):
                 done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **more}, check=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from containers.training.checkpoints import LOSS, Keeper
 from containers.training.libraries import need
 from containers.training.network import BLOCK_ROWS, TabularNetwork, dense
 from containers.training.progress import Progress
+from containers.training.recorded import Recorded
 from containers.training.tensors import Weights, packed, unpacked
 
 CUBLAS = ":4096:8"
@@ -34,6 +35,7 @@ def fit_network(model: TabularNetwork, prepared: Any, target: Any, keeper: Keepe
         keeper = Keeper(None, "", Progress(None, silent=True))
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", CUBLAS)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads what it did not write
     if model.n_jobs > 0:
         torch.set_num_threads(model.n_jobs)
     values = _begin(model, prepared, target)
@@ -46,7 +48,7 @@ def fit_network(model: TabularNetwork, prepared: Any, target: Any, keeper: Keepe
     done = fit.resume(keeper)
     keeper.begin(done, model.epochs)
     while done < model.epochs:
-        loss = fit.epoch(done, prepared, values)
+        loss = fit.epoch(done)
         done += 1
         keeper.round(done, fit.kept, {LOSS: loss})
     model.loss_curve_ = fit.losses
@@ -65,6 +67,14 @@ def _begin(model: TabularNetwork, prepared: Any, target: Any) -> Any:
     return ((target - model.mean_) / model.scale_).astype(np.float32)
 
 
+class Supply(NamedTuple):
+    """The rows learnt from: arrays here, or tensors on the card."""
+
+    rows: Any
+    targets: Any
+    on_card: bool = False
+
+
 class _Fit:
     """A network being fitted."""
 
@@ -73,7 +83,8 @@ class _Fit:
         self._model = model
         self._device = device
         self.losses: list[float] = []
-        self._brought: tuple[Any, Any] | None = None
+        self._supply = Supply(None, ())
+        self._recorded: Recorded | Literal[False] | None = None
         torch.manual_seed(model.seed)
         widths = model.widths(model.columns_)
         parts: list[Any] = []
@@ -83,51 +94,70 @@ class _Fit:
         self._net = torch.nn.Sequential(*parts[:-2]).to(device)
         self._loss = torch.nn.CrossEntropyLoss() if model.classify else torch.nn.MSELoss()
         self._optimizer = torch.optim.AdamW(
-            self._net.parameters(), lr=model.learning_rate, weight_decay=model.weight_decay
+            self._net.parameters(),
+            lr=model.learning_rate,
+            weight_decay=model.weight_decay,
+            capturable=device.type == "cuda",
         )
+        self._total = torch.zeros((), dtype=torch.float64, device=device)
+        """Loss of this epoch's rows; asked for once an epoch, as each answer is waited for."""
 
     def bring(self, prepared: Any, values: Any) -> None:
-        """Put all rows onto the card, where there is one with room for them."""
+        """Take the rows to learn from; put all onto the card, where there is one with room for them."""
         torch, (rows, columns) = self._torch, prepared.shape
-        if self._device.type != "cuda" or 4 * rows * columns > CARD_SHARE * torch.cuda.mem_get_info()[0]:
+        on_card = self._device.type == "cuda"
+        if not on_card or 4 * rows * columns > CARD_SHARE * torch.cuda.mem_get_info()[0]:
+            self._supply = Supply(prepared, values)
             return
         held = torch.empty((rows, columns), dtype=torch.float32, device=self._device)
         for start in range(0, rows, BLOCK_ROWS):
             block = dense(prepared[start : start + BLOCK_ROWS]).astype(np.float32)
             held[start : start + len(block)] = torch.from_numpy(block).to(self._device)
-        self._brought = (held, torch.from_numpy(values).to(self._device))
+        self._supply = Supply(held, torch.from_numpy(values).to(self._device), on_card=True)
 
-    def _batches(self, rows: Any, prepared: Any, values: Any) -> Iterator[tuple[Any, Any]]:
-        """Yield the rows with their targets, batch by batch, where the computing is."""
-        torch, size = self._torch, self._model.batch_size
-        if self._brought is not None:
-            held, targets = self._brought
-            order = torch.from_numpy(rows).to(self._device)
-            for start in range(0, len(rows), size):
-                chosen = order[start : start + size]
-                yield held[chosen], targets[chosen]
-            return
-        for start in range(0, len(rows), size):
-            some = rows[start : start + size]
-            x = torch.from_numpy(dense(prepared[some]).astype(np.float32)).to(self._device)
-            yield x, torch.from_numpy(values[some]).to(self._device)
-
-    def epoch(self, number: int, prepared: Any, values: Any) -> float:
+    def epoch(self, number: int) -> float:
         """Learn from every row once; return the mean loss."""
-        torch, model = self._torch, self._model
-        torch.manual_seed(model.seed * 1_000_003 + number)
-        rows = np.random.default_rng((model.seed, number)).permutation(len(values))
+        torch, size, supply = self._torch, self._model.batch_size, self._supply
+        rows = np.random.default_rng((self._model.seed, number)).permutation(len(supply.targets))
+        order = torch.from_numpy(rows).to(self._device) if supply.on_card else rows
         self._net.train()
-        total = torch.zeros((), dtype=torch.float64, device=self._device)  # asked for once: each answer is waited for
-        for x, y in self._batches(rows, prepared, values):
-            self._optimizer.zero_grad()
-            answer = self._net(x)
-            loss = self._loss(answer if model.classify else answer[:, 0], y)
-            loss.backward()
-            self._optimizer.step()
-            total += loss.detach() * len(y)
-        self.losses.append(float(total) / len(rows))
+        if supply.on_card and len(rows) >= size and self._recorded is None:
+            self._recorded = self._record(size)
+        torch.manual_seed(self._model.seed * 1_000_003 + number)
+        self._total.zero_()
+        for start in range(0, len(rows), size):
+            chosen = order[start : start + size]
+            step = self._recorded if self._recorded and len(chosen) == size else self._step
+            step(chosen)
+        self.losses.append(float(self._total) / len(rows))
         return self.losses[-1]
+
+    def _step(self, chosen: Any) -> None:
+        torch = self._torch
+        x, y = self._supply.rows[chosen], self._supply.targets[chosen]
+        if not self._supply.on_card:
+            x = torch.from_numpy(dense(x).astype(np.float32)).to(self._device)
+            y = torch.from_numpy(y).to(self._device)
+        self._optimizer.zero_grad()
+        answer = self._net(x)
+        loss = self._loss(answer if self._model.classify else answer[:, 0], y)
+        loss.backward()
+        self._optimizer.step()
+        self._total += loss.detach() * len(y)
+
+    def _record(self, size: int) -> Recorded | Literal[False]:
+        """Record the step of a whole batch; ``False`` where the card cannot: each is launched as it comes then."""
+
+        def changed() -> Iterator[Any]:
+            yield self._total
+            for parameter in self._net.parameters():
+                yield parameter
+                yield from self._optimizer.state[parameter].values()
+
+        try:
+            return Recorded(self._torch, self._step, size, changed)
+        except RuntimeError:
+            return False
 
     def weights(self) -> Weights:
         """Return the weights by layer."""
@@ -163,15 +193,13 @@ class _Fit:
             for number, parameter in enumerate(self._net.parameters()):
                 shapes = {"exp_avg": parameter.shape, "exp_avg_sq": parameter.shape, "step": ()}
                 self._optimizer.state[parameter] = {
-                    key: torch.from_numpy(_shaped(kept, f"optimizer.{number}.{key}", shape)).to(
-                        self._device if shape else "cpu"
-                    )
+                    key: torch.from_numpy(_shaped(kept, f"optimizer.{number}.{key}", shape)).to(self._device)
                     for key, shape in shapes.items()
                 }
             self.losses = [float(loss) for loss in kept["losses"]]
         except (ValueError, KeyError) as error:
             keeper.discard(str(error))
-            vars(self).update({**vars(_Fit(torch, self._model, self._device)), "_brought": self._brought})
+            vars(self).update({**vars(_Fit(torch, self._model, self._device)), "_supply": self._supply})
             return 0
         return found.rounds
 
