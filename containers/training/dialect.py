@@ -46,6 +46,8 @@ _MAGIC = (
     (b"%PDF", "a PDF document", "send the table itself as CSV"),
     (b"SQLite format 3", "an SQLite database", "export the table as CSV"),
     (b"ARROW1", "a Feather file", "export it as CSV"),
+    (codecs.BOM_UTF32_LE, "UTF-32 text", "save it as CSV (UTF-8)"),
+    (codecs.BOM_UTF32_BE, "UTF-32 text", "save it as CSV (UTF-8)"),
     (b"\x89PNG", "a picture", "send the table itself as CSV"),
     (b"\xff\xd8\xff", "a picture", "send the table itself as CSV"),
 )
@@ -151,11 +153,31 @@ def detect_delimiter(text: str, columns_min: int = 2) -> str:
     if columns_min <= 1:
         return ","
     first = next((line for line in text.splitlines() if line.strip("\ufeff \t")), "")
+    _refuse_odd_first_line(text, first, columns_min)
     raise Refused(
         "E-CSV-DELIMITER",
         f"No comma, semicolon, tab or | separates columns in every line (line 1 is {quoted(first)}): "
         "save the table as CSV with one of these between the columns",
     )
+
+
+def _refuse_odd_first_line(text: str, first: str, columns_min: int) -> None:
+    """Refuse a table whose lines agree with each other and not with the first one (E-CSV-HEADER)."""
+    share, most, own = max(_usual_width(_widths(text, d)) for d in DELIMITERS)
+    if share < AGREEMENT_MIN or most < columns_min:
+        return
+    fix = "remove what stands above the column names" if own == 1 else "give each column its name, once"
+    columns = "1 column" if own == 1 else f"{own:,} columns"
+    raise Refused(
+        "E-CSV-HEADER",
+        f"Line 1 ({quoted(first)}) makes {columns} and most lines below {most:,}: {fix}",
+    )
+
+
+def _usual_width(widths: list[int]) -> tuple[float, int, int]:
+    """Return (share of rows of the most usual width, that width, width of the first); none where it is one column."""
+    most = max(widths, key=widths.count, default=1)
+    return (widths.count(most) / len(widths), most, widths[0]) if most > 1 else (0.0, 1, 1)
 
 
 def _score(text: str, delimiter: str) -> tuple[float, int]:

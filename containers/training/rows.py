@@ -11,8 +11,11 @@ from containers.training.dialect import Dialect
 from containers.training.packed import PARQUET, XLSX
 from containers.training.parquet import ParquetRows
 from containers.training.refusal import Refused, quoted
-from containers.training.table import BLOCK_CELLS, BLOCK_ROWS_MAX, Table, check_names, file_digest
+from containers.training.table import BLOCK_CELLS, BLOCK_ROWS_MAX, Table, check_names, file_digest, title_above
 from containers.training.workbook import open_sheet
+
+TITLE_ROWS_MAX = 5
+"""Rows under a title within which a table begins."""
 
 
 class AnyTable(Protocol):
@@ -61,13 +64,17 @@ class _File:
         self.path = path
         self.dialect = dialect
         self.header: list[str] = []
-        self.notes: tuple[str, ...] = ()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
     def close(self) -> None:
         """Close the file."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of how the file was read."""
+        return ()
 
     @property
     def sha256(self) -> str:
@@ -118,7 +125,7 @@ class SheetTable(_File):
 
     def __init__(self, path: Path, dialect: Dialect) -> None:
         super().__init__(path, dialect)
-        sheet = open_sheet(path)
+        self._sheet = sheet = open_sheet(path)
         self._rows = sheet.rows
         try:
             self._line, header = next(self._rows, (0, []))
@@ -130,9 +137,14 @@ class SheetTable(_File):
         except BaseException:
             self.close()
             raise
-        if sheet.others:
-            more = "another sheet" if sheet.others == 1 else f"{sheet.others:,} more sheets"
-            self.notes = (f"The workbook has {more}; {quoted(sheet.name)}, the first, is the one that was read.",)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Which sheet was read, and what of it has no value; complete once ``blocks`` is exhausted."""
+        name, others, _, empty = self._sheet
+        more = "another sheet" if others == 1 else f"{others:,} more sheets"
+        which = f"The workbook has {more}; {quoted(name)}, the first, is the one that was read."
+        return (*((which,) if others else ()), *empty.notes())
 
     def __enter__(self) -> SheetTable:
         return self
@@ -147,6 +159,8 @@ class SheetTable(_File):
         block: list[list[str]] = []
         for line, row in self._rows:
             if len(row) > width:
+                if width == 1 and len(block) < TITLE_ROWS_MAX:
+                    raise title_above(self.names[0])
                 raise Refused(
                     "E-CSV-RAGGED",
                     f"Row {line:,} of the sheet has a value in column {len(row):,} and row {self._line:,} names "

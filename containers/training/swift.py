@@ -24,13 +24,13 @@ from containers.training.sampling import MARKED_ROWS_MAX, SAMPLE_CHARS_MAX, samp
 from containers.training.stream import BLOCK_BYTES, Quoted, Stream, Unusual
 from containers.training.table import CELL_CHARS_MAX, Table, Undecodable, without_cycles
 from containers.training.tally import Tally
-from containers.training.values import MISSING, is_missing
+from containers.training.values import INFINITE, MISSING, is_missing
 
 HEAD_ROWS = (1000, 4000)
 """Rows read by the careful reader, to know how to read the rest; and how many where the rest is not as these say."""
 FIRST_ROWS = 4000
 """Rows of two columns compared before all of them are."""
-MISSING_NUMBERS = sorted(MISSING)
+MISSING_NUMBERS = sorted(MISSING - INFINITE)
 
 
 class Texts(NamedTuple):

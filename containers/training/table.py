@@ -224,9 +224,13 @@ def check_names(names: list[str]) -> None:
             f"The file has {len(names):,} columns and at most {COLUMNS_MAX:,} can be used: keep the ones that matter",
         )
     first: dict[str, int] = {}
+    given = [name for name in names if name]
+    if len(given) == 1 and len(names) > 2:
+        raise title_above(given[0])
     for number, name in enumerate(names, 1):
         if not name:
-            raise Refused("E-CSV-HEADER", f"Column {number:,} has no name in line 1: give it one or remove the column")
+            index = " (pandas writes one with index=True)" if number == 1 and len(given) == len(names) - 1 else ""
+            raise Refused("E-CSV-HEADER", f"Column {number:,} has no name{index}: give it one or remove the column")
         if len(name) > NAME_CHARS_MAX:
             raise Refused(
                 "E-CSV-HEADER",
@@ -238,6 +242,14 @@ def check_names(names: list[str]) -> None:
                 "E-CSV-HEADER", f"Columns {first[name]:,} and {number:,} are both named {quoted(name)}: rename one"
             )
         first[name] = number
+
+
+def title_above(text: str) -> Refused:
+    """Return the refusal of a table with something above its column names."""
+    return Refused(
+        "E-CSV-HEADER",
+        f"The first line holds {quoted(text)} alone, like a title: remove what stands above the column names",
+    )
 
 
 @contextmanager

@@ -6,13 +6,13 @@ Columns are taken a block at a time, so that the loops over cells run inside the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
 from containers.training import dates
 from containers.training.personal import suspected
-from containers.training.values import MISSING, comma_numbers, has_sure_comma, is_number, point_numbers
+from containers.training.values import INFINITE, MISSING, comma_numbers, has_sure_comma, is_number, point_numbers
 
 VALUE_CHARS_KEPT = 80
 """Longer values are told apart by their hash."""
@@ -34,6 +34,8 @@ class Tally:
         self.name = name
         self.rows = 0
         self.missing = 0
+        self.infinite = 0
+        """Of the missing ones, those that say infinity."""
         self.example = ""
         self.seen: set[str | int] = set()
         self.many = False
@@ -152,6 +154,7 @@ class Tally:
         if found is None:
             present = [c for c in cells if c.strip() not in MISSING]
             self.missing += len(cells) - len(present)
+            self._count_infinite(cells, set(cells).difference(present))
             found = point_numbers(present)
         if present and not self.example:
             self.example = present[0].strip()[:EXAMPLE_CHARS]
@@ -169,6 +172,7 @@ class Tally:
         self.add(cells)
         self.rows = sum(counts)
         self.missing = sum(n for cell, n in zip(cells, counts, strict=True) if cell.strip() in MISSING)
+        self.infinite = sum(n for cell, n in zip(cells, counts, strict=True) if cell.strip() in INFINITE)
         different = {cell.strip() for cell in cells} - MISSING
         self.repeats = head[2] or len(different) < self.values
 
@@ -199,9 +203,13 @@ class Tally:
         blanks = [c for c in unique if c.strip() in MISSING]
         missing = sum(map(cells.count, blanks))
         self.missing += missing
+        self._count_infinite(cells, blanks)
         unique.difference_update(blanks)
         self._follow_dates(unique, None)
         self._count(unique, len(cells) - missing)
+
+    def _count_infinite(self, cells: Sequence[str], absent: Iterable[str]) -> None:
+        self.infinite += sum(cells.count(cell) for cell in absent if cell.strip() in INFINITE)
 
     def _follow_dates(self, unique: set[str], found: list[float] | None) -> None:
         if not self.ways or not unique:

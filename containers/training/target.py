@@ -7,12 +7,12 @@ A model that can do one task only decides where the target allows both.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from containers.training.asked_order import check_features, check_kind, choices, no_feature, no_target
 from containers.training.asked_split import check_split
+from containers.training.cautions import cautions, labels, stranger
 from containers.training.families import (
     AUTO,
     CLASSIFICATION,
@@ -28,9 +28,7 @@ from containers.training.libraries import is_missing
 from containers.training.parameters import Value
 from containers.training.profile import Survey
 from containers.training.refusal import Refused, listed, quoted
-from containers.training.suspicion import tellers
 from containers.training.tally import Tally
-from containers.training.values import numbers
 
 ROWS_MIN = 10
 """Fewest rows with a target that can be split and learnt from."""
@@ -38,14 +36,6 @@ AUTO_CLASSES_MAX = 20
 AUTO_ROWS_PER_CLASS = 10
 CLASSES_MAX = 100
 """Most classes a model is trained for."""
-CLASS_ROWS_SMALL = 10
-"""Classes with fewer rows are warned of."""
-PERSONAL_SHOWN = 3
-"""Columns named that look personal."""
-MANY_CATEGORIES = 50
-"""Columns of text with more values are warned of."""
-ROWS_PER_TELLING_VALUE = 5
-"""Rows per feature value before "each value has one target" means more than chance."""
 WARNINGS_MAX = 20
 
 
@@ -103,7 +93,14 @@ def check_rows(found: Survey) -> None:
 
 def check(found: Survey, question: Question) -> Check:
     """Decide what to train, or refuse with E-MODEL-UNKNOWN, E-FEATURES, E-CSV-…, E-TASK, E-PARAMETER
-    or E-MODEL-SIZE."""
+    or E-MODEL-SIZE; how the file was read is told then too, as it may be why."""
+    try:
+        return _check(found, question)
+    except Refused as refusal:
+        raise Refused(refusal.code, ". ".join((refusal.detail, *found.notes))) from None
+
+
+def _check(found: Survey, question: Question) -> Check:
     check_kind(question.model, question.task, question.parameters)
     check_rows(found)
     target = find_target(found, question.target)
@@ -115,9 +112,10 @@ def check(found: Survey, question: Question) -> Check:
     family, *others = candidates(question.model, task)
     parameters = complete_parameters(family, question.parameters)
     number_count = sum(c.kind == "number" for c in found.columns if c.name in set(features))
-    smallest = min(_labels(found, target).values(), default=None) if task == CLASSIFICATION else None
+    smallest = min(labels(found, target).values(), default=None) if task == CLASSIFICATION else None
     check_size(family, parameters, target.values, number_count, smallest)
-    warnings = tuple(_warnings(found, target, features, task, question))[:WARNINGS_MAX]
+    is_split = by is not None
+    warnings = tuple(cautions(found, target, features, task, is_split=is_split))[:WARNINGS_MAX]
     lacking = family.library if is_missing(family.library) else None
     by_image = family.library if family.library in IMAGE_ONLY else None
     tried = (family, *others) if others else ()
@@ -185,7 +183,7 @@ def choose_task(found: Survey, target: Tally, question: Question) -> str:
     tasks = tasks_of(question.model)
     asked = question.task
     if target.kind != "number":
-        return _text_task(target, question, tasks)
+        return _text_task(found, target, question, tasks)
     if asked == AUTO:
         asked = tasks[0] if len(tasks) == 1 else _natural(found, target)
     if asked == CLASSIFICATION and (target.distinct is None or target.distinct > CLASSES_MAX):
@@ -198,14 +196,18 @@ def choose_task(found: Survey, target: Tally, question: Question) -> str:
     return asked
 
 
-def _text_task(target: Tally, question: Question, tasks: Sequence[str]) -> str:
+def _text_task(found: Survey, target: Tally, question: Question, tasks: Sequence[str]) -> str:
+    too_many = target.distinct is None or target.distinct > CLASSES_MAX
+    strange = stranger(found, target)
+    if strange and (too_many or question.task == REGRESSION):
+        raise Refused("E-TASK", f"{strange}: correct these cells or empty them, rows without a target are left out")
     if CLASSIFICATION not in tasks or question.task == REGRESSION:
         raise Refused(
             "E-TASK",
             f"{quoted(target.name)} holds text such as {quoted(target.text_example or target.example)}, not numbers: "
             f"use {choices(CLASSIFICATION)}",
         )
-    if target.distinct is None or target.distinct > CLASSES_MAX:
+    if too_many:
         many = "more than 1,000" if target.distinct is None else str(target.distinct)
         raise Refused(
             "E-TASK",
@@ -217,7 +219,7 @@ def _text_task(target: Tally, question: Question, tasks: Sequence[str]) -> str:
 
 def _natural(found: Survey, target: Tally) -> str:
     """Return the task a column of numbers suggests by itself."""
-    values = {float(v) for v in _labels(found, target)}
+    values = {float(v) for v in labels(found, target)}
     if not values:
         return REGRESSION
     whole = all(v.is_integer() for v in values) and len(values) <= AUTO_CLASSES_MAX
@@ -226,21 +228,9 @@ def _natural(found: Survey, target: Tally) -> str:
     return REGRESSION
 
 
-def _labels(found: Survey, target: Tally) -> dict[float | str, int]:
-    """Return rows per class, numbers by value (``1`` and ``1.0`` are one class); empty when there were too many."""
-    if found.target is None or found.target.many:
-        return {}
-    rows: dict[float | str, int] = {}
-    for cell, count in found.target.counts.items():
-        parsed = numbers((cell,), target.decimal) if target.kind == "number" else None
-        label = parsed[0] if parsed else cell
-        rows[label] = rows.get(label, 0) + count
-    return rows
-
-
 def _classes(found: Survey, target: Tally) -> int:
     """Return the number of classes; refuse a target with fewer than two that can be both learnt and tested."""
-    rows = _labels(found, target)
+    rows = labels(found, target)
     testable = [label for label, count in rows.items() if count > 1]
     if len(testable) < 2:
         most = quoted(str(max(rows, key=lambda label: rows[label])))
@@ -250,99 +240,3 @@ def _classes(found: Survey, target: Tally) -> int:
             "add rows with other values",
         )
     return len(rows)
-
-
-def _warnings(found: Survey, target: Tally, features: Sequence[str], task: str, asked: Question) -> Iterator[str]:
-    """Give what a person should know before paying, most important first, one sentence each."""
-    yield from found.notes
-    if target.missing:
-        yield f"{target.missing:,} of {found.rows:,} rows have no {quoted(target.name)} and are left out."
-    yield from _doubtful_numbers(found, {target.name, *features})
-    yield from _doubtful_dates(found, set(features))
-    yield from _leaks(found, target, set(features), task)
-    if task == CLASSIFICATION:
-        rows = _labels(found, target)
-        small = [str(label) for label, count in rows.items() if count < CLASS_ROWS_SMALL]
-        if small:
-            yield f"Few rows (under {CLASS_ROWS_SMALL}) have the class {listed(small, 3)}: their scores mean little."
-        if target.kind == "number" and len(rows) > 2:
-            yield (
-                f"The {len(rows)} different numbers in {quoted(target.name)} are treated as classes; "
-                "use task regression to predict an amount."
-            )
-    yield from _rows_warnings(found, asked)
-    for tally in found.columns:
-        if tally.name in set(features):
-            yield from _column_warnings(tally)
-
-
-def _rows_warnings(found: Survey, asked: Question) -> Iterator[str]:
-    if found.duplicates:
-        among = "" if found.compared == found.rows else f" among the first {found.compared:,}"
-        rows = "1 row is" if found.duplicates == 1 else f"{found.duplicates:,} rows are"
-        yield f"{rows} equal to an earlier one in every cell{among}; such rows may be held out and learnt from at once."
-    if found.time_column and asked.group is None and asked.time is None:
-        name = quoted(found.time_column)
-        yield f"{name} says when each row was: to be judged on the latest rows, as the future will be, use --time."
-    private = [f"{quoted(c.name)} ({c.personal})" for c in found.columns if c.personal]
-    if private:
-        yield f"Looks personal: {', '.join(private[:PERSONAL_SHOWN])}. Leave out what is not needed before it is sent."
-
-
-def _doubtful_numbers(found: Survey, used: set[str]) -> Iterator[str]:
-    doubtful = [tally for tally in found.columns if tally.doubtful and tally.name in used]
-    if doubtful:
-        example = doubtful[0].marked
-        read = numbers((example,), doubtful[0].decimal) or [math.nan]
-        yield (
-            f"The numbers in {listed([tally.name for tally in doubtful], 3)} can be read in two ways and no other "
-            f"column tells which: {quoted(example)} is read as {read[0]:g}. Write them without marks between thousands."
-        )
-
-
-def _doubtful_dates(found: Survey, used: set[str]) -> Iterator[str]:
-    doubtful = [tally for tally in found.columns if tally.way_doubtful and tally.name in used]
-    if doubtful:
-        yield (
-            f"The dates in {listed([tally.name for tally in doubtful], 3)} can be read in two ways and no other column "
-            f"tells which: {quoted(doubtful[0].example)} is read with the day first. Write them as 2026-11-26."
-        )
-
-
-def _leaks(found: Survey, target: Tally, features: set[str], task: str) -> Iterator[str]:
-    if found.target is None:
-        return
-    told = set(found.target.copies())
-    for index in sorted(told):
-        if found.columns[index].name in features:
-            yield f"{quoted(found.columns[index].name)} is equal to the target in every row: leave it out."
-    for index in found.target.tellers() if task == CLASSIFICATION else ():
-        tally = found.columns[index]
-        if tally.name in features and (tally.distinct or 0) * ROWS_PER_TELLING_VALUE <= target.values:
-            told.add(index)
-            yield (
-                f"{quoted(tally.name)} alone tells the target in every row: "
-                "leave it out if it is not known before the outcome."
-            )
-    for index, how in tellers(found.columns, found.sample, found.target.index, task == CLASSIFICATION):
-        tally = found.columns[index]
-        if tally.name in features and index not in told:
-            yield (
-                f"{quoted(tally.name)} alone nearly tells the target ({how} on {len(found.sample):,} rows): "
-                "leave it out if it is not known before the outcome."
-            )
-
-
-def _column_warnings(tally: Tally) -> Iterator[str]:
-    name = quoted(tally.name)
-    unique = not tally.repeats and tally.values >= ROWS_MIN
-    if tally.distinct == 1:
-        yield f"{name} is the same in every row that has it and may be left out."
-    elif unique and tally.kind == "category":
-        yield f"{name} differs in every row, like a name or an id: leave it out."
-    elif unique and tally.serial:
-        yield f"{name} counts the rows: leave it out."
-    elif tally.text_example is not None and tally.kind == "category":
-        yield f"{name} has text such as {quoted(tally.text_example)} among its numbers and is treated as categories."
-    elif tally.kind == "category" and (tally.distinct is None or tally.distinct > MANY_CATEGORIES):
-        yield f"{name} has many different texts; rare ones are put together."

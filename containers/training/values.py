@@ -1,7 +1,8 @@
 """What a cell means: missing, a number, or text. The one rule that inspection, training and prediction share.
 
 * A cell is read without surrounding white space.
-* Missing: empty, ``NA N/A NaN nan null NULL None ? -``, and the spellings of infinity, which no model can use.
+* Missing: empty, ``NA N/A n/a NaN nan null NULL None NaT ? -``, ``<NA>``, what spreadsheets write for an error
+  (``#N/A``, ``#DIV/0!``), and the spellings of infinity, which no model can use.
 * Number: ASCII digits, sign, decimal point, exponent. A column is numeric when every cell that is not missing is.
 * Decimal comma (``1.234,56``): only in files whose delimiter is not the comma. A column that can be read one way only
   is read so; a column of ``1.200`` and ``2.500``, which can be read both ways, as the file's other columns are written.
@@ -15,7 +16,13 @@ from collections.abc import Sequence
 INFINITE = frozenset(
     sign + word for sign in ("", "+", "-") for word in ("inf", "Inf", "INF", "infinity", "Infinity", "INFINITY")
 )
-MISSING = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?", "-"}) | INFINITE
+ERRORS = frozenset({"#N/A", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!"})
+"""Errors of a spreadsheet (ECMA-376 part 1, 18.18.11), which its CSV has as text."""
+MISSING = (
+    frozenset({"", "NA", "N/A", "n/a", "NaN", "nan", "<NA>", "NaT", "null", "NULL", "None", "?", "-"})
+    | ERRORS
+    | INFINITE
+)
 """Cells that mean "no value"."""
 
 _NUMBER_BYTES = b"0123456789+-.eE \t"

@@ -12,31 +12,21 @@ import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 from xml.parsers import expat
 
 from containers.training.packed import check_unpacked, damaged, open_archive
 from containers.training.refusal import Refused, quoted
+from containers.training.sheet import DAY_ZERO, DAY_ZERO_1904, Empty, SheetRows, whole
 
-COLUMNS_READ_MAX = 16_384
-"""Columns of a sheet in Excel."""
 SHARED_CHARS_MAX = 256 * 1024**2
 """Most characters of shared texts, which are kept in memory."""
 BLOCK_BYTES = 256 * 1024
-
-_FIRST_CELL = re.compile(r"([A-Z]{1,3})\d*")
 _DATE_FORMATS = frozenset((*range(14, 18), 22, *range(27, 32), 36, *range(50, 55), 57, 58))
 """Numbers of the built-in formats that show a date (ECMA-376 part 1, 18.8.30); times alone stay numbers."""
 _NOT_SHOWN = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]|_.|\*.')
 """What stands in a number format beside the letters for days and years."""
-_DAY_ZERO = datetime(1899, 12, 30)  # noqa: DTZ001  # a sheet's dates have no zone
-_DAY_ZERO_1904 = datetime(1904, 1, 1)  # noqa: DTZ001
-_LEAP_BUG_DAY = 60
-"""Excel counts a 29 February 1900 that never was; serial numbers before it are a day behind."""
-_SERIAL_MAX = 2_958_466
-"""Serial number of the day after 31 December 9999."""
 
 
 class Sheet(NamedTuple):
@@ -47,6 +37,8 @@ class Sheet(NamedTuple):
     """Sheets of the workbook that are not read."""
     rows: Iterator[tuple[int, list[str]]]
     """Number and cells of each row that has any; cells up to the last one with something in it."""
+    empty: Empty
+    """Cells that were read as empty though they show something, complete at the end of the rows."""
 
 
 def open_sheet(path: Path) -> Sheet:
@@ -58,7 +50,8 @@ def open_sheet(path: Path) -> Sheet:
     try:
         book = _Book(archive, path.stat().st_size)
         name, part, others = book.first_sheet()
-        return Sheet(name, others, book.rows(part))
+        empty = Empty()
+        return Sheet(name, others, book.rows(part, empty), empty)
     except BaseException:
         archive.close()
         raise
@@ -71,7 +64,7 @@ class _Book:
         self._archive = archive
         self._sent = sent
         self._unpacked = 0
-        self._day_zero = _DAY_ZERO
+        self._day_zero = DAY_ZERO
 
     def first_sheet(self) -> tuple[str, str, int]:
         """Return name and part of the first visible sheet, and how many other visible ones there are."""
@@ -86,7 +79,7 @@ class _Book:
             if tag == "sheet" and attributes.get("state", "visible") == "visible":
                 sheets.append((attributes.get("name", ""), attributes.get("id", "")))
             elif tag == "workbookPr" and attributes.get("date1904") in ("1", "true"):
-                self._day_zero = _DAY_ZERO_1904
+                self._day_zero = DAY_ZERO_1904
 
         self._parse(self._top, start)
         self._targets = {key: (kind, target) for kind, target, key in self._relations(self._top)}
@@ -116,10 +109,10 @@ class _Book:
             self._parse(where, start)
         return found
 
-    def rows(self, part: str) -> Iterator[tuple[int, list[str]]]:
+    def rows(self, part: str, empty: Empty) -> Iterator[tuple[int, list[str]]]:
         """Give the rows of a sheet; the archive is closed at their end."""
         with self._archive:
-            reader = _Rows(self._shared_texts(), self._date_styles(), self._day_zero)
+            reader = SheetRows(self._shared_texts(), self._date_styles(), self._day_zero, empty)
             parser = _parser(reader.start, reader.end, reader.text)
             for block in self._blocks(part):
                 _feed(parser, block)
@@ -168,9 +161,9 @@ class _Book:
 
         def start(tag: str, attributes: dict[str, str]) -> None:
             if tag == "numFmt":
-                formats[_whole(attributes.get("numFmtId"))] = attributes.get("formatCode", "")
+                formats[whole(attributes.get("numFmtId"))] = attributes.get("formatCode", "")
             elif tag == "xf" and inside[-1] == "cellXfs":
-                styles.append(_whole(attributes.get("numFmtId")))
+                styles.append(whole(attributes.get("numFmtId")))
             elif tag in ("cellXfs", "cellStyleXfs", "dxfs"):
                 inside.append(tag)
 
@@ -206,119 +199,9 @@ class _Book:
             raise damaged("The workbook") from None
 
 
-class _Rows:
-    """Turns the tags of a sheet into rows of text."""
-
-    def __init__(self, shared: list[str], dates: frozenset[int], day_zero: datetime) -> None:
-        self._shared = shared
-        self._dates = dates
-        self._day_zero = day_zero
-        self._done: list[tuple[int, list[str]]] = []
-        self._number = 0
-        self._row: list[str] = []
-        self._column = -1
-        self._kind = ""
-        self._style = 0
-        self._pieces: list[str] = []
-        self._listening = False
-        self._phonetic = False
-
-    def take(self) -> list[tuple[int, list[str]]]:
-        """Return the rows finished since the last call."""
-        done, self._done = self._done, []
-        return done
-
-    def start(self, tag: str, attributes: dict[str, str]) -> None:
-        if tag == "c":
-            place = _FIRST_CELL.match(attributes.get("r", ""))
-            self._column = _column(place[1]) if place else self._column + 1
-            if self._column >= COLUMNS_READ_MAX:
-                raise damaged("The workbook")
-            self._kind = attributes.get("t", "n")
-            self._style = _whole(attributes.get("s"))
-            self._pieces = []
-        elif tag in ("v", "t"):
-            self._listening = not self._phonetic
-        elif tag == "row":
-            self._number = _whole(attributes.get("r")) or self._number + 1
-            self._row = []
-            self._column = -1
-        elif tag == "rPh":
-            self._phonetic = True
-
-    def end(self, tag: str) -> None:
-        if tag in ("v", "t"):
-            self._listening = False
-        elif tag == "c":
-            if self._pieces:
-                self._put(self._value("".join(self._pieces)))
-        elif tag == "row":
-            if self._row:
-                self._done.append((self._number, self._row))
-                self._row = []
-        elif tag == "rPh":
-            self._phonetic = False
-
-    def text(self, data: str) -> None:
-        if self._listening:
-            self._pieces.append(data)
-
-    def _put(self, value: str) -> None:
-        if value.strip():
-            self._row.extend([""] * (self._column + 1 - len(self._row)))
-            self._row[self._column] = value
-
-    def _value(self, raw: str) -> str:
-        """Return the text of a cell; errors such as ``#N/A`` are no value (ECMA-376 part 1, 18.18.11)."""
-        match self._kind:
-            case "s":
-                at = _whole(raw)
-                if at >= len(self._shared):
-                    raise damaged("The workbook")
-                return self._shared[at]
-            case "b":
-                return "TRUE" if raw.strip() == "1" else "FALSE"
-            case "e":
-                return ""
-            case "n":
-                return self._number_text(raw)
-            case _:
-                return raw
-
-    def _number_text(self, raw: str) -> str:
-        if raw.isdecimal() and self._style not in self._dates:
-            return raw
-        try:
-            value = float(raw)
-        except ValueError:
-            raise damaged("The workbook") from None
-        if self._style in self._dates and 0 <= value < _SERIAL_MAX:
-            return date_text(value, self._day_zero)
-        return repr(value)
-
-
-def date_text(serial: float, day_zero: datetime) -> str:
-    """Return the date of a serial number in ISO form, with its time to the second where it has one."""
-    if day_zero == _DAY_ZERO and serial < _LEAP_BUG_DAY:
-        serial += 1
-    when = day_zero + timedelta(seconds=round(serial * 86_400))
-    return when.date().isoformat() if when.time() == datetime.min.time() else when.isoformat(sep=" ")
-
-
 def _shows_date(code: str) -> bool:
     letters = _NOT_SHOWN.sub("", code.split(";")[0]).lower()
     return "y" in letters or "d" in letters
-
-
-def _column(letters: str) -> int:
-    number = 0
-    for letter in letters:
-        number = number * 26 + ord(letter) - 64
-    return number - 1
-
-
-def _whole(text: str | None) -> int:
-    return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 10 else 0
 
 
 def _parser(

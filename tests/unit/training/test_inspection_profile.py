@@ -83,7 +83,17 @@ def test_commas_between_thousands_in_a_comma_file_are_no_decimals(tmp_path: Path
     assert column(answer, "a")["kind"] == "category"
 
 
-@pytest.mark.parametrize("token", ["", " ", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?", "-", "inf", " NA "])
+@pytest.mark.parametrize(
+    "token",
+    [
+        *("", " ", "NA", "N/A", "n/a", "NaN", "nan", "<NA>", "NaT", "null", "NULL", "None"),
+        "?",
+        "-",
+        "inf",
+        " NA ",
+        "#N/A",
+    ],
+)
 def test_every_missing_token_is_missing_in_numbers_and_in_text(tmp_path: Path, token: str) -> None:
     rows = [f"{i}.5,{'ab'[i % 2]}" for i in range(20)] + [f"{token},{token}"] * 3
     answer = inspect(write(tmp_path, table("n,t", rows)))

@@ -45,6 +45,7 @@ def test_a_target_unlike_anything_is_answered_with_the_last_column(tmp_path: Pat
     [
         (b"\xd0\xcf\x11\xe0" + bytes(50), "old Excel"),
         (b"%PDF-1.7\n", "PDF"),
+        (people().encode("utf-32"), "UTF-32"),
         (people().encode() + b"\0\0\0", "zero bytes"),
         (b"\x01\x02\x03\x04" * 40, "binary data"),
         (b"\xff\xfea\x00,\x00b\x00\n\x00" + b"\x00\xd8" * 20, "damaged UTF-16"),
@@ -73,7 +74,15 @@ def test_white_space_alone_is_an_empty_file(tmp_path: Path, content: str) -> Non
 
 @pytest.mark.parametrize(
     ("header", "words"),
-    [("age,,bought", "Column 2 has no name"), ("age,age,bought", "Columns 1 and 2"), (f"a,{'x' * 600},b", "600 char")],
+    [
+        ("age,,bought", "Column 2 has no name: give"),
+        (",age,bought", "Column 1 has no name (pandas writes one with index=True): give it one or remove"),
+        ("Report 2026,,", "The first line holds 'Report 2026' alone, like a title: remove what stands above"),
+        ("Report 2026", "Line 1 ('Report 2026') makes 1 column and most lines below 3: remove what stands above"),
+        ("age,bought", "Line 1 ('age,bought') makes 2 columns and most lines below 3: give each column its name"),
+        ("age,age,bought", "Columns 1 and 2"),
+        (f"a,{'x' * 600},b", "600 char"),
+    ],
 )
 def test_a_header_whose_names_cannot_be_used_is_refused_with_the_column(
     tmp_path: Path, header: str, words: str

@@ -145,6 +145,37 @@ def test_the_first_visible_sheet_is_read_and_others_are_told_of(tmp_path: Path) 
     )
 
 
+def test_what_shows_something_and_has_no_value_is_counted_and_said(tmp_path: Path) -> None:
+    def merge(made: Any) -> None:
+        for area in ("A2:A5", "A6:A9", "F1:G1"):
+            made.active.merge_cells(area)
+
+    rows: list[list[Any]] = [["region", "n", "double", "rate", "bought"]]
+    rows += [[f"r{i}", i, "=B2*2" if i else 3, "#DIV/0!" if i < 3 else i / 2, ("yes", "no")[i % 2]] for i in range(40)]
+    answer = inspect(book(tmp_path / "data.xlsx", rows, merge), {"target": "bought"})
+    formulas, errors, merged = answer["check"]["warnings"][:3]
+    assert formulas.startswith("Formulas without a saved value stand in 39 cells, which count as missing: open")
+    assert errors == "Errors such as #N/A stand in 3 cells, which count as missing."
+    assert merged.startswith("Cells are merged (A2:A5 and 1 more): only the first of them has a value")
+
+
+def test_how_a_workbook_was_read_is_told_with_what_is_refused_of_it(tmp_path: Path) -> None:
+    path = book(tmp_path / "data.xlsx", PEOPLE, lambda made: made.create_sheet("Later"))
+    answer = inspect(path, {"target": "score"})
+    assert refused(answer) == "E-CSV-TARGET"
+    assert "The workbook has another sheet; 'Sheet', the first, is the one that was read." in answer["detail"]
+    path = book(tmp_path / "data.xlsx", [["a", "b", "bought"], *([i, "=A2", "ny"[i % 2]] for i in range(20))])
+    answer = inspect(path, {"target": "bought"})
+    assert refused(answer) == "E-CSV-ALLMISSING"
+    assert "Formulas without a saved value stand in 20 cells" in answer["detail"]
+
+
+def test_a_title_above_the_table_is_called_one(tmp_path: Path) -> None:
+    answer = inspect(book(tmp_path / "data.xlsx", [["Report 2026"], [], *PEOPLE]))
+    assert refused(answer) == "E-CSV-HEADER"
+    assert "The first line holds 'Report 2026' alone, like a title" in answer["detail"]
+
+
 def test_shared_texts_are_those_of_their_number_without_phonetic_readings(tmp_path: Path) -> None:
     path = shared(book(tmp_path / "data.xlsx", [["a", "b"], ["KEY", "b"]]), "b", "KEY", "a")
     assert cells(path) == [["a", "b"], ["KEY", "b"]]
