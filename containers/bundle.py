@@ -60,7 +60,7 @@ class Bundle:
 
 def build() -> Bundle:
     """Return the bundle of these sources, about 0.5 MB. Raises OSError where this installation lacks a part of it."""
-    return assemble(_locked("job.txt"), {library: _locked(f"job-{library}.txt") for library in LIBRARIES})
+    return assemble(locked("job.txt"), {library: locked(f"job-{library}.txt") for library in LIBRARIES})
 
 
 def requirements_name(library: str) -> str:
@@ -94,7 +94,8 @@ def code_sources() -> dict[str, bytes]:
     return dict(sorted(files.items()))
 
 
-def _locked(name: str) -> bytes:
+def locked(name: str) -> bytes:
+    """Return a file of locked requirements. Raises FileNotFoundError where this installation has it not."""
     for folder in _LOCKED:
         if (folder / name).is_file():
             return (folder / name).read_bytes()

@@ -18,11 +18,13 @@ from lastcall.cli.orders import limits_of
 from lastcall.cli.paired import HOLDOUT_FILE, Paired, can_be, paired, sentence
 from lastcall.cli.text import called, clean, count, cut, money, quoted, score, span, table, width, wrap
 from lastcall.cli.train import confirmed, followed, leave, submit
-from lastcall.cli.versions import others
+from lastcall.cli.versions import here, on_rented, others
 from messages.errors import EXIT_FAILED, EXIT_OK, EXIT_SIGINT
 
 Document = dict[str, Any]
 
+LOCAL = "local"
+"""The provider whose machines are processes of this computer, with the libraries that are installed here."""
 WITHIN = 1e-6
 """Largest difference of two metrics, as a share, that counts as the same result: other processors add in another
 order."""
@@ -119,10 +121,7 @@ def reproduce(
         )
     order = before["order"] | limits
     made = app.client.get("/v1/compare", first=before["model_id"], second=before["model_id"]).document["models"][0]
-    differ = others(made["making"]["versions"])
-    if differ:
-        app.screen.say(clean(differ))
-    plan = confirmed(app, order, yes=yes)
+    plan = confirmed(app, order, yes=yes, also=lambda plan: other_versions(made, plan))
     if plan is None:
         return EXIT_OK
     accepted = submit(app, order)
@@ -150,6 +149,12 @@ def reproduce(
     return EXIT_OK if reproduced(found.document) else EXIT_FAILED
 
 
+def other_versions(made: Document, plan: Document) -> str:
+    """Return a sentence on what a training by this plan gets other versions of than the model was made with."""
+    on_this_computer = plan["plan"]["provider"] == LOCAL
+    return others(made["making"]["versions"], here if on_this_computer else on_rented)
+
+
 def reproduced(document: Document) -> bool:
     """Say whether two results are the same as far as anybody could ask for."""
     return bool(document["comparable"]) and document["apart"] <= WITHIN
@@ -161,8 +166,7 @@ def reproduction_lines(document: Document, columns: int) -> list[str]:
         return wrap(f"Not reproduced. {clean(document['verdict'])}", columns)
     if document["identical"]:
         said = "Reproduced: the same to the last digit, every metric and every answer to the held-out rows."
-        return wrap(said, columns)
-    if reproduced(document):
+    elif reproduced(document):
         said = f"Reproduced: no metric differs by more than {document['apart']:.1g} of its value."
     else:
         said = f"Not reproduced: metrics differ by up to {document['apart']:.2g} of their value."
@@ -170,7 +174,7 @@ def reproduction_lines(document: Document, columns: int) -> list[str]:
     lines = wrap(said, columns)
     if why:
         return lines + _listed("What else differs", why, columns)
-    return lines + wrap("Nothing else that is known differs.", columns)
+    return lines if document["identical"] else lines + wrap("Nothing else that is known differs.", columns)
 
 
 def compare_card(document: Document, columns: int) -> list[str]:

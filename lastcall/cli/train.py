@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -76,11 +76,18 @@ def train(app: App, /, data: str, yes: bool, no_follow: bool, with_logs: bool, a
     return _follow(app, accepted.document, plan, with_logs=with_logs, as_json=as_json)
 
 
-def confirmed(app: App, order: dict[str, Any], *, yes: bool) -> dict[str, Any] | None:
-    """Show what an order would cost and return that plan once it is agreed to; ``None`` where it is not."""
+def confirmed(
+    app: App, order: dict[str, Any], *, yes: bool, also: Callable[[dict[str, Any]], str] | None = None
+) -> dict[str, Any] | None:
+    """Show what an order would cost and return that plan once it is agreed to; ``None`` where it is not.
+
+    ``also`` returns what else to know of the plan before anybody agrees, or nothing.
+    """
     plan = app.client.post("/v1/jobs", order, dry_run=1).document
     for number, line in enumerate(cards.plan_card(plan, app.screen.message_columns)):
         app.screen.say(line, style="" if number else "bold")
+    if also is not None and (more := also(plan)):
+        app.screen.say(clean(more))
     if not yes and not click.confirm("Start?", default=False, err=True):
         app.screen.say("Nothing was started and nothing was spent.")
         return None

@@ -134,16 +134,28 @@ def test_a_job_is_reproduced_through_plan_and_confirmation_and_then_compared(
         capsys, "reproduce", "churn-7fa", "-y", "--max-cost", "$2", "--max-runtime", "1h", "--machine", "big"
     )
     assert code == 0
-    assert "made with other versions, so another result may come out: python 3.12.1, here" in err.replace("\n", " ")
-    assert "Plan: random forest on customers.csv" in err
+    told = " ".join(err.split())
+    assert "Plan: random forest on customers.csv" in told
+    assert "made with other versions, so another result may come out: python 3.12.1, now" in told.partition("Plan")[2]
     assert "Machine terminated 14:09:41, confirmed" in out
     assert out.splitlines()[-1].startswith("Reproduced: the same to the last digit")
     planned, ordered = live.node.dispatcher.asked
     assert isinstance(planned, admin.PlanTraining)
     assert isinstance(ordered, admin.SubmitTraining)
     assert planned.order == ordered.order
-    told = ordered.order
-    assert (told.seed, str(told.max_cost_usd), told.max_runtime_s, told.machine) == (7, "2", 3600, "big")
+    order = ordered.order
+    assert (order.seed, str(order.max_cost_usd), order.max_runtime_s, order.machine) == (7, "2", 3600, "big")
+
+
+def test_the_same_result_of_other_versions_says_which(live: LiveGateway, table: Path, capsys: Capture) -> None:
+    ready(live, capsys)
+    other = live.node.described[1]
+    making = other.making.model_copy(update={"versions": other.making.versions | {"scikit-learn": "1.9.2"}})
+    live.node.described[1] = other.model_copy(update={"making": making})
+    code, out, _ = run(capsys, "reproduce", "churn-7fa", "-y")
+    assert code == 0
+    assert out.splitlines()[-2:] == ["What else differs:", "  scikit-learn: 1.9.1 → 1.9.2"]
+    assert "Reproduced: the same to the last digit" in out
 
 
 def test_another_result_is_exit_1_and_says_what_else_differs(live: LiveGateway, table: Path, capsys: Capture) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from actors.views.comparing import compare
-from lastcall.cli.compare import DIFFERENCES_SHOWN_MAX, compare_card, reproduced, reproduction_lines
+from lastcall.cli.compare import DIFFERENCES_SHOWN_MAX, compare_card, other_versions, reproduced, reproduction_lines
 from lastcall.cli.text import width
+from lastcall.cli.versions import installed
 from messages.comparing import DescribedModel
 from tests.integration.socket import examples
 
@@ -47,6 +48,13 @@ def test_settings_that_differ_are_listed_up_to_a_bound() -> None:
     lines = compare_card(document(examples.described(hyperparameters=many)), 80)
     assert "  p00: none → 0" in lines
     assert lines[-1] == f"  and {len(many) + 1 - DIFFERENCES_SHOWN_MAX} more"
+
+
+def test_what_a_rented_machine_gets_does_not_hang_on_what_is_installed_here() -> None:
+    """Made with a Python that this computer does not have, and with the libraries that are locked."""
+    making = {"versions": {"python": "3.99.1", "scikit-learn": installed("scikit-learn")}}
+    said = {kind: other_versions({"making": making}, {"plan": {"provider": kind}}) for kind in ("local", "runpod")}
+    assert (said["runpod"], "python 3.99.1, now" in said["local"]) == ("", True)
 
 
 def test_a_result_that_cannot_be_compared_is_not_reproduced() -> None:
