@@ -160,13 +160,13 @@ def told(member: Member | None) -> Told:
         raise Refused("E-IMPORT-KIND", f"feature_columns in {METADATA} is no list of names")
     if len(set(features)) < len(features):
         raise Refused("E-IMPORT-KIND", f"feature_columns in {METADATA} names {quoted(_double(features))} twice")
-    target, parameters, metrics = found.get("target_column"), found.get("hyperparameters"), found.get("metrics")
+    target, parameters = found.get("target_column"), found.get("hyperparameters")
     return Told(
         target=target if isinstance(target, str) and 0 < len(target) <= 1000 else "prediction",
         features=tuple(features),
         model_type=str(found.get("model_type") or "")[:100],
         hyperparameters=parameters if isinstance(parameters, dict) else {},
-        metrics=_numbers(metrics),
+        metrics=_reported(found.get("score"), found.get("metrics")),
         training_samples=_count(found.get("training_samples")),
         test_samples=_count(found.get("test_samples")),
     )
@@ -174,6 +174,11 @@ def told(member: Member | None) -> Told:
 
 def _double(names: list[str]) -> str:
     return next(name for name in names if names.count(name) > 1)
+
+
+def _reported(score: Any, metrics: Any) -> dict[str, float]:
+    """Return the numbers the older product gave: one ``score`` or several by name, ``metrics`` where there are any."""
+    return _numbers(score if isinstance(score, dict) else {"score": score}) | _numbers(metrics)
 
 
 def _numbers(value: Any) -> dict[str, float]:

@@ -204,7 +204,11 @@ def metric_lines(metrics: Document, columns: int) -> list[str]:
     """Return the headline metric beside guessing, and what it means."""
     headline = metrics.get("headline")
     if not isinstance(headline, dict):
-        plain = [f"{clean(str(k))} {text.number(v)}" for k, v in metrics.items() if isinstance(v, int | float)]
+        plain = [
+            f"{clean(str(k).replace('_', ' '))} {text.number(v)}"
+            for k, v in metrics.items()
+            if isinstance(v, int | float)
+        ]
         return wrap(" · ".join(plain), columns) if plain else []
     name = str(headline.get("name"))
     line = f"{clean(str(headline.get('label') or name))} {text.score(name, headline.get('value'))}"

@@ -166,6 +166,8 @@ def reproduction_lines(document: Document, columns: int) -> list[str]:
         return wrap(f"Not reproduced. {clean(document['verdict'])}", columns)
     if document["identical"]:
         said = "Reproduced: the same to the last digit, every metric and every answer to the held-out rows."
+    elif not document["apart"]:
+        said = "Reproduced: every metric is the same to the last digit, not all that was kept beside it."
     elif reproduced(document):
         said = f"Reproduced: no metric differs by more than {document['apart']:.1g} of its value."
     else:

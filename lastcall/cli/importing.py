@@ -17,6 +17,7 @@ from lastcall.cli.client import Reply
 from lastcall.cli.failures import Usage
 from lastcall.cli.sending import SentFile
 from lastcall.cli.text import clean, plural, quoted, size, wrap
+from lastcall.cli.upload import send
 
 PREPROCESSOR = "preprocessor.pkl"
 WARNING = (
@@ -90,15 +91,7 @@ def _packed(files: Mapping[str, Path]) -> Iterator[Path]:
 
 
 def _sent(app: App, package: Path, **query: str | None) -> Reply:
-    whole = package.stat().st_size
-    reply = app.client.upload(
-        "/v1/imports",
-        package,
-        lambda sent: app.screen.status(f"sending {size(sent)} of {size(whole)}"),
-        **query,
-    )
-    app.screen.done()
-    return reply
+    return send(app, "/v1/imports", package, "", **query)
 
 
 def _typed(app: App, look: dict[str, Any], members: Mapping[str, Path | None]) -> str:

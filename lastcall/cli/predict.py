@@ -10,7 +10,8 @@ import click
 from lastcall.cli.app import App, leaf, pass_app
 from lastcall.cli.files import STDOUT, check_target, pour, save
 from lastcall.cli.sending import SentFile
-from lastcall.cli.text import clean, money, plural, quoted, size
+from lastcall.cli.text import clean, money, plural, quoted
+from lastcall.cli.upload import send
 
 
 @leaf(
@@ -35,16 +36,7 @@ def predict(app: App, model: str, file: Path, output: str | None, column: str, f
     target = Path(output) if output else file.with_name(f"{file.stem}.predictions.csv")
     if output != STDOUT:
         check_target(target, force=force, again=f"lastcall predict {quoted(model)} {quoted(str(file))} -o OTHER.csv")
-    whole = file.stat().st_size
-    made = app.client.upload(
-        "/v1/predictions",
-        file,
-        lambda sent: app.screen.status(f"sending {file.name}: {size(sent)} of {size(whole)}"),
-        model=model,
-        name=file.name,
-        column=column,
-    )
-    app.screen.done()
+    made = send(app, "/v1/predictions", file, file.name, model=model, name=file.name, column=column)
 
     def write(handle: IO[bytes]) -> int:
         return app.client.download(f"/v1/predictions/{made.document['id']}/content", handle)

@@ -19,7 +19,8 @@ from lastcall.cli.follow import Follower
 from lastcall.cli.jobs import outcome_exit, show_result
 from lastcall.cli.orders import as_typed, check_header, order_of
 from lastcall.cli.sending import is_file, refuse_other
-from lastcall.cli.text import clean, money, quoted, size
+from lastcall.cli.text import clean, money, quoted
+from lastcall.cli.upload import send
 from messages.errors import EXIT_SIGINT
 
 _HASH_CHUNK = 1 << 20
@@ -147,16 +148,7 @@ def fetch(app: App, address: str, name: str | None) -> Reply:
 
 def upload(app: App, path: Path, name: str) -> Reply:
     """Send a file and return the data set it became."""
-    whole = path.stat().st_size
-    try:
-        return app.client.upload(
-            "/v1/datasets",
-            path,
-            lambda sent: app.screen.status(f"sending {name}: {size(sent)} of {size(whole)}"),
-            name=name,
-        )
-    finally:
-        app.screen.done()
+    return send(app, "/v1/datasets", path, name, name=name)
 
 
 def submit(app: App, order: dict[str, Any]) -> Reply:

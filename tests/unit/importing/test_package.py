@@ -87,6 +87,11 @@ def test_metadata_are_taken_as_far_as_they_make_sense(tmp_path: Path) -> None:
         found = told(members["metadata.json"])
     assert (found.target, found.features, found.training_samples) == ("prediction", (), None)
     assert dict(found.metrics) == {"r2": 0.5}
+    for score, metrics in ((0.96, {"score": 0.96}), ({"r2": 0.9}, {"r2": 0.9}), ("good", {}), (None, {})):
+        with opened(
+            package(tmp_path / "s.zip", {**FILES, "metadata.json": json.dumps({"score": score}).encode()})
+        ) as old:
+            assert dict(told(old["metadata.json"]).metrics) == metrics
     assert told(None).target == "prediction"
     with opened(package(tmp_path / "q.zip", FILES)) as members:
         assert told(members["metadata.json"]).features == FEATURES
