@@ -167,7 +167,7 @@ def reproduction_lines(document: Document, columns: int) -> list[str]:
     if document["identical"]:
         said = "Reproduced: the same to the last digit, every metric and every answer to the held-out rows."
     elif not document["apart"]:
-        said = "Reproduced: every metric is the same to the last digit, not all that was kept beside it."
+        said = "Reproduced: every metric is the same to the last digit; its interval or some answers may not be."
     elif reproduced(document):
         said = f"Reproduced: no metric differs by more than {document['apart']:.1g} of its value."
     else:

@@ -61,3 +61,9 @@ def test_a_result_that_cannot_be_compared_is_not_reproduced() -> None:
     found = document(examples.described(dataset_sha256="cd" * 32))
     assert not reproduced(found)
     assert reproduction_lines(found, 80)[0].startswith("Not reproduced. These numbers cannot be compared")
+
+
+def test_metrics_that_are_the_same_to_the_last_digit_are_never_said_to_differ_by_nothing() -> None:
+    found = document(examples.described()) | {"identical": False, "apart": 0.0, "comparable": True}
+    said = reproduction_lines(found, 200)[0]
+    assert said.startswith("Reproduced: every metric is the same to the last digit;")
