@@ -117,6 +117,9 @@ _LOSSES = words(
     "HalfPoissonLoss HalfGammaLoss HalfTweedieLoss HalfTweedieLossIdentity"
 )
 _LOSSES_C = frozenset(f"Cy{name}" for name in _LOSSES)
+AGAIN: Final = "__pyx_unpickle_"
+"""How the names of functions begin that make a loss again; most versions of scikit-learn have other ones."""
+LOSSES: Final = "sklearn._loss._loss"
 _LOSSES_SGD = words(
     "Hinge SquaredHinge ModifiedHuber EpsilonInsensitive SquaredEpsilonInsensitive Log SquaredLoss Huber "
     "Classification Regression LossFunction"
@@ -170,7 +173,7 @@ _PARTS: Final[dict[str, frozenset[str]]] = {
     "sklearn.dummy": frozenset({"DummyClassifier", "DummyRegressor"}),
     "sklearn.tree._tree": frozenset({"Tree"}),
     "sklearn._loss.loss": _LOSSES,
-    "sklearn._loss._loss": _LOSSES_C,
+    LOSSES: _LOSSES_C | {f"{AGAIN}{name}" for name in _LOSSES_C},
     "sklearn.linear_model._sgd_fast": _LOSSES_SGD,
     "sklearn.neighbors._kd_tree": frozenset({"newObj", "KDTree", "KDTree64"}),
     "sklearn.neighbors._ball_tree": frozenset({"newObj", "BallTree", "BallTree64"}),
@@ -196,6 +199,8 @@ ALLOWED: Final[dict[str, frozenset[str]]] = {
 MOVED: Final = {
     "__builtin__": "builtins",
     "copy_reg": "copyreg",
+    "_loss": LOSSES,  # so the pickles of scikit-learn 1.5 to 1.8 call it
+    "numpy.core._multiarray_umath": "numpy",
     "numpy.core.multiarray": "numpy._core.multiarray",
     "numpy.core.numeric": "numpy._core.numeric",
     "scipy.sparse.csr": "scipy.sparse._csr",
@@ -213,6 +218,10 @@ FORMER: Final = words(
     "sklearn.tree.tree sklearn._loss.glm_distribution"
 )
 """Modules that scikit-learn had and has no more: a pickle with one is old, and not bad for it."""
+
+
+ONLY_FITTED: Final = {"sklearn.linear_model._sgd_fast": words("Log SquaredLoss Huber LossFunction")}
+"""Module → what was in it and is no more, which no model needs once it is fitted."""
 
 
 class Name(NamedTuple):

@@ -6,9 +6,13 @@ Models are made of models: an ensemble of its members, a pipeline of its steps. 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from inspect import signature
 from typing import Any, Final
 
 import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import RidgeClassifier, RidgeClassifierCV
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
 from containers.importing.names import BOOSTERS
@@ -20,7 +24,7 @@ from containers.training.refusal import Refused
 
 _ONLY_TO_FIT: Final = {"cv": None, "score_func": None}
 """Attributes that only a fit reads, and what stands there after."""
-_ONLY_TO_LOOK: Final = ("named_estimators_", "coefs_paths_", "cv_results_")
+_ONLY_TO_LOOK: Final = ("named_estimators_", "coefs_paths_", "cv_results_", "loss_function_", "_loss_function_")
 """Attributes that are there to be looked at, which may hold what no model file should."""
 _WITHOUT_TREE: Final[dict[type, type]] = {KNeighborsClassifier: NearClassifier, KNeighborsRegressor: NearRegressor}
 
@@ -65,9 +69,22 @@ def calm(steps: list[tuple[str, Any]], model_type: str) -> None:
             name, outer = type(part).__name__, type(steps[-1][1]).__name__
             raise Refused("E-IMPORT-KIND", f"The {outer} has a {name} in it, which can only be brought over by itself")
         if root == "sklearn":
+            _renew(part)
             _calm(part)
     if library and library != "catboost":  # which changes nothing once it is fitted
         set_threads(library, steps[-1][1], 1)
+
+
+def _renew(part: Any) -> None:
+    """Give an estimator of an older version what today's asks it for: what it was not told is as it always was."""
+    own = vars(part)
+    for name, parameter in signature(type(part)).parameters.items() if isinstance(part, BaseEstimator) else ():
+        if name not in own and parameter.default is not parameter.empty:
+            setattr(part, name, parameter.default)
+    if isinstance(part, RidgeClassifier | RidgeClassifierCV) and "classes_" not in own:  # it was found by asking
+        part.classes_ = part._label_binarizer.classes_
+    if isinstance(part, SimpleImputer) and "_fill_dtype" not in own and "_fit_dtype" in own:
+        part._fill_dtype = own["_fit_dtype"]  # as it is for numbers
 
 
 def _calm(part: Any) -> None:

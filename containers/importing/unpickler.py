@@ -13,7 +13,7 @@ from typing import IO, Any, ClassVar, Final
 
 import numpy as np
 
-from containers.importing.names import ENCODE, WRAPPER, Name
+from containers.importing.names import AGAIN, ENCODE, LOSSES, ONLY_FITTED, WRAPPER, Name
 from containers.importing.scan import unsafe
 
 BLOCK_BYTES: Final = 1 << 20
@@ -55,6 +55,23 @@ def latin1(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
+class Nothing:
+    """Stands where something was that only a fit needed, and that libraries have no more."""
+
+    def __init__(self, *_: Any) -> None:
+        """Take what it was made of."""
+
+    def __setstate__(self, _: Any) -> None:
+        """Take its state."""
+
+
+def loss_again(kind: Any, checksum: int, state: Any = None) -> Any:  # noqa: ARG001 - the one of other versions
+    """Return a loss of scikit-learn made of its numbers, as most versions pickle it."""
+    if kind not in vars(import_module(LOSSES)).values():
+        raise unsafe("The pickle makes a loss of something that is none")
+    return kind(*(state or ()))
+
+
 class OldPickle(pickle._Unpickler):  # the one in C cannot be extended
     """Python's unpickler, for allowed names only."""
 
@@ -74,6 +91,10 @@ class OldPickle(pickle._Unpickler):  # the one in C cannot be extended
             return latin1
         if named.today == WRAPPER:
             return ArrayPlace
+        if named.today.module == LOSSES and name.startswith(AGAIN):
+            return loss_again
+        if name in ONLY_FITTED.get(named.today.module, ()):
+            return Nothing
         return getattr(import_module(named.today.module), name)
 
     def persistent_load(self, pid: Any) -> Any:  # noqa: ARG002
