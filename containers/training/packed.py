@@ -37,6 +37,8 @@ RATIO_MAX = 100
 """Largest ratio of unpacked to sent bytes; tables reach 5 to 30."""
 RATIO_FREE_BYTES = 256 * 1024**2
 """Unpacked size up to which the ratio does not matter: a column of zeros packs a thousand to one."""
+SKIMMED_BYTES = 1024 * 1024
+"""Bytes unpacked at a time only to be counted."""
 MEMBERS_MAX = 10_000
 """Most entries of a zip archive; a large workbook has hundreds."""
 ZSTD_WINDOW_LOG_MAX = 27
@@ -92,6 +94,17 @@ def open_text(path: Path, format: str) -> io.RawIOBase:
     zstd = zstd_library()
     limits = {zstd.DecompressionParameter.window_log_max: ZSTD_WINDOW_LOG_MAX}
     return _Unpacked(zstd.ZstdFile(path, "rb", options=limits), size)
+
+
+def check_small(path: Path, format: str) -> None:
+    """Unpack a small archive to its end and keep nothing: a bomb shows at once, not after minutes of reading rows.
+
+    What is larger is counted while it is read. Raises as ``open_text`` and its reading do.
+    """
+    if format in TEXTS and format != PLAIN and path.stat().st_size * RATIO_MAX <= RATIO_FREE_BYTES:
+        with open_text(path, format) as stream:
+            while stream.read(SKIMMED_BYTES):
+                pass
 
 
 def zstd_library() -> Any:

@@ -12,8 +12,8 @@ from typing import Any
 from containers.training.packed import UNPACKED_BYTES_MAX, lacking
 from containers.training.refusal import Refused, quoted
 
-CELLS_MAX = 10_000_000_000
-"""Most cells of a table; a file of a few bytes may claim any number of equal rows."""
+CELLS_MAX = UNPACKED_BYTES_MAX // 2
+"""Most cells of a table, as many as its text could have; a file of a few bytes may claim any number of equal rows."""
 _INDEX = "__index_level_"
 """How pandas names the row labels it stores beside the columns."""
 

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from containers.training.dialect import SAMPLE_BYTES, Dialect, detect
-from containers.training.packed import PARQUET, PLAIN, XLSX, first_bytes, format_of, open_text
+from containers.training.packed import PARQUET, PLAIN, XLSX, check_small, first_bytes, format_of, open_text
 from containers.training.refusal import Refused, quoted
 
 if TYPE_CHECKING:
@@ -275,5 +275,6 @@ def detect_file(path: Path, columns_min: int = 2) -> Dialect:
     format = format_of(path)
     if format in (PARQUET, XLSX):
         return Dialect("utf-8", ",", format=format)
+    check_small(path, format)
     with open_text(path, format) as stream:
         return detect(first_bytes(stream, SAMPLE_BYTES), columns_min)._replace(format=format)

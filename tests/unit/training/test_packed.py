@@ -23,6 +23,7 @@ from containers.training import packed
 from containers.training import parquet as packed_columns
 from containers.training.inspection import inspect
 from containers.training.profile import survey
+from containers.training.refusal import Refused
 from containers.training.rows import open_table
 from containers.training.table import detect_file
 from tests.unit.training.files import ask, people, refused, table, write
@@ -179,6 +180,17 @@ def test_what_unpacks_to_too_much_is_stopped_on_the_way(
     assert refused(inspect(path)) == "E-CSV-BOMB"
     monkeypatch.setattr(packed, "UNPACKED_BYTES_MAX", 1 << 40)
     assert inspect(path)["profile"]["rows"] == 300_040
+
+
+@pytest.mark.parametrize("format", ["csv.gz", "csv.zst", "zip"])
+def test_a_small_bomb_is_found_before_a_row_of_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: str
+) -> None:
+    path = write(tmp_path, PACKERS[format](CSV + b"50,Porto,no,1.5\n" * 300_000))
+    monkeypatch.setattr(packed, "RATIO_FREE_BYTES", 3_000_000)
+    with pytest.raises(Refused) as no:
+        detect_file(path)
+    assert no.value.code == "E-CSV-BOMB"
 
 
 def test_a_zip_of_many_files_is_refused_before_they_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
