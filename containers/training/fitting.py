@@ -30,7 +30,9 @@ from containers.training.families import Family
 from containers.training.frame import Integers
 from containers.training.lookout import BoostingLookout, ForestLookout
 from containers.training.network_fit import fit_network
+from containers.training.onlook import Onlook
 from containers.training.preparation import prepare
+from containers.training.rounds import NETWORKS
 
 GRADIENTS = ("gradient", "gradient_hessian")
 """What histogram boosting asks of its loss when a round begins: one of these, once."""
@@ -44,10 +46,17 @@ OPTIMIZERS = ("sklearn.neural_network._stochastic_optimizers.AdamOptimizer",)
 
 
 def fit(
-    pipeline: Pipeline, family: Family, features: Any, target: Any, keeper: Keeper, rows: Integers | None = None
+    pipeline: Pipeline,
+    family: Family,
+    features: Any,
+    target: Any,
+    keeper: Keeper,
+    rows: Integers | None = None,
+    onlook: Onlook | None = None,
 ) -> None:
     """Fit the pipeline on these rows of the features (without ``rows``, on all), whose targets ``target`` has.
 
+    A network is asked for its loss by ``onlook`` after its epochs.
     Raises ``Interrupted`` when the keeper is told to stop and the family has rounds.
     """
     rounds = ROUNDS.get(family.name)
@@ -58,12 +67,14 @@ def fit(
         return
     with keeper.listening():
         if rounds is not None:
-            pipeline.steps[-1] = ("model", rounds(family.name, model, prepared, target, keeper))
+            if onlook and family.name in NETWORKS:
+                onlook.prepare(pipeline.named_steps["prepare"])
+            pipeline.steps[-1] = ("model", rounds(family.name, model, prepared, target, keeper, onlook))
         elif family.library:
             fit_booster(family.library, model, prepared, target, keeper)
 
 
-def _boosting(_: str, model: Any, prepared: Any, target: Any, keeper: Keeper) -> Any:
+def _boosting(_: str, model: Any, prepared: Any, target: Any, keeper: Keeper, __: object) -> Any:
     """Grow all rounds; after an earlier attempt one that bins the columns, then put its own in and grow the rest."""
     lookout = BoostingLookout(prepared, target)
     total, found = int(model.max_iter), keeper.find()
@@ -149,7 +160,7 @@ def _unpacked(found: Saved, keeper: Keeper) -> list[list[Any]]:
     return [trees[i : i + each] for i in range(0, len(trees), each)]
 
 
-def _forest(name: str, model: Any, prepared: Any, target: Any, keeper: Keeper) -> Any:
+def _forest(name: str, model: Any, prepared: Any, target: Any, keeper: Keeper, _: object) -> Any:
     lookout = ForestLookout(prepared, target)
     total, threads = int(model.n_estimators), model.n_jobs
     model, done = _resumed(name, model, keeper)
@@ -168,7 +179,7 @@ def _forest(name: str, model: Any, prepared: Any, target: Any, keeper: Keeper) -
     return model.set_params(warm_start=False)
 
 
-def _network(name: str, model: Any, prepared: Any, target: Any, keeper: Keeper) -> Any:
+def _network(name: str, model: Any, prepared: Any, target: Any, keeper: Keeper, onlook: Onlook | None) -> Any:
     regression = hasattr(model, "regressor")
     network = model.regressor if regression else model
     values = target
@@ -179,9 +190,17 @@ def _network(name: str, model: Any, prepared: Any, target: Any, keeper: Keeper) 
     network, done = _resumed(name, network, keeper)
     keeper.begin(done, total)
     classes = {} if regression else {"classes": np.unique(values)}
+
+    def said(rows: Any) -> Any:
+        if not regression:
+            return network.predict_proba(rows)
+        return model.transformer_.inverse_transform(network.predict(rows).reshape(-1, 1)).ravel()
+
     while done < total and not _settled(network):
         network.partial_fit(prepared, values, **classes)
         done += 1
+        if onlook:
+            onlook.look(network, done, done == total or _settled(network), said)
         keeper.round(done, lambda: _dump(network), {LOSS: float(network.loss_)})
     if not _settled(network):
         warnings.warn(f"not settled after {done} epochs", ConvergenceWarning, stacklevel=1)
@@ -191,8 +210,8 @@ def _network(name: str, model: Any, prepared: Any, target: Any, keeper: Keeper) 
     return model
 
 
-def _torch(_: str, model: Any, prepared: Any, target: Any, keeper: Keeper) -> Any:
-    return fit_network(model, prepared, target, keeper)
+def _torch(_: str, model: Any, prepared: Any, target: Any, keeper: Keeper, onlook: Onlook | None) -> Any:
+    return fit_network(model, prepared, target, keeper, onlook)
 
 
 def _settled(network: Any) -> bool:
@@ -200,7 +219,7 @@ def _settled(network: Any) -> bool:
     return int(getattr(network, "_no_improvement_count", 0)) > int(network.n_iter_no_change)
 
 
-ROUNDS: dict[str, Callable[[str, Any, Any, Any, Keeper], Any]] = {
+ROUNDS: dict[str, Callable[[str, Any, Any, Any, Keeper, Onlook | None], Any]] = {
     "hist_gradient_boosting": _boosting,
     "random_forest": _forest,
     "mlp_regression": _network,

@@ -20,9 +20,11 @@ from containers.training.fitting import fit
 from containers.training.folds import deal
 from containers.training.frame import Frame, Integers, is_date_column, is_number_column
 from containers.training.manifest import code_digest, versions
+from containers.training.onlook import Onlook
 from containers.training.parameters import Value
 from containers.training.pipeline import build, many_valued, settle
 from containers.training.progress import Progress
+from containers.training.rounds import NETWORKS
 from containers.training.splits import Way
 
 FIT_WARNINGS_MAX = 5
@@ -104,10 +106,11 @@ def fit_noted(
     about: Mapping[str, Any],
     checkpoint: Path | None,
     beside: Mapping[str, bytes] = {},
+    held_out: Integers | None = None,
 ) -> Fitted:
     """Fit a family on ``rows``; ``about`` is what a checkpoint must have in common with it. Raises ``Interrupted``.
 
-    ``beside`` is what each checkpoint holds besides the fit.
+    ``beside`` is what each checkpoint holds besides the fit. ``held_out`` are rows that look on while a network learns.
     """
     frame = ground.frame
     numbers, dates, categories = _kinds(frame)
@@ -131,7 +134,8 @@ def fit_noted(
     pipeline = unfitted(ground, rows, family, parameters)
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always")
-        fit(pipeline, family, frame.features, frame.target[rows], keeper, rows)
+        onlook = Onlook(frame, rows, held_out) if held_out is not None and family.name in NETWORKS else None
+        fit(pipeline, family, frame.features, frame.target[rows], keeper, rows, onlook)
     notes = sentences(raised)
     for note in notes:
         progress.say(f"note: {note}")

@@ -67,12 +67,17 @@ class TabularNetwork(BaseEstimator):  # type: ignore[misc]  # the library brings
         """Return values; for classes, the likeliest."""
         if self.classify:
             return self.classes_[np.argmax(self.predict_proba(prepared), axis=1)]
-        return self._forward(prepared)[:, 0] * self.scale_ + self.mean_
+        return self.told(self._forward(prepared))
 
     def predict_proba(self, prepared: Any) -> Any:
         """Return one probability per class and row."""
-        found = self._forward(prepared)
-        found = np.exp(found - found.max(axis=1, keepdims=True))
+        return self.told(self._forward(prepared))
+
+    def told(self, last: Any) -> Any:
+        """Return what the last layer's numbers mean: one probability per class and row, or a value per row."""
+        if not self.classify:
+            return last[:, 0] * self.scale_ + self.mean_
+        found = np.exp(last - last.max(axis=1, keepdims=True))
         return found / found.sum(axis=1, keepdims=True)
 
     def _forward(self, prepared: Any) -> Any:

@@ -17,8 +17,10 @@ from containers.training import cards
 from containers.training.checkpoints import LOSS, Keeper
 from containers.training.libraries import need
 from containers.training.network import BLOCK_ROWS, TabularNetwork, dense
+from containers.training.onlook import Onlook
 from containers.training.progress import Progress
 from containers.training.recorded import Recorded
+from containers.training.rounds import CURVE
 from containers.training.tensors import Weights, packed, unpacked
 
 CUBLAS = ":4096:8"
@@ -28,8 +30,13 @@ CARD_SHARE = 0.5
 long."""
 
 
-def fit_network(model: TabularNetwork, prepared: Any, target: Any, keeper: Keeper | None = None) -> TabularNetwork:
-    """Fit, going on from the keeper's checkpoint. Raises ``Interrupted`` when told to stop, ``Refused`` E-LIBRARY."""
+def fit_network(
+    model: TabularNetwork, prepared: Any, target: Any, keeper: Keeper | None = None, onlook: Onlook | None = None
+) -> TabularNetwork:
+    """Fit, going on from the keeper's checkpoint, asked by ``onlook`` after its epochs.
+
+    Raises ``Interrupted`` when told to stop, ``Refused`` E-LIBRARY.
+    """
     torch = need("torch")
     if keeper is None:
         keeper = Keeper(None, "", Progress(None, silent=True))
@@ -50,6 +57,8 @@ def fit_network(model: TabularNetwork, prepared: Any, target: Any, keeper: Keepe
     while done < model.epochs:
         loss = fit.epoch(done)
         done += 1
+        if onlook:
+            onlook.look(model, done, done == model.epochs, fit.said)
         keeper.round(done, fit.kept, {LOSS: loss})
     model.loss_curve_ = fit.losses
     model.take(fit.weights())
@@ -159,6 +168,14 @@ class _Fit:
         except RuntimeError:
             return False
 
+    def said(self, rows: Any) -> Any:
+        """Return the answers to prepared rows so far."""
+        torch = self._torch
+        self._net.eval()
+        with torch.no_grad():
+            x = torch.from_numpy(dense(rows).astype(np.float32)).to(self._device)
+            return self._model.told(self._net(x).cpu().numpy().astype(np.float64))
+
     def weights(self) -> Weights:
         """Return the weights by layer."""
         found: Weights = {}
@@ -175,6 +192,7 @@ class _Fit:
             for key in ("exp_avg", "exp_avg_sq", "step"):
                 found[f"optimizer.{number}.{key}"] = state[key].detach().cpu().numpy()
         found["losses"] = np.array(self.losses, dtype=np.float32)
+        found["curve"] = getattr(self._model, CURVE, np.empty((0, 3)))
         return packed(found)
 
     def resume(self, keeper: Keeper) -> int:
@@ -197,6 +215,7 @@ class _Fit:
                     for key, shape in shapes.items()
                 }
             self.losses = [float(loss) for loss in kept["losses"]]
+            setattr(self._model, CURVE, kept["curve"])
         except (ValueError, KeyError) as error:
             keeper.discard(str(error))
             vars(self).update({**vars(_Fit(torch, self._model, self._device)), "_supply": self._supply})

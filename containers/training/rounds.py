@@ -1,7 +1,7 @@
 """How the loss of a model made of rounds fell: on rows it learnt from, and on held-out rows that only look on.
 
 Nothing is chosen by it: the number of rounds is what was asked for. The answers after some of the rounds are taken from
-the finished model, so the fit itself is not touched; of a network only its own loss after each epoch is known.
+the finished model, so the fit itself is not touched; of a network both sides were asked while it learnt (``onlook``).
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from containers.training.frame import Frame
+from containers.training.frame import Frame, Integers
 from containers.training.scoring import Truth
 from containers.training.splits import Split
 
 POINTS_MAX = 25
 """Rounds looked at."""
-EPOCHS_MAX = 200
-"""Epochs shown of a network, whose loss is known of each."""
 ROWS_MAX = 1000
 """Rows judged on each side."""
 ROWS_MIN = 100
 WORK_MAX = 20_000_000
 """Trees asked, over all rows and rounds looked at: seconds. Beyond fewer rows are judged, and of very many none."""
+CURVE = "curve_of_sides_"
+"""Attribute of a network: a row for each epoch looked at, with the losses on rows learnt from and on held-out rows."""
 TINY = 1e-15
 """Least probability a loss is taken of."""
 
@@ -38,10 +38,11 @@ def learning(pipeline: Any, family: str, frame: Frame, split: Split) -> dict[str
         return None
     model = pipeline.named_steps["model"]
     if family in NETWORKS:
-        network = getattr(model, "regressor_", model)
-        trained = [float(loss) for loss in network.loss_curve_]
-        picked = _picked(len(trained), EPOCHS_MAX)
-        return _told("epoch", "loss", picked, [trained[n - 1] for n in picked], None)
+        curve = getattr(getattr(model, "regressor_", model), CURVE, None)
+        if curve is None:
+            return None
+        epochs, *sides = curve.T.tolist()
+        return _told("epoch", loss_name(frame), list(map(int, epochs)), *sides)
     unit, stages = STAGES[family]
     total = _rounds(model)
     each = max(1, len(frame.classes)) if len(frame.classes) > 2 and unit == "round" else 1
@@ -51,23 +52,34 @@ def learning(pipeline: Any, family: str, frame: Frame, split: Split) -> dict[str
     if rows < ROWS_MIN:
         return None
     picked = _picked(total, points)
-    loss = "RMSE" if not frame.classes else "Brier score" if unit == "tree" else "log loss"
+    name = "Brier score" if frame.classes and unit == "tree" else loss_name(frame)
     sides = []
     for part in (split.train, split.test):
-        chosen = part[np.linspace(0, len(part) - 1, min(rows, len(part))).astype(np.int64)]
+        chosen = picked_rows(part, rows)
         prepared = pipeline.named_steps["prepare"].transform(frame.features.iloc[chosen])
         truth = Truth(frame.target[chosen], len(frame.classes))
         answers = stages(model, bool(truth.classes), prepared, picked)
-        sides.append([_loss(loss, truth, _full(said, model, truth)) for said in answers])
-    return _told(unit, loss, picked, *sides)
+        labels = model.classes_ if truth.classes else ()
+        sides.append([loss(name, truth, full(said, labels, truth)) for said in answers])
+    return _told(unit, name, picked, *sides)
+
+
+def picked_rows(rows: Integers, most: int) -> Integers:
+    """Return at most ``most`` of the rows, evenly apart."""
+    return rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(np.int64)]
+
+
+def loss_name(frame: Frame) -> str:
+    """Return the loss of what learns by rounds."""
+    return "log loss" if frame.classes else "RMSE"
 
 
 def _told(
-    unit: str, loss: str, picked: Sequence[int], trained: Sequence[float], held_out: Sequence[float] | None
+    unit: str, name: str, picked: Sequence[int], trained: Sequence[float], held_out: Sequence[float]
 ) -> dict[str, Any] | None:
-    if not np.isfinite([*trained, *(held_out or ())]).all():
+    if not np.isfinite([*trained, *held_out]).all():
         return None
-    return {"unit": unit, "loss": loss, "rounds": list(picked), "train": list(trained), "held_out": held_out}
+    return {"unit": unit, "loss": name, "rounds": list(picked), "train": list(trained), "held_out": held_out}
 
 
 def _picked(total: int, points: int) -> list[int]:
@@ -82,16 +94,17 @@ def _rounds(model: Any) -> int:
     return 0
 
 
-def _full(said: Any, model: Any, truth: Truth) -> Any:
-    """Return answers with a column for every class, also those never learnt."""
+def full(said: Any, labels: Any, truth: Truth) -> Any:
+    """Return answers with a column for every class, also those never learnt; ``labels`` are those that were."""
     if not truth.classes:
         return said
     whole = np.zeros((len(said), truth.classes))
-    whole[:, np.asarray(model.classes_, dtype=np.int64)] = said
+    whole[:, np.asarray(labels, dtype=np.int64)] = said
     return whole
 
 
-def _loss(name: str, truth: Truth, said: Any) -> float:
+def loss(name: str, truth: Truth, said: Any) -> float:
+    """Return the loss ``name`` of answers: RMSE of values, log loss or Brier score of probabilities."""
     if name == "RMSE":
         return float(np.sqrt(np.mean((said - truth.values) ** 2)))
     labels = truth.values.astype(np.int64)

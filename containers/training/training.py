@@ -122,7 +122,7 @@ def _learn(
     split: splits.Split,
     notes: list[str],
 ) -> dict[str, Any]:
-    fitted, checked, chosen = _fit(frame, checked, order, split.train, progress)
+    fitted, checked, chosen = _fit(frame, checked, order, split, progress)
     progress.stage("evaluate", f"{len(split.test):,} held-out rows")
     metadata = _metadata(order, found, checked, frame, split)
     asked = Asked(order.seed, split.last_value, order.last_run)
@@ -185,7 +185,7 @@ def _without_blank_columns(frame: Frame, train_rows: splits.Indexes, notes: list
 
 
 def _fit(
-    frame: Frame, checked: Check, order: Order, rows: splits.Indexes, progress: Progress
+    frame: Frame, checked: Check, order: Order, split: splits.Split, progress: Progress
 ) -> tuple[Fitted, Check, dict[str, Any] | None]:
     """Return the fit, what was checked with the model chosen, and how ``auto`` chose it, where it did."""
     threads = 1 if frame.features.size <= ONE_THREAD_CELLS_MAX else -1
@@ -199,11 +199,14 @@ def _fit(
     }
     name = os.environ.get(CHECKPOINT_VARIABLE)
     checkpoint = Path(name) if name else None
+    rows = split.train
     found = _choose(ground, checked, order, rows, progress, about, checkpoint)
     if found:
         checked = checked._replace(family=found.winner, parameters=complete_parameters(found.winner, {}))
     beside = found.beside if found else {}
-    fitted = fit_noted(ground, rows, checked.family, checked.parameters, progress, about, checkpoint, beside)
+    fitted = fit_noted(
+        ground, rows, checked.family, checked.parameters, progress, about, checkpoint, beside, held_out=split.test
+    )
     return fitted, checked, found.document if found else None
 
 

@@ -52,21 +52,18 @@ def losses(exhibit: Exhibit) -> Drawn | None:
     found = exhibit.metrics.get("learning")
     if not found:
         return None
-    unit, rounds, last = found["unit"], found["rounds"], (found["held_out"] or found["train"])[-1]
-    where = "held-out" if found["held_out"] else "training"
-    title = f"Learning: {found['loss']} {number(last)} on {where} rows after {rounds[-1]:,} {unit}s"
+    unit, rounds, held_out = found["unit"], found["rounds"], found["held_out"]
+    title = f"Learning: {found['loss']} {number(held_out[-1])} on held-out rows after {rounds[-1]:,} {unit}s"
     figure, axes = sheet(title, f"{unit}s", found["loss"])
     axes.plot(rounds, found["train"], color=BLUE, label="training rows")
-    caption = "The loss should fall and level out. Where it still falls at the end, more of them may do better."
-    if found["held_out"]:
-        axes.plot(rounds, found["held_out"], color=ORANGE, linestyle="--", label="held-out rows")
-        least = int(np.argmin(found["held_out"]))
-        axes.plot(rounds[least], found["held_out"][least], "o", color=ORANGE, markeredgecolor=INK, markersize=7,
-                  label=f"lowest, after {rounds[least]:,}", clip_on=False, zorder=5)  # fmt: skip
-        caption = (
-            "Both lines should fall and level out. Where the dashed one rises again the model learns the training rows "
-            f"by heart: fewer {unit}s, or smaller steps, do better. Nothing was chosen by the dashed line."
-        )
+    axes.plot(rounds, held_out, color=ORANGE, linestyle="--", label="held-out rows")
+    least = int(np.argmin(held_out))
+    axes.plot(rounds[least], held_out[least], "o", color=ORANGE, markeredgecolor=INK, markersize=7,
+              label=f"lowest, after {rounds[least]:,}", clip_on=False, zorder=5)  # fmt: skip
+    caption = (
+        "Both lines should fall and level out. Where the dashed one rises again the model learns the training rows "
+        f"by heart: fewer {unit}s, or smaller steps, do better. Nothing was chosen by the dashed line."
+    )
     legend_below(figure)
     spaced(axes.yaxis)
     return Drawn("loss", title, caption, figure)

@@ -26,9 +26,11 @@ from containers.training.fitting import ROUNDS, fit
 from containers.training.frame import Frame, load
 from containers.training.learning import Ground, unfitted
 from containers.training.lookout import BAG_ERROR
+from containers.training.onlook import Onlook
 from containers.training.pipeline import settle
 from containers.training.profile import survey
 from containers.training.progress import Metric, Progress
+from containers.training.rounds import CURVE
 from tests.integration.training.bundles import document, train
 
 TOTAL = 24
@@ -73,15 +75,19 @@ def frames(sources: dict[str, Path]) -> Callable[[str], Frame]:
     return made.__getitem__
 
 
-def fitted(name: str, frame: Frame, keeper: Keeper) -> Any:
+def pipeline_of(name: str, frame: Frame, keeper: Keeper, onlook: Onlook | None = None) -> Any:
     task, parameters = SETTINGS[name]
     family, rows = FAMILIES[name], np.arange(len(frame.target))
     pipeline = unfitted(Ground(frame, task, 42, 1), rows, family, complete_parameters(family, parameters))
     with one_thread(), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        fit(pipeline, family, frame.features, frame.target, keeper)
-    settle(pipeline)
-    return answer(pipeline, {"task": task, "classes": frame.classes}, frame.features)
+        fit(pipeline, family, frame.features, frame.target, keeper, onlook=onlook)
+    return settle(pipeline)
+
+
+def fitted(name: str, frame: Frame, keeper: Keeper) -> Any:
+    pipeline = pipeline_of(name, frame, keeper)
+    return answer(pipeline, {"task": SETTINGS[name][0], "classes": frame.classes}, frame.features)
 
 
 def test_every_family_with_rounds_is_interrupted_here() -> None:
@@ -113,6 +119,28 @@ def test_interrupted_anywhere_a_fit_goes_on_and_answers_as_if_it_had_not_been(
         assert len(first.rounds) + len(second.rounds) <= TOTAL + 2, "no round is done twice, but for its first word"
         exact = name not in ("xgboost", "lightgbm")  # these add their trees up anew, in 32 bits
         assert np.allclose(again, undisturbed, rtol=0 if exact else 1e-4, atol=0 if exact else 1e-4), point
+
+
+@pytest.mark.parametrize("name", ["mlp_classification", "mlp_regression"])
+def test_rows_that_look_on_while_a_network_learns_change_nothing_and_are_asked_on_after_an_interruption(
+    name: str, frames: Callable[[str], Frame], tmp_path: Path
+) -> None:
+    frame = frames(SETTINGS[name][0])
+    onlook = Onlook(frame, np.arange(0, 200), np.arange(200, len(frame.target)))
+    whole = pipeline_of(name, frame, Told(None), onlook)
+    told = {"task": SETTINGS[name][0], "classes": frame.classes}
+    assert np.array_equal(answer(whole, told, frame.features), fitted(name, frame, Told(None)))
+    curve = curve_of(whole)
+    assert curve[:, 0].tolist() == [*range(1, 21), 22, TOTAL], "each epoch, then each a tenth further, and the last"
+    path = tmp_path / "checkpoint"
+    with pytest.raises(Interrupted):
+        pipeline_of(name, frame, Told(path, stop_at=13), onlook)
+    assert np.array_equal(curve_of(pipeline_of(name, frame, Told(path), onlook)), curve)
+
+
+def curve_of(pipeline: Any) -> Any:
+    model = pipeline.named_steps["model"]
+    return getattr(getattr(model, "regressor_", model), CURVE)
 
 
 def test_a_checkpoint_of_another_fit_or_a_damaged_one_is_not_used(
