@@ -79,11 +79,19 @@ def look(package: Path) -> Iterator[Looked]:
         for name in (MODEL, PREPROCESSOR):
             if name in members:
                 with members[name].mapped() as data:
-                    found = scan(data)
+                    found = _scanned(data, name)
                 everything.names.update(found.names)
                 everything.versions.update(found.versions)
                 everything.operations += found.operations
         yield Looked(members, everything, told(members.get(METADATA)))
+
+
+def _scanned(data: Any, name: str) -> Found:
+    """Scan one pickle; of two, a refusal says which."""
+    try:
+        return scan(data)
+    except Refused as refused:
+        raise Refused(refused.code, f"{refused.detail} ({name})") from None
 
 
 def make(looked: Looked, out: str, sha256: str, bounds: Bounds) -> dict[str, Any]:

@@ -38,7 +38,8 @@ LUCK_MAX = 0.025
 BETTER_MIN = 1.05
 """Times better than guessing below which a model is no better."""
 TIMES_SHOWN_MAX = 20
-"""From here on the ratio says more about how small the rest is than about the model."""
+"""From here on the ratio says more about how small the rest is than about the model; the interval's worse end is asked
+instead."""
 GAP_SCORE = 0.1
 """Difference of score between training and held-out rows that is called overfitting."""
 GAP_ERROR = 1.5
@@ -74,8 +75,11 @@ def verdict(
     if chance > LUCK_MAX:
         said = f"so few held-out {drawn} could show this by chance, more {drawn} would tell"
         return f"not clearly better than guessing: {said}"
-    shown = f"{times:.1f}×" if times < TIMES_SHOWN_MAX else f"more than {TIMES_SHOWN_MAX}×"
-    return f"{shown} better than guessing"
+    if times < TIMES_SHOWN_MAX:
+        return f"{times:.1f}× better than guessing"
+    least = times_better(name, high if name in ERRORS else low, baseline)  # of so little error the rest is chance
+    shown = f"{TIMES_SHOWN_MAX}" if least >= TIMES_SHOWN_MAX else f"{math.floor(10 * least) / 10:.1f}"
+    return f"more than {shown}× better than guessing"
 
 
 def gap(name: str, train: float, held_out: float) -> str:
@@ -107,23 +111,26 @@ def measure(
     classes: tuple[str, ...] = (),
     last_value: float | None = None,
     groups: Integers | None = None,
+    stretches: Integers | None = None,
 ) -> Measured:
     """Compare a model's answers on training and held-out rows with guessing.
 
     ``train_answers`` may cover only the first training rows. Of rows in order of time, ``last_value`` is the target of
     the last training row: where repeating it errs less than the mean, that is what guessing is. ``groups`` has a number
-    for each held-out row's group, where whole groups were held out. Raises E-METRICS where a metric is no finite
-    number.
+    for each held-out row's group, where whole groups were held out, ``stretches`` one for its stretch of time, where
+    the last rows were. Raises E-METRICS where a metric is no finite number.
     """
+    drawn, blocks = ("rows", None) if stretches is None else ("stretches of time", stretches)
+    if groups is not None:
+        drawn, blocks = "groups", groups
     seen = train._replace(values=train.values[: len(train_answers)])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # sklearn's notes on empty classes in a resample; NaN is judged below
         held_out = scores(test, test_answers)
         baseline, guessing = _guessing(train, test, name, last_value)
         trained = headline_score(name, seen, train_answers)
-        low, high = interval(name, test, test_answers, seed, groups)
-        chance = luck(test, test_answers, seed, groups)
-    drawn = "rows" if groups is None else "groups"
+        low, high = interval(name, test, test_answers, seed, blocks)
+        chance = luck(test, test_answers, seed, blocks)
     value = held_out[name]
     bad = [LABELS[k] for k, v in {**held_out, name: low + high + trained}.items() if not math.isfinite(v)]
     if bad:

@@ -84,6 +84,7 @@ def judge(
         classes=frame.classes,
         last_value=asked.last_value,
         groups=_groups(split, split.test),
+        stretches=split.stretches,
     )
     found = measured.document
     if classes == 2:

@@ -1,7 +1,8 @@
 """What chance does to a score: its interval over resampled rows, and how often answers dealt at random do as well.
 
 Where rows are split by group (a patient, a customer) the rows of a group tell much the same, so groups are drawn, not
-rows: a hundred rows of five patients are five pieces of news, not a hundred.
+rows: a hundred rows of five patients are five pieces of news, not a hundred. Where they are split by time, stretches of
+time are, for the same reason (H. R. Künsch, 1989).
 """
 
 from __future__ import annotations

@@ -24,6 +24,11 @@ GROUP_TRIES = 20
 Indexes = np.ndarray[Any, np.dtype[np.int64]]
 
 
+STRETCHES_MIN, STRETCHES_MAX = 2, 20
+"""Stretches into which held-out rows in order of time are cut, by their number: neighbours tell much the same, and
+stretches have to be long for that not to go on from one to the next."""
+
+
 class Split(NamedTuple):
     """The two sides, each in the order of the file."""
 
@@ -33,6 +38,8 @@ class Split(NamedTuple):
     """Target of the latest row learnt from, where rows are split by time and the target is a number."""
     groups: Integers | None = None
     """A number for each row's group, of both sides, where rows are split by group."""
+    stretches: Integers | None = None
+    """A number for each held-out row's stretch of time, where rows are split by time."""
 
 
 class Way(NamedTuple):
@@ -62,6 +69,7 @@ def split_rows(frame: Frame, task: str, way: Way) -> Split:
         return halves._replace(groups=numbers)
     times = moments(frame.beside, str(way.time))
     found = by_time(times, str(way.time), frame.target, task, way.share)
+    found = found._replace(stretches=_stretches(times[found.test]))
     if task == CLASSIFICATION:
         return found
     latest = found.train[int(np.argmax(times[found.train]))]
@@ -133,6 +141,14 @@ def by_time(times: Floats, name: str, target: Floats | Integers, task: str, shar
             f"Split by {quoted(name)}, one side has a single class: use another column, or no split by time",
         )
     return found
+
+
+def _stretches(times: Floats) -> Integers:
+    """Return for each row which stretch of time it is in, all of the same number of rows, give or take one."""
+    count = max(STRETCHES_MIN, min(STRETCHES_MAX, round(len(times) ** 0.5)))
+    number = np.empty(len(times), dtype=np.int64)
+    number[np.argsort(times, kind="stable")] = np.arange(len(times)) * count // len(times)
+    return number
 
 
 def _distance(split: Split, target: Floats | Integers, task: str, share: float) -> float | None:

@@ -189,9 +189,13 @@ def _success(document: Document, machines: Document | None, columns: int, expect
     lines += wrap(
         f"{kind[:1].upper()}{kind[1:]} on {clean(job['dataset_name'])}{counted}, target {clean(job['target'])}", columns
     )
-    lines += metric_lines(metrics, columns)
-    lines += attempt_lines(document, columns)
     model = document["model"]
+    lines += metric_lines(metrics, columns)
+    notes = metrics.get("warnings")
+    if isinstance(notes, list) and notes and model.get("name"):
+        said = f"{plural(len(notes), 'note')} on data and score in its report"
+        lines += wrap(f"{said}: lastcall models get {quoted(model['name'])}", columns)
+    lines += attempt_lines(document, columns)
     if model.get("id"):
         lines.append(f"Model {clean(model.get('name') or model['id'])} · {model['id']}")
     lines += wrap(machine_line(document, machines), columns)

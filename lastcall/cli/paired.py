@@ -18,6 +18,8 @@ ROWS_MAX = 20_000
 """Held-out rows up to which it is done; with more, intervals that overlap are close together anyway."""
 RESAMPLES = 400
 RESAMPLES_MIN = 100
+STRETCHES_MAX = 20
+"""Pieces that rows in order of time are drawn in, as for the interval of one (``containers.training.splits``)."""
 DRAWN_MAX = 1_000_000
 """Rows drawn over all resamples: a second or two."""
 SEED = 42
@@ -72,7 +74,9 @@ def paired(document: Mapping[str, Any], first: Iterable[str], second: Iterable[s
     sign = 1 if scores[0]["higher_is_better"] else -1
     count = len(rows[0])
     whole = [1] * count
-    drawn = [d for d in (sign * (two(w) - one(w)) for w in _resamples(count)) if math.isfinite(d)]
+    in_time = document["models"][0]["making"]["split"]["method"] == "time"
+    pieces = max(2, min(STRETCHES_MAX, round(math.sqrt(count)))) if in_time else count
+    drawn = [d for d in (sign * (two(w) - one(w)) for w in _resamples(count, pieces)) if math.isfinite(d)]
     if len(drawn) < RESAMPLES_MIN // 2:
         return None
     drawn.sort()
@@ -93,12 +97,15 @@ def sentence(document: Mapping[str, Any], found: Paired, words: Callable[[str, f
     return f"{told} {between}: " + (f"{better} is better." if found.clear else "chance alone could do that.")
 
 
-def _resamples(rows: int) -> Iterable[Weights]:
+def _resamples(rows: int, pieces: int) -> Iterable[Weights]:
+    """Yield how often each row is drawn, when as many pieces of rows beside each other are drawn as there are."""
     draw = random.Random(SEED)  # noqa: S311 (no secret)
+    edges = [rows * piece // pieces for piece in range(pieces + 1)]
     for _ in range(max(RESAMPLES_MIN, min(RESAMPLES, DRAWN_MAX // rows))):
         weights = [0] * rows
-        for row in draw.choices(range(rows), k=rows):
-            weights[row] += 1
+        for piece in draw.choices(range(pieces), k=pieces):
+            for row in range(edges[piece], edges[piece + 1]):
+                weights[row] += 1
         yield weights
 
 

@@ -209,3 +209,12 @@ def test_progress_says_what_a_job_waits_for(state: str) -> None:
     assert "attempt 2" in line
     assert ("$" in line) is (state != "queued")
     assert cards.model_words("auto") == "the best model"
+
+
+def test_what_is_to_be_known_of_a_score_is_pointed_at_where_the_score_is_told() -> None:
+    found = document("train")
+    assert not any(" in its report" in line for line in cards.result_card(found, document("machines"), 200))
+    found["metrics"]["warnings"] = ["Only 3 held-out rows are “yes”: the score hangs on them."]
+    lines = cards.result_card(found, document("machines"), 200)
+    name = found["model"]["name"]
+    assert f"1 note on data and score in its report: lastcall models get {name}" in lines

@@ -116,3 +116,24 @@ def test_rows_are_not_held_against_each_other_where_that_says_nothing(change: di
     document: dict[str, Any] = {"comparable": True, "identical": False, "models": models}
     (document if change.keys() & document.keys() else models[0]).update(change)
     assert not can_be(document)
+
+
+def test_of_rows_in_order_of_time_stretches_are_drawn_so_that_one_long_spell_is_no_proof() -> None:
+    first, second = model("rmse", 0.5)[0], model("rmse", 0.5)[0]
+    spell = np.arange(ROWS) < 0.05 * ROWS  # one is wrong throughout one spell, and as good as the other elsewhere
+    files = []
+    for one, off in ((first, 0.0), (second, 1.0)):
+        error = 0.5 + off * spell
+        one["score"]["value"] = float(np.sqrt(np.mean(error**2)))
+        rows = "".join(f"{i},0,{x}\n" for i, x in enumerate(error))
+        files.append(f"row,actual,prediction\n{rows}")
+    document = {"comparable": True, "identical": False, "models": [first, second]}
+    by_row = paired(document, *map(io.StringIO, files))
+    for one in (first, second):
+        one["making"] = {"split": {"method": "time"}}
+    by_time = paired(document, *map(io.StringIO, files))
+    assert by_row is not None
+    assert by_time is not None
+    assert by_row.value == by_time.value
+    assert by_row.clear
+    assert not by_time.clear

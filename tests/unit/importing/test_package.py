@@ -69,9 +69,13 @@ def test_only_the_archive_of_the_command_line_is_taken(tmp_path: Path) -> None:
     assert refusal(tmp_path / "c") == "E-IMPORT-KIND"
 
 
-def test_a_bad_preprocessor_is_refused_like_a_bad_model(tmp_path: Path) -> None:
-    bad = {**FILES, "preprocessor.pkl": reduced("os", "system", "true")}
-    assert refusal(package(tmp_path / "p.zip", bad)) == "E-IMPORT-UNSAFE"
+@pytest.mark.parametrize("bad", ["model.pkl", "preprocessor.pkl"])
+def test_a_bad_preprocessor_is_refused_like_a_bad_model_and_the_refusal_says_which_of_them_it_is(
+    tmp_path: Path, bad: str
+) -> None:
+    path = package(tmp_path / "p.zip", {**FILES, bad: reduced("os", "system", "true")})
+    with pytest.raises(Refused, match=rf"^E-IMPORT-UNSAFE: .*os\.system.* \({bad}\)$"), look(path):
+        pass
 
 
 @pytest.mark.parametrize(

@@ -142,3 +142,20 @@ def test_a_faultless_order_of_two_classes_tells_as_much_as_its_rarer_class_has_r
     low, high = rs.interval(name, sc.Truth(hit, 2, positive), answers, 42)
     assert (low, high) == pytest.approx((0.025 ** (1 / 3), 1.0))
     assert ev.verdict(name, 1.0, 0.5, low, high).startswith("not clearly better")
+
+
+def test_of_rows_in_order_of_time_the_interval_is_over_stretches_of_it_and_the_verdict_says_so() -> None:
+    """A random walk's errors go on from row to row: four hundred of them are few pieces of news."""
+    draw = np.random.default_rng(3)
+    walk = np.cumsum(draw.normal(size=400))
+    truth, learnt = sc.Truth(walk, 0), sc.Truth(walk[:100] - 1.0, 0)
+    answers = np.full(400, walk.mean())
+    stretches = np.arange(400) // 20
+    by_row, by_time = (
+        ev.measure(learnt, learnt.values, truth, answers, name="rmse", seed=42, stretches=one).document
+        for one in (None, stretches)
+    )
+    ends = [(found["headline"]["low"], found["headline"]["high"]) for found in (by_row, by_time)]
+    assert width(ends[1]) > 1.5 * width(ends[0])
+    assert by_row["verdict"].endswith("more rows would tell")
+    assert by_time["verdict"].endswith("more stretches of time would tell")

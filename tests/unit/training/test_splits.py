@@ -134,3 +134,14 @@ def test_the_column_split_by_is_learnt_from_only_when_named(tmp_path: Path) -> N
     path = write(tmp_path, table("age,patient,bought", [f"{i},p{i % 9},{('yes', 'no')[i % 2]}" for i in range(40)]))
     assert ask(path, group="patient")["check"]["features"] == ["age"]
     assert ask(path, group="patient", features=["age", "patient"])["check"]["features"] == ["age", "patient"]
+
+
+def test_by_time_rows_that_follow_each_other_are_one_stretch_in_whatever_order_the_file_has_them() -> None:
+    days = np.random.default_rng(3).permutation(500).astype(np.float64)
+    frame = Frame(pd.DataFrame({"x": days}), days, (), np.arange(1, 501), 0, days)
+    found = splits.split_rows(frame, "regression", splits.Way(0.2, 42, time="day"))
+    assert found.stretches is not None
+    by_time = found.stretches[np.argsort(days[found.test])]
+    assert by_time.tolist() == sorted(by_time)
+    assert np.bincount(by_time).tolist() == [10] * 10
+    assert splits.at_random(days, "regression", 0.2, 42).stretches is None
