@@ -148,11 +148,12 @@ def test_of_rows_in_order_of_time_the_interval_is_over_stretches_of_it_and_the_v
     """A random walk's errors go on from row to row: four hundred of them are few pieces of news."""
     draw = np.random.default_rng(3)
     walk = np.cumsum(draw.normal(size=400))
-    truth, learnt = sc.Truth(walk, 0), sc.Truth(walk[:100] - 1.0, 0)
+    known = walk[:100] - 1.0
+    truth, learnt = sc.Truth(walk, 0), sc.Truth(known, 0)
     answers = np.full(400, walk.mean())
     stretches = np.arange(400) // 20
     by_row, by_time = (
-        ev.measure(learnt, learnt.values, truth, answers, name="rmse", seed=42, stretches=one).document
+        ev.measure(learnt, known, truth, answers, name="rmse", seed=42, stretches=one).document
         for one in (None, stretches)
     )
     ends = [(found["headline"]["low"], found["headline"]["high"]) for found in (by_row, by_time)]
