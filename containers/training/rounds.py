@@ -42,7 +42,7 @@ def learning(pipeline: Any, family: str, frame: Frame, split: Split) -> dict[str
         if curve is None:
             return None
         epochs, *sides = curve.T.tolist()
-        return _told("epoch", loss_name(frame), list(map(int, epochs)), *sides)
+        return _told("epoch", loss_name(frame), list(map(int, epochs)), sides, _counted(split, ROWS_MAX))
     unit, stages = STAGES[family]
     total = _rounds(model)
     each = max(1, len(frame.classes)) if len(frame.classes) > 2 and unit == "round" else 1
@@ -61,7 +61,12 @@ def learning(pipeline: Any, family: str, frame: Frame, split: Split) -> dict[str
         answers = stages(model, bool(truth.classes), prepared, picked)
         labels = model.classes_ if truth.classes else ()
         sides.append([loss(name, truth, full(said, labels, truth)) for said in answers])
-    return _told(unit, name, picked, *sides)
+    return _told(unit, name, picked, sides, _counted(split, rows))
+
+
+def _counted(split: Split, most: int) -> dict[str, int]:
+    """Return how many rows of each side were judged; of more than ``most`` the loss is not that of all."""
+    return {"train": min(most, len(split.train)), "held_out": min(most, len(split.test))}
 
 
 def picked_rows(rows: Integers, most: int) -> Integers:
@@ -75,11 +80,12 @@ def loss_name(frame: Frame) -> str:
 
 
 def _told(
-    unit: str, name: str, picked: Sequence[int], trained: Sequence[float], held_out: Sequence[float]
+    unit: str, name: str, picked: Sequence[int], sides: Sequence[Sequence[float]], rows: dict[str, int]
 ) -> dict[str, Any] | None:
+    trained, held_out = map(list, sides)
     if not np.isfinite([*trained, *held_out]).all():
         return None
-    return {"unit": unit, "loss": name, "rounds": list(picked), "train": list(trained), "held_out": held_out}
+    return {"unit": unit, "loss": name, "rounds": list(picked), "train": trained, "held_out": held_out, "rows": rows}
 
 
 def _picked(total: int, points: int) -> list[int]:

@@ -76,7 +76,8 @@ def _sides(names: list[str], numbers: list[str]) -> tuple[list[str], list[str]]:
     if len(names) * max(map(len, names)) <= LEVEL_CHARS_MAX:
         return names, names
     return numbers, [
-        f"{name}  {number}" if number != name else name for name, number in zip(names, numbers, strict=True)
+        name if name.split()[-1:] == [number] else f"{name}  {number}"
+        for name, number in zip(names, numbers, strict=True)
     ]
 
 

@@ -43,7 +43,7 @@ th, td { text-align: left; vertical-align: top; padding: .3rem .9rem .3rem 0; bo
 th { font-weight: 500; }
 thead th { color: var(--soft); font-weight: 600; vertical-align: bottom; }
 .name { overflow-wrap: anywhere; min-width: 9rem; }
-.text { overflow-wrap: anywhere; min-width: 4.5rem; }
+.text { overflow-wrap: anywhere; min-width: 5.4rem; }
 .pairs th { width: 38%; }
 .pairs td { overflow-wrap: anywhere; }
 .n { text-align: right; white-space: nowrap; padding: .3rem 0 .3rem .9rem; }
@@ -63,7 +63,8 @@ pre { background: var(--tint); padding: .6rem .9rem; overflow-x: auto; font-size
     --mark: #0072b2; --note: #fff; font-size: 10pt; }
   body { padding: 0; max-width: none; line-height: 1.35; } h2 { margin-top: 1.4rem; } h2, h3 { break-after: avoid; }
   .note { border: 1px solid var(--line); } tr, p { break-inside: avoid; } .whole { break-inside: avoid; }
-  .wide { overflow: visible; } .album { grid-template-columns: 1fr 1fr; gap: .8rem; } figcaption { font-size: .8rem; }
+  .wide { overflow: visible; } .album { grid-template-columns: 1fr 1fr; gap: .8rem;
+    padding-right: 1mm; } figcaption { font-size: .8rem; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; } @page { margin: 14mm; } }
 """
 

@@ -53,7 +53,9 @@ def losses(exhibit: Exhibit) -> Drawn | None:
     if not found:
         return None
     unit, rounds, held_out = found["unit"], found["rounds"], found["held_out"]
-    title = f"Learning: {found['loss']} {number(held_out[-1])} on held-out rows after {rounds[-1]:,} {unit}s"
+    judged = found.get("rows", {}).get("held_out", exhibit.rows)
+    some = f"{judged:,} of the " if judged < exhibit.rows else ""
+    title = f"Learning: {found['loss']} {number(held_out[-1])} on {some}held-out rows after {rounds[-1]:,} {unit}s"
     figure, axes = sheet(title, f"{unit}s", found["loss"])
     axes.plot(rounds, found["train"], color=BLUE, label="training rows")
     axes.plot(rounds, held_out, color=ORANGE, linestyle="--", label="held-out rows")
@@ -64,6 +66,8 @@ def losses(exhibit: Exhibit) -> Drawn | None:
         "Both lines should fall and level out. Where the dashed one rises again the model learns the training rows "
         f"by heart: fewer {unit}s, or smaller steps, do better. Nothing was chosen by the dashed line."
     )
+    if some:
+        caption += f" Asked were {judged:,} rows, evenly apart; scores elsewhere are of all {exhibit.rows:,}."
     legend_below(figure)
     spaced(axes.yaxis)
     return Drawn("loss", title, caption, figure)

@@ -16,7 +16,7 @@ from containers.training.fitting import ROUNDS
 from containers.training.frame import load
 from containers.training.profile import survey
 from containers.training.report.page import BYTES_MAX as PAGE_BYTES_MAX
-from containers.training.rounds import POINTS_MAX, STAGES
+from containers.training.rounds import POINTS_MAX, ROWS_MAX, STAGES
 from tests.integration.training.bundles import document, read, request, train
 from tests.integration.training.conftest import CASES
 from tests.unit.training.files import table, write
@@ -106,6 +106,7 @@ def test_what_is_made_in_rounds_tells_how_its_loss_fell(bundles: dict[str, Path]
     assert found["rounds"] == sorted(found["rounds"])
     assert len(found["train"]) == len(found["rounds"]) <= (LOOKS_MAX if found["unit"] == "epoch" else POINTS_MAX)
     assert found["train"][-1] < found["train"][0]
+    assert found["rows"]["held_out"] == min(ROWS_MAX, metrics["rows"]["test"])
     same = {"log loss": "log_loss", "RMSE": "rmse", "Brier score": "brier"}[found["loss"]]
     if same in metrics["held_out"]:
         assert found["held_out"][-1] == pytest.approx(metrics["held_out"][same], rel=1e-6), (

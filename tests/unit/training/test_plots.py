@@ -63,6 +63,12 @@ def test_the_loss_by_rounds_is_the_last_of_at_most_six() -> None:
     assert len(found) == PLOTS_MAX
     assert "0.700 on held-out rows after 100 rounds" in found[-1].title
     assert signals.losses(exhibit(0, 30)) is None, "it has no rounds"
+    part = {**told, "held_out": [0.6, 0.5, 0.7], "rows": {"train": 100, "held_out": 100}}
+    with drawing.workshop():
+        drawn = signals.losses(shown._replace(metrics={**shown.metrics, "learning": part}))
+    assert drawn is not None
+    assert "0.700 on 100 of the held-out rows" in drawn.title, "it need not be the score of all of them"
+    assert "scores elsewhere are of all 120" in drawn.caption
 
 
 def test_a_rare_class_has_its_calibration_drawn_as_far_as_there_is_something() -> None:
@@ -134,6 +140,9 @@ def test_names_under_a_matrix_that_would_touch_each_other_are_numbers_however_sh
             of_classes.confusion(one).figure.axes[0] for one in (shown, exhibit(3)._replace(classes=("a", "b", "c")))
         )
     assert [label.get_text() for label in long.get_xticklabels()] == ["1", "2", "3"]
+    with drawing.workshop():
+        foreign = of_classes.confusion(exhibit(3)._replace(classes=("島" * 5, *names[1:]))).figure.axes[0]
+    assert foreign.get_yticklabels()[0].get_text() == "class 1", "its number is there already"
     assert [label.get_text() for label in short.get_xticklabels()] == ["a", "b", "c"]
 
 
