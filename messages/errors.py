@@ -68,8 +68,8 @@ _ALL = (
     ErrorCode("E-CSV-EMPTY", "The file has no content", "Save the table as CSV again and send that file", status=422),
     ErrorCode(
         "E-CSV-HEADER",
-        "The first line looks like data, not like column names",
-        "Add a first line with one name per column",
+        "The first line does not name the columns",
+        "Begin the table with one line of names, each of them once",
         status=422,
     ),
     ErrorCode("E-CSV-TARGET", "The target column is not in the file", "Choose one of the file's columns", status=422),
@@ -99,7 +99,7 @@ _ALL = (
     ),
     ErrorCode(
         "E-CSV-BINARY",
-        "The file is not text",
+        "The file does not hold a table of single values",
         "Export the table as CSV (UTF-8) and send that file",
         status=422,
     ),
@@ -111,7 +111,7 @@ _ALL = (
     ),
     ErrorCode(
         "E-CSV-RAGGED",
-        "A row has another number of cells than the header",
+        "A line is no row of the table",
         "Repair that line and send the file again",
         status=422,
     ),
@@ -129,7 +129,7 @@ _ALL = (
     ),
     ErrorCode(
         "E-CSV-BOMB",
-        "The file unpacks to more than may be unpacked",
+        "The file holds more than may be unpacked",
         "Send fewer rows or columns, or the CSV itself",
         status=422,
     ),
@@ -142,8 +142,8 @@ _ALL = (
     ErrorCode("E-CSV-TIMEOUT", "Looking at the file took too long", "Send a smaller file", status=422),
     ErrorCode(
         "E-FEATURES",
-        "A named feature is not in the file, or is the target",
-        "Name columns of the file, without the target",
+        "Nothing can be learnt from these features",
+        "Name columns of the file that differ from row to row, without the target",
         status=422,
     ),
     ErrorCode(
@@ -172,7 +172,9 @@ _ALL = (
         "Leave it out or use the name suggested",
         status=422,
     ),
-    ErrorCode("E-TASK", "The model and the target do not fit", "Choose a model for this task", status=422),
+    ErrorCode(
+        "E-TASK", "The target does not fit the task or the model", "Choose another target, task or model", status=422
+    ),
     ErrorCode(
         "E-SPLIT",
         "The rows cannot be split by this column",

@@ -66,6 +66,11 @@ class LiveGateway:
             yield
             acted.result()
 
+    def wait_for_nobody(self) -> None:
+        """Wait until every connection is gone, one that a command broke off too."""
+        gateway = self._gateway
+        wait_until(lambda: gateway is None or gateway.connections == 0)
+
     def stop(self) -> None:
         self.close()
         self.do(self._loop.shutdown_asyncgens())

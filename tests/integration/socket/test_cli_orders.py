@@ -41,10 +41,10 @@ def test_a_file_that_changes_while_it_is_sent_is_refused_at_once_and_nothing_of_
     live: LiveGateway, table: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     monkeypatch.setattr("lastcall.cli.client.CHUNK_BYTES", 10)
+    os.utime(table, (0, 0))  # a change within one tick of the file system's clock would not be seen
 
     def write(_: object, text: str, **__: object) -> None:
         if text.startswith("sending"):
-            os.utime(table, (0, 0))  # not seen to change within one tick of the file system's clock
             with table.open(how) as file:
                 file.write(b"x")
 
@@ -53,6 +53,8 @@ def test_a_file_that_changes_while_it_is_sent_is_refused_at_once_and_nothing_of_
     assert (code, out) == (2, "")
     assert err.splitlines()[0] == "customers.csv changed while it was sent, and nothing of it was kept."
     assert err.splitlines()[-1] == "E-FILE · docs/errors/E-FILE.md"
+    assert "No data sets yet" in run(capsys, "data", "ls")[2]
+    live.wait_for_nobody()
     assert not live.node.datasets
 
 
