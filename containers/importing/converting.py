@@ -15,7 +15,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
 from containers.importing.names import CLASSIFICATION, KINDS, TAKEN, Kind
-from containers.importing.parts import calm
+from containers.importing.parts import ROUNDED, calm
 from containers.importing.rows import Table, framed, plain
 from containers.importing.trees import check
 from containers.prediction.core import answer
@@ -183,11 +183,19 @@ def _original(model: Any, preprocessor: Any, kind: Kind, rows: Any) -> tuple[lis
     labels = [places[str(value)] for value in np.asarray(predicted).ravel().tolist()]
     if hasattr(model, "predict_proba") and kind.model_type != "svm":
         shares = np.asarray(model.predict_proba(prepared), dtype=np.float64)
+        _check_shares(shares)
         if shares.shape == (len(labels), len(classes)) and np.array_equal(shares.argmax(axis=1), labels):
             return classes, True, shares
     certain = np.zeros((len(labels), len(classes)))
     certain[np.arange(len(labels)), labels] = 1.0
     return classes, False, certain
+
+
+def _check_shares(shares: Any) -> None:
+    """Refuse probabilities that are none: what libraries of then and of today hold for them is not the same."""
+    totals = shares.sum(axis=-1)
+    if (abs(totals[np.isfinite(totals)] - 1.0) > ROUNDED).any() or (shares < -ROUNDED).any():
+        raise Refused("E-IMPORT-LOAD", "The model's probabilities do not add up to 1 here")
 
 
 def _parameters(estimator: Any) -> dict[str, Any]:

@@ -11,9 +11,11 @@ from typing import Any, Final
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.ensemble import AdaBoostClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import RidgeClassifier, RidgeClassifierCV
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.tree import DecisionTreeClassifier
 
 from containers.importing.names import BOOSTERS
 from containers.prediction.neighbours import NearClassifier, NearRegressor
@@ -26,6 +28,11 @@ _ONLY_TO_FIT: Final = {"cv": None, "score_func": None}
 """Attributes that only a fit reads, and what stands there after."""
 _ONLY_TO_LOOK: Final = ("named_estimators_", "coefs_paths_", "cv_results_", "loss_function_", "_loss_function_")
 """Attributes that are there to be looked at, which may hold what no model file should."""
+ROUNDED: Final = 1e-6
+"""By how much shares that add up to 1 may miss it."""
+SAMME_R: Final = "SAMME.R"
+"""How AdaBoost told classes apart where nothing else was asked for, up to scikit-learn 1.5; what is there now does not,
+and would not say so."""
 _WITHOUT_TREE: Final[dict[type, type]] = {KNeighborsClassifier: NearClassifier, KNeighborsRegressor: NearRegressor}
 
 
@@ -60,7 +67,8 @@ def _inside(value: Any) -> list[Any] | None:
 def calm(steps: list[tuple[str, Any]], model_type: str) -> None:
     """Take out what only a fit needs, and have everything use one thread.
 
-    Raises ``Refused`` E-IMPORT-KIND for a booster of another library among the members of a model.
+    Raises ``Refused`` E-IMPORT-KIND for a booster of another library among the members of a model, E-IMPORT-VERSION for
+    what answers otherwise today.
     """
     library = library_of(model_type)
     for part in parts(steps):
@@ -76,15 +84,33 @@ def calm(steps: list[tuple[str, Any]], model_type: str) -> None:
 
 
 def _renew(part: Any) -> None:
-    """Give an estimator of an older version what today's asks it for: what it was not told is as it always was."""
+    """Give an estimator of an older version what today's asks it for: what it was not told is as it always was.
+
+    Raises ``Refused`` E-IMPORT-VERSION for one that today's would answer otherwise for.
+    """
     own = vars(part)
     for name, parameter in signature(type(part)).parameters.items() if isinstance(part, BaseEstimator) else ():
         if name not in own and parameter.default is not parameter.empty:
             setattr(part, name, parameter.default)
     if isinstance(part, RidgeClassifier | RidgeClassifierCV) and "classes_" not in own:  # it was found by asking
         part.classes_ = part._label_binarizer.classes_
+    if isinstance(part, DecisionTreeClassifier) and "tree_" in own:
+        _shares(part.tree_)
+    if isinstance(part, AdaBoostClassifier) and own.get("algorithm") == SAMME_R:
+        raise Refused("E-IMPORT-VERSION", f"AdaBoost by {SAMME_R} would answer otherwise: scikit-learn has it no more")
     if isinstance(part, SimpleImputer) and "_fill_dtype" not in own and "_fit_dtype" in own:
         part._fill_dtype = own["_fit_dtype"]  # as it is for numbers
+
+
+def _shares(tree: Any) -> None:
+    """Turn what a leaf counted of each class into shares, which it holds since scikit-learn 1.4.
+
+    Until then they were divided when they were asked for, just so; today's would give the counts for probabilities.
+    """
+    state = tree.__getstate__()
+    totals = state["values"].sum(axis=2, keepdims=True)
+    if (abs(totals - 1.0) > ROUNDED).any():
+        tree.__setstate__({**state, "values": state["values"] / totals})
 
 
 def _calm(part: Any) -> None:

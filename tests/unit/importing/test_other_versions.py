@@ -1,7 +1,7 @@
 """What other versions of scikit-learn wrote comes over where today's can answer for it.
 
-Their pickles are made of today's, by the names and attributes in which they differ: of 1.2.2, 1.4.2, 1.7.2 and 1.8.0,
-whose own were read once.
+Their pickles are made of today's, by the names and attributes in which they differ: of 1.2 to 1.8, whose
+own were read once.
 """
 
 from __future__ import annotations
@@ -19,9 +19,17 @@ import skops.io
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
-from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    VotingClassifier,
+)
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier, RidgeCV, SGDClassifier
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 
 from containers.importing.converting import convert, document
@@ -120,6 +128,41 @@ def test_a_parameter_that_is_new_is_its_default() -> None:
     del made.model.store_cv_results
     new = convert(made.model, made.scaler, [], plain(made.frame))
     assert new.parameters["store_cv_results"] is False
+
+
+def counted(tree: Any) -> None:
+    """Have a tree hold counts, as before scikit-learn 1.4, in place of shares."""
+    state = tree.__getstate__()
+    counts = state["values"] * tree.weighted_n_node_samples[:, None, None]
+    tree.__setstate__({**state, "values": counts.round()})
+
+
+def test_counts_in_the_leaves_of_an_older_tree_become_the_shares_they_were_asked_as() -> None:
+    made = RandomForestClassifier(3, max_depth=2, random_state=1).fit(frame(), labels(frame()))
+    before = made.predict_proba(frame())
+    for member in made.estimators_:
+        counted(member.tree_)
+    assert made.predict_proba(frame()).max() > 2  # what would have come over, without a word
+    new = convert(made, None, list(frame().columns), plain(frame()))
+    assert new.probabilities
+    np.testing.assert_allclose(new.answers, before, rtol=0, atol=1e-15)
+
+
+def test_probabilities_that_do_not_add_up_are_refused() -> None:
+    groups = np.array(["a", "b", "c"], dtype=object)[np.digitize(frame()["spend"], [800.0, 1000.0])]
+    made = fitted(MLPClassifier((3,), max_iter=2), groups)
+    made.model.out_activation_ = "identity"
+    with pytest.raises(Refused, match="do not add up") as caught:
+        convert(made.model, made.scaler, [], plain(made.frame))
+    assert caught.value.code == "E-IMPORT-LOAD"
+
+
+def test_what_would_answer_otherwise_without_a_word_is_refused() -> None:
+    made = fitted(VotingClassifier([("ada", AdaBoostClassifier(n_estimators=2))])).model
+    made.estimators_[0].algorithm = "SAMME.R"
+    with pytest.raises(Refused, match="would answer otherwise") as caught:
+        convert(made, None, list(frame().columns), None)
+    assert caught.value.code == "E-IMPORT-VERSION"
 
 
 def test_a_loss_is_made_of_nothing_else() -> None:
