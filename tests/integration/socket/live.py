@@ -44,8 +44,14 @@ class LiveGateway:
     def close(self) -> None:
         """Stop serving, as a daemon that restarts."""
         if self._gateway is not None:
+            self.do(self._let_in())
             self.do(self._gateway.stop())
         self._gateway = None
+
+    async def _let_in(self) -> None:
+        """Let in who has connected: a server of asyncio that closes between accepting and that loses the socket."""
+        for _ in range(3):
+            await asyncio.sleep(0)
 
     def do(self, work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
