@@ -16,7 +16,7 @@ from containers.prediction.features import Feature, texts
 from containers.prediction.output import safe_text
 from containers.training import dates
 from containers.training.dialect import Dialect
-from containers.training.frame import date_array, number_array, text_value, usable_features
+from containers.training.frame import date_array, number_array, usable_features
 from containers.training.profile import file_decimal, file_way
 from containers.training.stream import Unusual
 from containers.training.tally import Tally
@@ -87,7 +87,7 @@ class Column:
             return np.full(len(codes), np.nan)
         if self._feature.kind == "date":
             return self._dates(cells)[codes]
-        return texts(np.array([text_value(cell) for cell in cells], dtype=object)[codes])
+        return texts(np.array([self._feature.text(cell) for cell in cells], dtype=object)[codes])
 
     def formulas(self, cells: Sequence[str]) -> dict[int, str]:
         """Return what is written instead of cells that a spreadsheet would run, by their place."""

@@ -18,6 +18,10 @@ FIXES = {"number": "write numbers there", "date": "write dates as 2026-11-26 the
 """Kinds of column that other cells do not fit, and what to do about it."""
 
 
+TRUTHS = frozenset({"true", "false"})
+"""What pandas writes as ``True``, Excel shows as ``TRUE``, and Arrow calls ``true``."""
+
+
 class Feature(NamedTuple):
     """A column the model reads."""
 
@@ -26,12 +30,20 @@ class Feature(NamedTuple):
     decimal: str = "."
     way: str = ""
     """How dates are written, in a column of dates."""
+    truths: Mapping[str, str] = {}
+    """Of a column that says true or false: each as the model learnt it, by its small letters."""
+
+    def text(self, cell: str) -> str:
+        """Return the category of a cell; true and false are the same in a CSV, a workbook and a Parquet file."""
+        text = text_value(cell)
+        return self.truths.get(text.lower(), text) if self.truths else text
 
 
 def match_features(schema: Mapping[str, Any], tallies: Sequence[Tally]) -> list[Feature]:
     """Return the model's columns as the file has them; raises E-CSV-SCHEMA naming what does not fit."""
     columns = {c.name: c for c in tallies}
     wanted = [(str(c["name"]), str(c["kind"])) for c in schema.get("columns", ())]
+    truths = {str(c["name"]): _truths(c) for c in schema.get("columns", ())}
     if not wanted:
         raise damaged("The model's schema names no columns")
     missing = [name for name, _ in wanted if name not in columns]
@@ -51,8 +63,18 @@ def match_features(schema: Mapping[str, Any], tallies: Sequence[Tally]) -> list[
                 f"Column {quoted(name)} holds {what} such as {quoted(example)} where the model learnt {kind}s: "
                 f"{FIXES[kind]} or leave the cell empty",
             )
-        features.append(Feature(name, kind, tally.decimal, tally.way if tally.kind == "date" else dates.ISO))
+        features.append(
+            Feature(name, kind, tally.decimal, tally.way if tally.kind == "date" else dates.ISO, truths[name])
+        )
     return features
+
+
+def _truths(column: Mapping[str, Any]) -> dict[str, str]:
+    """Return how a column of the schema spells true and false, where it says nothing else and each in one way."""
+    known = [str(text) for text in column.get("categories") or ()]
+    spelt = {text.lower(): text for text in known}
+    whole = len(known) == column.get("categories_total", len(known))
+    return spelt if whole and len(spelt) == len(known) and spelt.keys() <= TRUTHS else {}
 
 
 def file_decimals(tallies: Sequence[Tally]) -> str:
@@ -72,7 +94,7 @@ def block_frame(
         elif feature.kind == "date":
             columns[feature.name] = _unchanged(date_array(cells, feature.way), feature.name)
         else:
-            meant = {cell: text_value(cell) for cell in set(cells)}
+            meant = {cell: feature.text(cell) for cell in set(cells)}
             columns[feature.name] = texts(np.array([meant[cell] for cell in cells], dtype=object))
     return pd.DataFrame(columns)
 

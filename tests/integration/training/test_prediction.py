@@ -163,6 +163,23 @@ def test_labels_and_names_that_are_formulas_are_written_as_text(tmp_path: Path) 
     assert {row["'=p"] for row in rows} <= {"'=cmd()", "'@x"}
 
 
+def test_true_and_false_mean_the_same_in_every_kind_of_file(tmp_path: Path) -> None:
+    """Arrow calls them true and false, pandas writes True and False, Excel shows TRUE and FALSE."""
+    flags = [i % 3 == 0 for i in range(60)]
+    source = tmp_path / "data.parquet"
+    parquet.write_table(pa.table({"a": flags, "y": [2.0 if flag else 7.0 for flag in flags]}), source)
+    bundle = train(tmp_path / "job", source, "y", model="decision_tree")
+    cells = ("true", "False", "TRUE", "FALSE")
+    rows = write(tmp_path, table("a,note", [f"{cell},{i}" for i, cell in enumerate(cells)]), "rows.csv")
+    book = openpyxl.Workbook()
+    for row in (["a", "note"], *([cell.lower() == "true", i] for i, cell in enumerate(cells))):
+        book.active.append(row)
+    book.save(tmp_path / "rows.xlsx")
+    for path in (rows, tmp_path / "rows.xlsx"):
+        assert answer(request(bundle, path, tmp_path / "predicted.csv"))["ok"]
+        assert [row["prediction"] for row in read(tmp_path / "predicted.csv")] == ["2", "7", "2", "7"]
+
+
 # ------------------------------------------------------------------------------------------- tampered models
 
 
