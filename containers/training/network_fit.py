@@ -50,8 +50,8 @@ def fit_network(
     keeper.computes(
         cards.CARD if on_card else cards.PROCESSOR, "PyTorch computes on the graphics card" if on_card else ""
     )
-    fit = _Fit(torch, model, torch.device("cuda" if on_card else "cpu"))
-    fit.bring(prepared, values)
+    device = torch.device("cuda" if on_card else "cpu")
+    fit = _Fit(torch, model, device, _supply(torch, device, prepared, values))
     done = fit.resume(keeper)
     keeper.begin(done, model.epochs)
     while done < model.epochs:
@@ -84,15 +84,27 @@ class Supply(NamedTuple):
     on_card: bool = False
 
 
+def _supply(torch: Any, device: Any, prepared: Any, values: Any) -> Supply:
+    """Return the rows, put onto the card where there is one with room for all of them."""
+    rows, columns = prepared.shape
+    if device.type != "cuda" or 4 * rows * columns > CARD_SHARE * torch.cuda.mem_get_info()[0]:
+        return Supply(prepared, values)
+    held = torch.empty((rows, columns), dtype=torch.float32, device=device)
+    for start in range(0, rows, BLOCK_ROWS):
+        block = dense(prepared[start : start + BLOCK_ROWS]).astype(np.float32)
+        held[start : start + len(block)] = torch.from_numpy(block).to(device)
+    return Supply(held, torch.from_numpy(values).to(device), on_card=True)
+
+
 class _Fit:
     """A network being fitted."""
 
-    def __init__(self, torch: Any, model: TabularNetwork, device: Any) -> None:
+    def __init__(self, torch: Any, model: TabularNetwork, device: Any, supply: Supply) -> None:
         self._torch = torch
         self._model = model
         self._device = device
+        self._supply = supply
         self.losses: list[float] = []
-        self._supply = Supply(None, ())
         self._recorded: Recorded | Literal[False] | None = None
         torch.manual_seed(model.seed)
         widths = model.widths(model.columns_)
@@ -106,23 +118,10 @@ class _Fit:
             self._net.parameters(),
             lr=model.learning_rate,
             weight_decay=model.weight_decay,
-            capturable=device.type == "cuda",
+            capturable=supply.on_card,  # its counter is on the card then, so that a step can be recorded
         )
         self._total = torch.zeros((), dtype=torch.float64, device=device)
         """Loss of this epoch's rows; asked for once an epoch, as each answer is waited for."""
-
-    def bring(self, prepared: Any, values: Any) -> None:
-        """Take the rows to learn from; put all onto the card, where there is one with room for them."""
-        torch, (rows, columns) = self._torch, prepared.shape
-        on_card = self._device.type == "cuda"
-        if not on_card or 4 * rows * columns > CARD_SHARE * torch.cuda.mem_get_info()[0]:
-            self._supply = Supply(prepared, values)
-            return
-        held = torch.empty((rows, columns), dtype=torch.float32, device=self._device)
-        for start in range(0, rows, BLOCK_ROWS):
-            block = dense(prepared[start : start + BLOCK_ROWS]).astype(np.float32)
-            held[start : start + len(block)] = torch.from_numpy(block).to(self._device)
-        self._supply = Supply(held, torch.from_numpy(values).to(self._device), on_card=True)
 
     def epoch(self, number: int) -> float:
         """Learn from every row once; return the mean loss."""
@@ -211,14 +210,16 @@ class _Fit:
             for number, parameter in enumerate(self._net.parameters()):
                 shapes = {"exp_avg": parameter.shape, "exp_avg_sq": parameter.shape, "step": ()}
                 self._optimizer.state[parameter] = {
-                    key: torch.from_numpy(_shaped(kept, f"optimizer.{number}.{key}", shape)).to(self._device)
+                    key: torch.from_numpy(_shaped(kept, f"optimizer.{number}.{key}", shape)).to(
+                        self._device if shape or self._supply.on_card else "cpu"
+                    )
                     for key, shape in shapes.items()
                 }
             self.losses = [float(loss) for loss in kept["losses"]]
             setattr(self._model, CURVE, kept["curve"])
         except (ValueError, KeyError) as error:
             keeper.discard(str(error))
-            vars(self).update({**vars(_Fit(torch, self._model, self._device)), "_supply": self._supply})
+            vars(self).update(vars(_Fit(torch, self._model, self._device, self._supply)))
             return 0
         return found.rounds
 
