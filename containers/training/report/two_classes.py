@@ -124,8 +124,8 @@ def calibration(exhibit: Exhibit) -> Drawn:
     lie = "1 row lies" if beyond == 1 else f"{beyond:,} rows lie"
     far = f" The axes end at {end:.0%}: {lie} beyond." if beyond else ""
     caption = (
-        "Of the rows given a probability of 30 %, about 30 % should be of the wanted class. Points below the dashed "
-        f"line are overconfident, above it too careful. The grey bars show where the rows lie.{far}"
+        "Of the rows given a probability of 30 %, about 30 % should be of the wanted class. Below the dashed line it "
+        f"is so less often than said, above it more often. The grey bars show where the rows lie.{far}"
     )
     return Drawn("calibration", title, caption, figure)
 
