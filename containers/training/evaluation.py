@@ -38,8 +38,8 @@ LUCK_MAX = 0.025
 BETTER_MIN = 1.05
 """Times better than guessing below which a model is no better."""
 TIMES_SHOWN_MAX = 20
-"""From here on the ratio says more about how small the rest is than about the model; the interval's worse end is asked
-instead."""
+"""From here on the ratio says more about how small the rest is than about the model. Where nothing is left of it, the
+interval's worse end is asked."""
 GAP_SCORE = 0.1
 """Difference of score between training and held-out rows that is called overfitting."""
 GAP_ERROR = 1.5
@@ -75,11 +75,12 @@ def verdict(
     if chance > LUCK_MAX:
         said = f"so few held-out {drawn} could show this by chance, more {drawn} would tell"
         return f"not clearly better than guessing: {said}"
-    if times < TIMES_SHOWN_MAX:
-        return f"{times:.1f}× better than guessing"
-    least = times_better(name, high if name in ERRORS else low, baseline)  # of so little error the rest is chance
+    if math.isfinite(times):
+        shown = f"{times:.1f}×" if times < TIMES_SHOWN_MAX else f"more than {TIMES_SHOWN_MAX}×"
+        return f"{shown} better than guessing"
+    least = times_better(name, high if name in ERRORS else low, baseline)
     shown = f"{TIMES_SHOWN_MAX}" if least >= TIMES_SHOWN_MAX else f"{math.floor(10 * least) / 10:.1f}"
-    return f"more than {shown}× better than guessing"
+    return f"faultless on the held-out rows: at least {shown}× better than guessing"
 
 
 def gap(name: str, train: float, held_out: float) -> str:
