@@ -83,7 +83,7 @@ def open_text(path: Path, format: str) -> io.RawIOBase:
         archive = open_archive(path)
         try:
             return _Unpacked(archive.open(_only_table(archive)), size, archive)
-        except (NotImplementedError, zipfile.BadZipFile, RuntimeError) as error:
+        except (NotImplementedError, zipfile.BadZipFile, RuntimeError, OSError) as error:  # places before its start
             archive.close()
             raise _unreadable(error) from None
         except BaseException:

@@ -41,7 +41,7 @@ class ParquetRows:
     def blocks(self, rows_max: int) -> Iterator[list[list[str]]]:
         """Give the rows as text, at most ``rows_max`` at a time."""
         for batch in self.batches(rows_max):
-            columns = [column.to_pylist() for column in batch]
+            columns = [_cells(column, f.name) for column, f in zip(batch, self._fields, strict=True)]
             yield [list(row) for row in zip(*columns, strict=True)]
 
     def batches(self, rows_max: int) -> Iterator[list[Any]]:
@@ -49,7 +49,9 @@ class ParquetRows:
         try:
             for batch in self._file.iter_batches(rows_max, columns=self.header, use_threads=False):
                 yield [self._text(batch.column(i), f.name) for i, f in enumerate(self._fields)]
-        except (self._arrow.ArrowInvalid, self._arrow.ArrowNotImplementedError, OSError):
+        except MemoryError:
+            raise
+        except (self._arrow.ArrowException, OSError):
             raise _damaged() from None
 
     def _text(self, column: Any, name: str) -> Any:
@@ -75,6 +77,16 @@ class ParquetRows:
         return self._compute.fill_null(column.cast(pa.large_string()), "")
 
 
+def _cells(column: Any, name: str) -> list[str]:
+    try:
+        cells: list[str] = column.to_pylist()
+    except UnicodeDecodeError:
+        raise Refused(
+            "E-CSV-BINARY", f"Column {quoted(name)} holds text that is no UTF-8: write the file again with UTF-8 texts"
+        ) from None
+    return cells
+
+
 def _is_text(types: Any, kind: Any) -> bool:
     return bool(
         types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind) or types.is_null(kind)
@@ -93,7 +105,9 @@ def _libraries() -> tuple[Any, Any, Any]:
 def _opened(opener: Any, path: Path, arrow: Any) -> Any:
     try:
         return opener(path, pre_buffer=False, memory_map=False, thrift_string_size_limit=UNPACKED_BYTES_MAX // 64)
-    except (arrow.ArrowInvalid, OSError):
+    except MemoryError:
+        raise
+    except (arrow.ArrowException, OSError, UnicodeDecodeError):
         raise _damaged() from None
 
 

@@ -195,7 +195,7 @@ class _Book:
                     self._unpacked += len(block)
                     check_unpacked(self._unpacked, self._sent)
                     yield block
-        except (KeyError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
+        except (KeyError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError):
             raise damaged("The workbook") from None
 
 

@@ -150,6 +150,28 @@ def test_an_archive_that_cannot_be_used_is_refused_with_what_to_do(tmp_path: Pat
     assert words in answer["detail"]
 
 
+@pytest.mark.parametrize("format", ["csv.gz", "csv.zst", "zip", "parquet"])
+def test_wherever_a_piece_is_missing_the_file_is_refused_and_nothing_breaks(tmp_path: Path, format: str) -> None:
+    whole = PACKERS[format](CSV)
+    for at in range(4, len(whole), max(1, len(whole) // 80)):
+        answer = ask(write(tmp_path, whole[:at] + whole[at + 33 :]))
+        assert answer["ok"] or answer["code"].startswith("E-CSV-"), answer
+
+
+def test_parquet_text_that_is_no_utf8_is_refused_with_the_column(tmp_path: Path) -> None:
+    """Arrow looks at no text that it reads: what a C++ program wrote in another encoding comes through."""
+    ends = b"".join((2 * i).to_bytes(4, "little") for i in range(31))
+    texts = pa.Array.from_buffers(pa.string(), 30, [None, pa.py_buffer(ends), pa.py_buffer(b"S\xe3" * 30)])
+    parquet.write_table(pa.table({"city": texts, "bought": ["yes", "no"] * 15}), tmp_path / "data")
+    answer = ask(tmp_path / "data")
+    assert refused(answer) == "E-CSV-BINARY"
+    assert "'city' holds text that is no UTF-8" in answer["detail"]
+    named = pa.table({"caf\u00e9": ["a"] * 30, "bought": ["yes", "no"] * 15})
+    parquet.write_table(named, tmp_path / "data", store_schema=False)
+    write(tmp_path, (tmp_path / "data").read_bytes().replace("caf\u00e9".encode(), b"caf\xe9e"), "data")
+    assert refused(ask(tmp_path / "data")) == "E-CSV-ARCHIVE"
+
+
 def test_a_zip_with_a_password_is_refused(tmp_path: Path) -> None:
     content = bytearray(zipped(data__csv=CSV))
     content[6] |= 1  # the flag of the local header, and of the directory (APPNOTE 4.4.4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
 import zipfile
 from collections.abc import Callable
@@ -213,6 +214,13 @@ def test_a_crafted_or_damaged_workbook_is_refused(tmp_path: Path, part: str, old
         return xml.replace(old, new, 1)
 
     assert refused(inspect(rewritten(path, part, change))) == code
+
+
+def test_wherever_a_piece_is_missing_the_workbook_is_refused_and_nothing_breaks(tmp_path: Path) -> None:
+    whole = book(tmp_path / "data.xlsx", PEOPLE).read_bytes()
+    for at, size in itertools.product(range(4, len(whole), len(whole) // 40), (33, len(whole) // 2)):
+        answer = inspect(write(tmp_path, whole[:at] + whole[at + size :]), {"target": "bought"})
+        assert answer["ok"] or answer["code"].startswith("E-CSV-"), answer
 
 
 def test_a_workbook_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
