@@ -156,5 +156,5 @@ def _merit(truth: Truth, answers: Floats) -> Callable[[Integers], Any]:
 
 def _share(merit: Callable[[Integers], Any], rows: Integers, hands: Iterable[Integers]) -> float:
     found = np.array([merit(rows), *map(merit, hands)])
-    margin = TIE * max(1.0, float(np.max(np.abs(found))))
+    margin = TIE * float(np.max(np.abs(found)))
     return float(np.mean(found >= found[0] - margin))

@@ -137,7 +137,7 @@ def per_class(exhibit: Exhibit) -> Drawn:
         )
     labels = [f"{names[i]}  ({rows[i]['support']:,})" for i in order]
     axes.set_yticks(places, labels)
-    axes.tick_params(axis="y", length=0, labelsize=10 if len(order) <= 10 else 8)
+    axes.tick_params(axis="y", length=0, pad=8, labelsize=10 if len(order) <= 10 else 8)  # clear of markers at 0
     axes.set_xlim(0, 1.01)
     axes.set_ylim(*bands(len(order)))
     axes.grid(visible=False, axis="y")

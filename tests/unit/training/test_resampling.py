@@ -160,3 +160,11 @@ def test_of_rows_in_order_of_time_the_interval_is_over_stretches_of_it_and_the_v
     assert width(ends[1]) > 1.5 * width(ends[0])
     assert by_row["verdict"].endswith("more rows would tell")
     assert by_time["verdict"].endswith("more stretches of time would tell")
+
+
+@pytest.mark.parametrize("unit", [1e-14, 1.0, 1e12])
+def test_what_chance_does_to_numbers_does_not_hang_on_their_unit(unit: float) -> None:
+    draw = np.random.default_rng(3)
+    target = draw.normal(size=60)
+    answers = target + draw.normal(size=60)
+    assert rs.luck(sc.Truth(target * unit, 0), answers * unit, 42) == 1 / (rs.DEALS + 1)
