@@ -12,7 +12,7 @@ from containers.training.profile import Survey
 from containers.training.refusal import listed, quoted
 from containers.training.suspicion import tellers
 from containers.training.tally import Tally
-from containers.training.values import is_missing, numbers
+from containers.training.values import NUMBER_MAX, is_missing, numbers
 
 CLASS_ROWS_SMALL = 10
 """Classes with fewer rows are warned of."""
@@ -138,6 +138,11 @@ def _leaks(found: Survey, target: Tally, features: set[str], task: str) -> Itera
 
 def _column_cautions(tally: Tally, strange: str | None) -> Iterator[str]:
     name = quoted(tally.name)
+    if tally.greatest > NUMBER_MAX:
+        yield (
+            f"{name} goes as far from 0 as {tally.greatest:g}: what is beyond {NUMBER_MAX:g} counts as that, and what "
+            "no computer number can hold as missing."
+        )
     unique = not tally.repeats and tally.values >= DIFFERENT_MIN
     if tally.distinct == 1:
         yield f"{name} is the same in every row that has it and may be left out."

@@ -309,9 +309,11 @@ def check_size(
     ``numbers`` are the numeric features, ``class_rows`` the rows of the smallest class.
     """
     if family.name == "knn" and rows > KNN_ROWS_MAX:
-        raise _size(f"knn compares with every training row, at most {KNN_ROWS_MAX:,}; the file has {rows:,}")
+        why = f"knn compares with every training row, at most {KNN_ROWS_MAX:,}; the file has {rows:,}"
+        raise _size(why, "choose another model or send fewer rows")
     if family.name == "svm" and class_rows is not None and class_rows < SVM_CLASS_ROWS_MIN:
-        raise _size(f"svm needs at least {SVM_CLASS_ROWS_MIN} rows of each class; the rarest has {class_rows}")
+        why = f"svm needs at least {SVM_CLASS_ROWS_MIN} rows of each class; the rarest has {class_rows}"
+        raise _size(why, "choose another model or leave the rows of that class out")
     if family.name == "polynomial":
         degree = int(parameters["degree"] or 0)
         terms = math.comb(numbers + degree, degree)
@@ -319,9 +321,10 @@ def check_size(
         if terms > most:
             raise _size(
                 f"{numbers} numbers to the degree {degree} make {terms:,} products, at most {most:,} fit with "
-                f"{rows:,} rows"
+                f"{rows:,} rows",
+                "choose another model, fewer features or a smaller degree",
             )
 
 
-def _size(why: str) -> Refused:
-    return Refused("E-MODEL-SIZE", f"{why}: choose another model, fewer features or a smaller degree")
+def _size(why: str, fix: str) -> Refused:
+    return Refused("E-MODEL-SIZE", f"{why}: {fix}")

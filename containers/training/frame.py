@@ -23,10 +23,8 @@ from containers.training.profile import Survey
 from containers.training.refusal import Refused, quoted
 from containers.training.rows import open_table
 from containers.training.tally import Tally
-from containers.training.values import is_missing, numbers
+from containers.training.values import NUMBER_MAX, is_missing, numbers
 
-NUMBER_MAX = 1e30
-"""Larger feature values are cut: their squares stay finite and they fit into 32-bit floats."""
 TEXTS_MAX = 100_000
 """Different texts kept per column; later new ones become one."""
 FEW_ROWS = 1000

@@ -6,6 +6,7 @@ numeric target (R² of the ranks), a text by the share of the target's spread th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -103,8 +104,8 @@ def auc(values: Sequence[float], truth: Sequence[float]) -> float:
 
 
 def _correlation(x: Sequence[float], y: Sequence[float]) -> float:
-    """Return the squared correlation, 0 where one of the two is the same everywhere."""
+    """Return the squared correlation, 0 where one of the two is the same everywhere or too large to tell."""
     mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
     xy = sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True))
-    xx, yy = sum((a - mean_x) ** 2 for a in x), sum((b - mean_y) ** 2 for b in y)
-    return min(1.0, xy * xy / (xx * yy)) if xx * yy > 0 else 0.0
+    xx, yy = sum((a - mean_x) * (a - mean_x) for a in x), sum((b - mean_y) * (b - mean_y) for b in y)
+    return min(1.0, xy * xy / (xx * yy)) if 0 < xx * yy < math.inf else 0.0

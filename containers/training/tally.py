@@ -104,6 +104,11 @@ class Tally:
         return f"{low:.15g}", f"{high:.15g}"
 
     @property
+    def greatest(self) -> float:
+        """How far from 0 its numbers go."""
+        return max(map(abs, self._range.get(self.decimal, (0.0, 0.0)))) if self.kind == "number" else 0.0
+
+    @property
     def decimal(self) -> str:
         """How numbers are written here: ``.`` or ``,``."""
         if self.kind != "number":

@@ -34,6 +34,8 @@ ROWS_MIN = 10
 """Fewest rows with a target that can be split and learnt from."""
 AUTO_CLASSES_MAX = 20
 AUTO_ROWS_PER_CLASS = 10
+TARGET_MAX = 1e100
+"""Largest amount that is learnt to predict: the squares of many add up to a number."""
 CLASSES_MAX = 100
 """Most classes a model is trained for."""
 WARNINGS_MAX = 20
@@ -109,6 +111,12 @@ def _check(found: Survey, question: Question) -> Check:
     _check_values(found, target, features)
     task = choose_task(found, target, question)
     classes = _classes(found, target) if task == CLASSIFICATION else None
+    if task == REGRESSION and target.greatest > TARGET_MAX:
+        raise Refused(
+            "E-TASK",
+            f"{quoted(target.name)} holds numbers as far from 0 as {target.greatest:g}, whose squares no score can be "
+            "made of: correct these cells or empty them, rows without a target are left out",
+        )
     family, *others = candidates(question.model, task)
     parameters = complete_parameters(family, question.parameters)
     number_count = sum(c.kind == "number" for c in found.columns if c.name in set(features))

@@ -25,6 +25,9 @@ MISSING = (
 )
 """Cells that mean "no value"."""
 
+NUMBER_MAX = 1e30
+"""Larger feature values are cut: their squares stay finite and they fit into 32-bit floats."""
+
 _NUMBER_BYTES = b"0123456789+-.eE \t"
 _COMMA_NUMBER = re.compile(r"\s*[+-]?(?:[1-9]\d{0,2}(?:\.\d{3})+|\d+)(?:,\d+)?\s*", re.ASCII)
 _COMMA_THOUSANDS = re.compile(r"\s*[+-]?[1-9]\d{0,2}(?:,\d{3})\s*", re.ASCII)

@@ -80,6 +80,19 @@ def test_a_target_spoilt_by_a_few_cells_names_one_of_them(tmp_path: Path) -> Non
         assert "'price' has text such as 'n.d.' among its numbers: correct these cells or empty" in answer["detail"]
 
 
+def test_features_that_are_cut_are_said(tmp_path: Path) -> None:
+    [caution] = said(file(tmp_path, lambda i: f"{i * 5 % 7}e40"))
+    assert caution.startswith("'x' goes as far from 0 as 6e+40: what is beyond 1e+30 counts as that")
+    assert not said(file(tmp_path, lambda i: f"{i * 5 % 7}e29"))
+
+
+@pytest.mark.parametrize("cell", ["1e308", "-1e400", "9" * 120])
+def test_a_target_too_large_to_square_is_refused_before_money_is_spent(tmp_path: Path, cell: str) -> None:
+    answer = ask(write(tmp_path, table("x,y", [f"{i % 7},{cell if i == 50 else i * 1.5}" for i in range(99)])), "y")
+    assert refused(answer) == "E-TASK"
+    assert "'y' holds numbers as far from 0 as " in answer["detail"]
+
+
 def test_text_in_no_sure_encoding_is_said_with_an_example(tmp_path: Path) -> None:
     path = file(tmp_path, lambda i: ("São Paulo", "Belém")[i % 2], "cp1252")
     words = "The file is no UTF-8 and is read as Windows-1252 ('São Paulo'): if letters look wrong, save it as CSV"

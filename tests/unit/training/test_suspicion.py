@@ -115,6 +115,13 @@ def test_a_column_that_nearly_tells_the_target_is_said(tmp_path: Path, kind: str
     assert "'n' alone" not in told
 
 
+def test_numbers_too_large_to_square_are_no_reason_to_break(tmp_path: Path) -> None:
+    rows = [f"{'ab'[i % 2]},{'1e200' if i % 2 else i}" for i in range(100)]
+    for target, code in (("big", "E-TASK"), ("flag", None)):
+        answer = ask(write(tmp_path, table("flag,big", rows)), target)
+        assert answer.get("code") == code, answer
+
+
 def test_an_honest_column_is_not_suspected_nor_one_left_out(tmp_path: Path) -> None:
     assert "nearly tells" not in said(write(tmp_path, table("n,leak,y", leaky("honest"))))
     assert "nearly tells" not in said(write(tmp_path, table("n,leak,y", leaky("number"))), features=["n"])
