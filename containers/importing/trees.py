@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from containers.importing.indices import check_indices
 from containers.importing.parts import parts
 from containers.training.refusal import Refused
 
@@ -47,6 +48,7 @@ def check(model: Any) -> None:
             _check_rows(part)
         if type(part).__module__ == STAGES and "estimators_" in vars(part):
             _check_stages(part)
+        check_indices(part)
 
 
 def _check_stages(part: Any) -> None:
