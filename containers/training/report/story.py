@@ -8,7 +8,15 @@ from typing import Any, NamedTuple
 
 from containers.training.families import FAMILIES
 from containers.training.figures import LABELS, score, spread
-from containers.training.report.words import LICENCES, cut, lost_words, machine_words, split_words, values_words
+from containers.training.report.words import (
+    LICENCES,
+    cut,
+    lost_words,
+    machine_words,
+    price_words,
+    split_words,
+    values_words,
+)
 from containers.training.titles import title_of
 
 Document = Mapping[str, Any]
@@ -114,6 +122,7 @@ class Story(NamedTuple):
             ("Started", str(times.get("started_at") or "")),
             ("Took", _took(times.get("seconds"))),
             ("Machine", machine_words(machine)),
+            ("Price", price_words(machine)),
             ("Versions", ", ".join(f"{name} {version}" for name, version in meta["versions"].items())),
             ("Code", f"SHA-256 {meta['code_sha256'][:16]}…" if meta.get("code_sha256") else ""),
         ]

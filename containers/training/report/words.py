@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from containers.training.cards import CARD
@@ -81,3 +82,9 @@ def machine_words(machine: Mapping[str, Any]) -> str:
         "computed on a graphics card" if machine.get("computed_on") == CARD else None,
     ]
     return ", ".join(dict.fromkeys(str(part) for part in parts if part))
+
+
+def price_words(machine: Mapping[str, Any]) -> str:
+    """Return what the machine cost an hour, where whoever rented it told; the whole is known only after its end."""
+    rate = machine.get("rate_usd_per_hour")
+    return f"${Decimal(str(rate)).normalize():f} an hour, as long as it was there: lastcall cost" if rate else ""

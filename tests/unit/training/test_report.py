@@ -267,3 +267,9 @@ def test_a_setting_that_was_left_open_says_what_that_means() -> None:
     assert dict(story(exhibit(2)).parameters())["max_depth"] == "no limit"
     svm = story(exhibit(2), model_type="svm", hyperparameters={"C": 1.0, "gamma": None})
     assert dict(svm.parameters())["gamma"] == "one over columns times variance"
+
+
+def test_what_the_machine_cost_an_hour_is_told_where_it_is_known() -> None:
+    rented = {"provider": "runpod", "rate_usd_per_hour": "0.27000"}
+    assert dict(story(exhibit(2), machine=rented).made())["Price"].startswith("$0.27 an hour")
+    assert "Price" not in dict(story(exhibit(2)).made())
