@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from containers.training.values import is_number
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """First characters with which a spreadsheet begins a formula, full-width ones included. (faults.md 84)"""
 DIGITS = 10
 """Significant digits of written predictions. The last bits of a sum depend on how many rows are predicted at once;

@@ -14,12 +14,12 @@ from containers.prediction.output import cell_bytes, number_text, row_writer, sa
 from containers.training.values import is_number
 
 
-@given(st.one_of(st.text(max_size=10), st.builds(str.__add__, st.sampled_from("=+-@\t\r＝"), st.text(max_size=5))))
+@given(st.one_of(st.text(max_size=10), st.builds(str.__add__, st.sampled_from("=+-@\t\r\n＝"), st.text(max_size=5))))
 def test_no_text_starts_a_formula(text: str) -> None:
     """faults.md 84."""
     safe = safe_text(text)
     assert safe.endswith(text)
-    assert is_number(safe) or not safe.startswith(("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠"))
+    assert is_number(safe) or not safe.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"))
 
 
 @pytest.mark.parametrize("text", ["-5", "+1.5", "-1.234,5", "a=b", ""])
