@@ -1,7 +1,8 @@
 """A fresh process that loads a converted model as predictions do: ``python -m containers.importing.checking REQUEST``.
 
 Nothing of the sandbox is believed: the file is read by the allow-list of its family, its trees are looked at, its
-answers are compared bit for bit with those of the original, and only then the rest of the bundle is written.
+answers are compared bit for bit with those of the original, and only then the rest of the bundle is written. It may
+take no more than the sandbox: to read a model can take more than to make it, as trees of neighbours are built again.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 from containers.importing.names import CLASSIFICATION, KINDS
 from containers.importing.rows import framed
 from containers.importing.trees import check
+from containers.importing.walls import Limits, limit
 from containers.prediction.core import answer
 from containers.prediction.model import METADATA_FILE, MODEL_FILE, SCHEMA_FILE, load_pipeline
 from containers.training import manifest
@@ -34,7 +36,9 @@ def main(request: dict[str, Any]) -> int:
         said = checked(request["out"], asked)
     except Refused as refused:
         said = {"ok": False, "code": refused.code, "detail": refused.detail}
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError, MemoryError) as error:
+    except MemoryError:
+        said = {"ok": False, "code": "E-IMPORT-LIMIT", "detail": "The model took more memory than it may"}
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError) as error:
         said = {"ok": False, "code": "E-IMPORT-LOAD", "detail": unexpected(error)}
     with os.fdopen(request["answered"], "wb", closefd=False) as file:
         file.write(json.dumps(said).encode())
@@ -110,4 +114,6 @@ def _write(out: str, name: str, found: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(json.loads(sys.argv[1])))
+    given = json.loads(sys.argv[1])
+    limit(Limits(*given["limits"]))
+    sys.exit(main(given))

@@ -221,7 +221,8 @@ def _checked(looked: Looked, said: dict[str, Any], out: str, bounds: Bounds) -> 
     with nameless(Path(out).parent) as asked, nameless(Path(out).parent) as answered:
         asked.write(json.dumps({"looked": looked.json(), "told": looked.told.json(), "said": said}).encode())
         asked.seek(0)
-        request = {"out": out, "asked": asked.fileno(), "answered": answered.fileno()}
+        limits = [bounds.memory_bytes, bounds.cpu_s, MODEL_BYTES_MAX]
+        request = {"out": out, "asked": asked.fileno(), "answered": answered.fileno(), "limits": limits}
         code = _end_of(
             "containers.importing.checking", request, (asked.fileno(), answered.fileno()), bounds.wall_s, isolated=False
         )

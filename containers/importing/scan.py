@@ -261,6 +261,8 @@ class _Machine:
 
     def _build(self, state: Any) -> None:
         made = self._stack[-1]
+        if isinstance(made, Name):
+            raise unsafe("The pickle changes what it names")
         if isinstance(made, Made) and made.by.today == WRAPPER:
             if not isinstance(state, dict):
                 raise ValueError("an array without a shape")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pickle
 from importlib import import_module
+from types import FunctionType
 from typing import IO, Any, ClassVar, Final
 
 import numpy as np
@@ -17,6 +18,8 @@ from containers.importing.names import AGAIN, ENCODE, LOSSES, ONLY_FITTED, WRAPP
 from containers.importing.scan import unsafe
 
 BLOCK_BYTES: Final = 1 << 20
+SHARED: Final = (type, np.ufunc, FunctionType)
+"""What there is once for all: a state given to one would change everything that comes after."""
 DEPTH_MAX: Final = 3
 """Pickles inside pickles."""
 
@@ -106,8 +109,10 @@ class OldPickle(pickle._Unpickler):  # the one in C cannot be extended
         raise unsafe("The pickle has extension codes")
 
     def _load_build(self) -> None:
-        pickle._Unpickler.load_build(self)  # type: ignore[attr-defined]
         stack: list[Any] = self.stack  # type: ignore[attr-defined]
+        if isinstance(stack[-2], SHARED):
+            raise unsafe("The pickle changes what it names")
+        pickle._Unpickler.load_build(self)  # type: ignore[attr-defined]
         if isinstance(stack[-1], ArrayPlace):
             stack[-1] = stack[-1].read(self._source, self._depth)
 

@@ -92,7 +92,7 @@ def put_up(limits: Limits, parent: int, readable: list[Path]) -> tuple[str, ...]
     if sys.platform == "linux" and _seccomp(libc):
         stood.append("seccomp")
     # A thread counts as a process here: where none can be started anyway, a library may have its threads.
-    _limit(limits, processes=None if "seccomp" in stood else 0)
+    limit(limits, processes=None if "seccomp" in stood else 0)
     return ("limits", *stood)
 
 
@@ -113,7 +113,8 @@ def _prctl(libc: Any, option: int, value: int) -> None:
         raise OSError(ctypes.get_errno(), f"prctl option {option}")
 
 
-def _limit(limits: Limits, processes: int | None) -> None:
+def limit(limits: Limits, processes: int | None = None) -> None:
+    """Bound what this process may take from now on; without ``processes``, not how many it may start."""
     bounds: dict[int, int] = {
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_AS: limits.memory_bytes,

@@ -177,6 +177,8 @@ def load_pipeline(path: Path, family: str) -> Any:
         pipeline = skops.io.load(path, trusted=[*trusted, *OURS])
     except UntrustedTypesFoundException:
         raise damaged("The model file holds types that no model of ours has") from None
+    except MemoryError:  # of this machine there is too little, and the file may be whole
+        raise
     except Exception as error:  # whatever a crafted file makes the reader raise, the file is at fault
         raise damaged(f"The model file cannot be read ({type(error).__name__})") from error
     if not isinstance(pipeline, Pipeline):

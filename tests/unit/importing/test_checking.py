@@ -7,6 +7,7 @@ import json
 import zipfile
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pandas as pd
 import pytest
@@ -17,7 +18,7 @@ from sklearn.pipeline import Pipeline
 
 from containers.importing.checking import checked, main
 from containers.importing.converting import Converted, convert
-from containers.importing.making import FILES, _report, look, modules_of
+from containers.importing.making import FILES, Bounds, _checked, _report, look, modules_of
 from containers.importing.rows import plain, sample
 from containers.importing.sandbox import bring
 from containers.prediction.core import predict
@@ -102,6 +103,21 @@ def test_another_model_than_the_one_that_answered_is_refused(tmp_path: Path) -> 
     other = fitted(LogisticRegression(C=0.01))
     skops.io.dump(Pipeline([("scale", other.scaler), ("model", other.model)]), tmp_path / "o.model.skops")
     assert refusal(f"{tmp_path}/o.", asked).code == "E-IMPORT-DIFFERS"
+
+
+def test_too_little_memory_to_read_a_model_is_not_said_to_be_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = left(tmp_path, LOGISTIC)
+    monkeypatch.setattr(skops.io, "load", Mock(side_effect=MemoryError))
+    with pytest.raises(MemoryError):
+        checked(f"{tmp_path}/o.", asked)
+
+
+def test_a_model_is_read_with_no_more_memory_than_it_was_made_with(tmp_path: Path) -> None:
+    said = left(tmp_path, LOGISTIC)["said"]
+    with look(tmp_path / "p.zip") as looked, pytest.raises(Refused, match="E-IMPORT-LIMIT"):
+        _checked(looked, said, f"{tmp_path}/o.", Bounds(memory_bytes=64 << 20))
 
 
 @pytest.mark.parametrize("changes", [{"answers": None}, {"table": {}}, {"features": 5}, {"classes": None}])

@@ -114,7 +114,13 @@ def test_what_breaks_under_another_version_is_told_with_both() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [reduced("os", "system", "true"), b"\x80\x02\x82\x01.", b"P1\n.", reduced("_codecs", "encode", "x", "rot13")],
+    [
+        reduced("os", "system", "true"),
+        b"\x80\x02\x82\x01.",
+        b"P1\n.",
+        reduced("_codecs", "encode", "x", "rot13"),
+        b"csklearn.calibration\n_CalibratedClassifier\n(dVpredict_proba\ncnumpy\nlog\nsb.",
+    ],
 )
 def test_the_unpickler_refuses_by_itself_what_the_scan_refuses(data: bytes) -> None:
     """Should a pickle get past the scan."""

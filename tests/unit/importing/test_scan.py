@@ -87,6 +87,7 @@ def test_a_name_hidden_behind_an_array_is_found() -> None:
         (b"P1\n.", "PERSID"),
         (b"\x80\x02Nr\xff\xff\xff\xff.", "remembers more"),
         (b"\x80\x04N\x8c\x01a\x93.", "what it made itself"),
+        (b"csklearn.calibration\n_CalibratedClassifier\n(dVpredict_proba\ncnumpy\nlog\nsb.", "changes what it names"),
         (b"(ios\nsystem\n.", "os.system"),
         (b"(cos\nsystem\no.", "os.system"),
     ],
