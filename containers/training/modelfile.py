@@ -2,12 +2,17 @@
 
 It makes its list when it is imported, and loads the whole of scikit-learn for that, a tenth of what a small training
 takes. Models of ours hold what ``estimators`` and ``pipeline`` load; a shorter list trusts less.
+
+It also writes what a model is made of with indentation: with 100,000 texts that took 175 MB and 1.5 s, and takes
+67 MB and 0.7 s without it, in a file as small.
 """
 
 from __future__ import annotations
 
 import inspect
+import json
 import sys
+from typing import Any
 
 import sklearn.utils
 from sklearn.base import BaseEstimator
@@ -34,7 +39,20 @@ _every = sklearn.utils.all_estimators
 sklearn.utils.all_estimators = loaded_estimators
 try:
     import skops.io as _skops
+    import skops.io._persist as _writer
 finally:
     sklearn.utils.all_estimators = _every
+
+
+class _Compact:
+    """What skops takes of ``json``."""
+
+    @staticmethod
+    def dumps(state: Any, indent: int = 0) -> str:  # noqa: ARG004  # as skops calls it
+        """Return the state in one line."""
+        return json.dumps(state)
+
+
+_writer.json = _Compact
 
 dump, dumps, loads = _skops.dump, _skops.dumps, _skops.loads
