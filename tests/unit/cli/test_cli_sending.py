@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 
+from lastcall.cli.client import _pieces
 from lastcall.cli.failures import Failure
 from lastcall.cli.sending import check_file, is_file, refuse_other
 
@@ -78,3 +83,47 @@ def test_a_link_to_a_file_is_that_file(tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_bytes(b"a,b\n")
     (tmp_path / "link.csv").symlink_to("table.csv")
     assert check_file(str(tmp_path / "link.csv")) == tmp_path / "link.csv"
+
+
+class Source(io.BytesIO):
+    """An open file of five bytes, of which reading gives what a test says."""
+
+    def __init__(self, file: IO[bytes], *given: bytes | OSError) -> None:
+        super().__init__()
+        self._file, self._given = file, list(given)
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def read(self, size: int | None = -1) -> bytes:
+        given = self._given.pop(0) if self._given else b""
+        if isinstance(given, OSError):
+            raise given
+        return given
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([b"a,b"], "changed while it was sent"),
+        ([b"a,b\n", b"1,2\n"], "changed while it was sent"),
+        ([b"a,b", OSError(errno.EIO, "Input/output error")], r"could not be read to its end \(Input/output error\)"),
+    ],
+)
+def test_a_file_that_gives_other_than_it_has_is_refused(
+    tmp_path: Path, given: list[bytes | OSError], said: str
+) -> None:
+    path, told = tmp_path / "table.csv", list[int]()
+    path.write_bytes(b"a,b\n1")
+    with path.open("rb") as file, pytest.raises(Failure) as no:
+        list(_pieces(path, Source(file, *given), told.append))
+    assert no.value.entry.code == "E-FILE"
+    assert re.search(said, no.value.happened)
+
+
+def test_a_whole_file_leaves_in_pieces_that_are_told(tmp_path: Path) -> None:
+    path, told = tmp_path / "table.csv", list[int]()
+    path.write_bytes(b"a,b\n1")
+    with path.open("rb") as file:
+        assert b"".join(_pieces(path, file, told.append)) == b"a,b\n1"
+    assert told == [5]

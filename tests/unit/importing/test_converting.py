@@ -39,6 +39,7 @@ from xgboost import XGBClassifier
 
 from containers.importing import trees
 from containers.importing.converting import Converted, convert, document, new_answers
+from containers.importing.parts import parts
 from containers.importing.rows import framed, plain
 from containers.prediction.core import added_names
 from containers.prediction.model import load_pipeline
@@ -213,3 +214,9 @@ def test_gaps_travel_as_gaps() -> None:
     rows = pd.DataFrame({"a": [1.5, np.nan], "b": ["x", ""]})
     assert plain(rows) == {"a": [1.5, None], "b": ["x", ""]}
     pd.testing.assert_frame_equal(framed(plain(rows)), rows)
+
+
+def test_what_holds_itself_is_looked_at_once() -> None:
+    made = fitted(DecisionTreeClassifier(max_depth=2)).model
+    made.itself = {"again": [made]}
+    assert [part for part in parts(made) if part is made] == [made]

@@ -86,6 +86,11 @@ def test_a_file_whose_first_thousand_rows_mislead_is_read_again_by_more_of_them(
     assert swift.read(few, detect_file(few), "y", MOST) is None
 
 
+def test_what_counts_up_for_a_thousand_rows_only_is_no_row_number_either_way(tmp_path: Path) -> None:
+    rows = [f"{i if i < 1500 else 2 * i},{i % 7},{'ab'[i % 2]}" for i in range(3000)]
+    assert compared(write(tmp_path, table("n,x,y", rows)), "y")
+
+
 @pytest.mark.parametrize(
     "bad",
     ['"q",1', "1,2,3", "1", "x,1", "inf,1", "iNf,1", "nAn,1", "1e999,1", "\xff,1", "+1,1", "1_0,1", "1\r2,1",
