@@ -30,6 +30,9 @@ def trees(model: Any) -> Iterator[Tree]:
 
 
 def _tree(own: Any, width: int) -> Tree:
+    """Return a tree's arrays, where it has as many nodes as it says: they are read from memory by that number."""
+    if not 0 <= own.node_count <= own.capacity:
+        raise Refused("E-IMPORT-UNSAFE", "A tree of the model says that it has other nodes than it holds")
     narrow = min(int(own.n_features), width)
     return own.children_left, own.children_right, own.children_left == -1, own.feature, narrow
 

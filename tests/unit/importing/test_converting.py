@@ -198,6 +198,15 @@ def test_a_tree_that_would_be_walked_for_ever_or_beside_its_nodes_is_refused_bef
     assert caught.value.code == "E-IMPORT-UNSAFE"
 
 
+@pytest.mark.parametrize("count", [10**9, -1])
+def test_a_tree_that_says_it_has_other_nodes_than_it_holds_is_refused_before_they_are_read(count: int) -> None:
+    model = fitted(DecisionTreeClassifier(max_depth=3)).model
+    model.tree_.__setstate__({**model.tree_.__getstate__(), "node_count": count})
+    with pytest.raises(Refused, match="other nodes than it holds") as caught:
+        trees.check(model)
+    assert caught.value.code == "E-IMPORT-UNSAFE"
+
+
 def test_trees_of_forests_and_of_histograms_are_looked_at() -> None:
     for model in (RandomForestClassifier(3), GradientBoostingRegressor(n_estimators=3)):
         made = fitted(model, frame()["calls"] > 5)
