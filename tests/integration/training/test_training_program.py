@@ -92,7 +92,7 @@ def test_sigterm_ends_the_program_at_once_even_where_it_was_ignored(tmp_path: Pa
         (people(), {"model": "logistic", "parameters": {"alpha": 1}}, "E-PARAMETER"),
         (people(), {"dataset_sha256": "0" * 64}, "E-ARTIFACT"),
         (people().replace(",no,", ",yes,"), {}, "E-CSV-ONECLASS"),
-        (table("a,bought", [f"{i},{i}e305" for i in range(40)]), {"model": "linear"}, "E-METRICS"),
+        (table("a,bought", [f"{i},{i}e305" for i in range(40)]), {"model": "linear"}, "E-TASK"),
     ],
 )
 def test_a_known_error_is_told_by_code_and_exit_3(tmp_path: Path, text: str, more: dict[str, Any], code: str) -> None:
