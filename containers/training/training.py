@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from containers.prediction.core import one_thread
 from containers.training import bundle, evaluation, manifest, memory, splits, swift
 from containers.training.checkpoints import CHECKPOINT_VARIABLE, SearchRecord, key_of
 from containers.training.dialect import Dialect
-from containers.training.families import CLASSIFICATION, complete_parameters
+from containers.training.families import CLASSIFICATION, Family, complete_parameters
 from containers.training.figures import score
 from containers.training.frame import Draw, Frame, is_blank, load
 from containers.training.inspection import read_question
@@ -85,13 +86,17 @@ def read_order(work: Mapping[str, Any]) -> Order:
     )
 
 
+Space = Callable[[Family, int], memory.Room]
+"""Returns how many of some rows a family can learn from here; raises ``Refused`` E-MEMORY."""
+
+
 def train(order: Order, out: Path, progress: Progress) -> dict[str, Any]:
     """Train as ordered, leave the bundle in ``out`` and return the metrics. Raises ``Refused``."""
     progress.say(f"reading {order.source.name}")
     found, columns = _survey(order)
     checked = check(found, order.question)
     by = order.question.group or order.question.time
-    space = _space(found, checked)
+    space = _space(found, checked, checked.family, found.rows)
     draw = Draw(space.rows / space.of, order.seed) if space.note else None
     frame = load(order.source, found, checked.features, order.question.target, checked.task, by, draw, columns)
     del columns
@@ -105,11 +110,11 @@ def train(order: Order, out: Path, progress: Progress) -> dict[str, Any]:
         return _learn(order, out, progress, found, checked, frame, split, notes)
 
 
-def _space(found: Survey, checked: Check) -> memory.Room:
+def _space(found: Survey, checked: Check, family: Family, rows: int) -> memory.Room:
     names = set(checked.features)
     kinds = Counter(c.kind for c in found.columns if c.name in names)
-    limit = memory.limit_bytes()
-    return memory.room(found.rows, kinds, checked.family, limit, checked.parameters, checked.task)
+    asked = checked.parameters if family is checked.family else complete_parameters(family, {})
+    return memory.room(rows, kinds, family, memory.limit_bytes(), asked, checked.task, checked.classes or 0)
 
 
 def _learn(
@@ -122,7 +127,7 @@ def _learn(
     split: splits.Split,
     notes: list[str],
 ) -> dict[str, Any]:
-    fitted, checked, chosen = _fit(frame, checked, order, split, progress)
+    fitted, checked, chosen = _fit(frame, checked, order, split, progress, partial(_space, found, checked))
     progress.stage("evaluate", f"{len(split.test):,} held-out rows")
     metadata = _metadata(order, found, checked, frame, split)
     asked = Asked(order.seed, split.last_value, order.last_run)
@@ -185,7 +190,7 @@ def _without_blank_columns(frame: Frame, train_rows: splits.Indexes, notes: list
 
 
 def _fit(
-    frame: Frame, checked: Check, order: Order, split: splits.Split, progress: Progress
+    frame: Frame, checked: Check, order: Order, split: splits.Split, progress: Progress, space: Space
 ) -> tuple[Fitted, Check, dict[str, Any] | None]:
     """Return the fit, what was checked with the model chosen, and how ``auto`` chose it, where it did."""
     threads = 1 if frame.features.size <= ONE_THREAD_CELLS_MAX else -1
@@ -200,7 +205,7 @@ def _fit(
     name = os.environ.get(CHECKPOINT_VARIABLE)
     checkpoint = Path(name) if name else None
     rows = split.train
-    found = _choose(ground, checked, order, rows, progress, about, checkpoint)
+    found = _choose(ground, checked, order, rows, progress, about, checkpoint, space)
     if found:
         checked = checked._replace(family=found.winner, parameters=complete_parameters(found.winner, {}))
     beside = found.beside if found else {}
@@ -224,13 +229,21 @@ def _choose(
     progress: Progress,
     about: Mapping[str, Any],
     checkpoint: Path | None,
+    space: Space,
 ) -> Found | None:
     """Return what a search came to; ``None`` where the model was named."""
     if not checked.candidates:
         return None
     record = SearchRecord(checkpoint, _search_key(about, ground, rows))
     truth, metric = judged_by(ground.frame)
-    search = Search(metric, _way(order), progress, scorer(ground, truth, metric, time.monotonic))
+    scored = scorer(ground, truth, metric, time.monotonic)
+
+    def scored_where_it_fits(family: Family, fold: splits.Split, until_s: float) -> float:
+        if family is not checked.family:  # for that one the rows were drawn
+            space(family, len(ground.frame.target)).demand_all()
+        return scored(family, fold, until_s)
+
+    search = Search(metric, _way(order), progress, scored_where_it_fits)
     return search.run(ground.frame, rows, checked.candidates, budget_s(order.max_runtime_s), record)
 
 

@@ -59,6 +59,30 @@ def test_trees_as_large_as_the_data_are_reckoned_and_those_of_bounded_depth_are_
     assert needed(n_estimators=3, max_depth=60) == needed(n_estimators=3)
 
 
+def test_many_classes_take_memory_in_trees_and_in_what_every_fit_adds_up() -> None:
+    def needed(family: str, classes: int, **parameters: int) -> int:
+        found = room(20_000, {"number": 6}, FAMILIES[family], 10**15, parameters, "classification", classes)
+        return found.needed_bytes
+
+    measured_mb = {("random_forest", 100, 10): 516, ("random_forest", 100, 20): 806, ("random_forest", 300, 10): 1388}
+    for (family, classes, trees), peak_mb in measured_mb.items():
+        assert 1.0 < needed(family, classes, n_estimators=trees) / peak_mb / 2**20 < 2.5
+    assert needed("random_forest", 2, n_estimators=20) - needed("random_forest", 0, n_estimators=20) == 20_000 * 50
+    shallow = needed("random_forest", 100, n_estimators=20, max_depth=3)
+    assert shallow < needed("random_forest", 100, n_estimators=2)
+    assert needed("logistic", 100) == needed("logistic", 0) + 20_000 * 2500
+    assert needed("catboost", 100) > needed("lightgbm", 100) + 20_000 * 10_000
+
+
+def test_all_rows_are_demanded_of_a_kind_of_model_that_is_one_of_several() -> None:
+    room(1000, {"number": 20}, FAMILIES["linear"], 4 * GB).demand_all()
+    with pytest.raises(Refused, match="E-MEMORY") as caught:
+        room(50_000_000, {"number": 20}, FAMILIES["linear"], 8 * GB).demand_all()
+    assert caught.value.detail == (
+        "it takes about 40,454 MB to learn from all 50,000,000 rows, and the machine has 8,192 MB"
+    )
+
+
 def test_products_of_numbers_take_as_much_as_there_are_of_them() -> None:
     def needed(family: str, numbers: int) -> int:
         return room(10**6, {"number": numbers}, FAMILIES[family], 10**15).needed_bytes
