@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,8 +31,8 @@ from containers.importing.names import KINDS
 from containers.importing.rows import plain
 from containers.importing.scan import scan
 from containers.importing.unpickler import OldPickle
-from containers.prediction.core import added_names, answer, answer_cells
-from containers.prediction.model import OLDER, TRUSTED, load_pipeline
+from containers.prediction.core import added_names, answer_cells
+from containers.prediction.model import OLDER, TRUSTED
 from tests.support.old_kinds import EVERYTHING, PREPARATIONS, old
 from tests.support.old_models import Old, dumped, frame, labels
 
@@ -92,17 +93,25 @@ def test_every_kind_answers_as_it_did(number: int) -> None:
         assert found.tolist() == made.model.predict_proba(scaled).tolist()
 
 
-def test_every_kind_answers_the_same_from_its_file_in_a_fresh_process(tmp_path: Path) -> None:
-    expected = {}
-    for number in range(len(EVERYTHING)):
-        one, name = brought(number), f"{number:03}"
-        (tmp_path / f"{name}.skops").write_bytes(one.file)
-        whole = {"family": one.new.kind.model_type, "document": one.asked, "table": one.new.table}
-        (tmp_path / f"{name}.json").write_text(json.dumps(whole))
-        expected[name] = hashlib.sha256(one.new.answers.tobytes()).hexdigest()
-    said = subprocess.run([sys.executable, "-c", FRESH, str(tmp_path)], capture_output=True, text=True, check=True)
+def answered_afresh(folder: Path, models: Sequence[tuple[Any, dict[str, Any], bytes]]) -> list[str]:
+    """Return the digest of what each model answers from its file, in a process that has loaded nothing else."""
+    for number, (new, asked, file) in enumerate(models):
+        (folder / f"{number:03}.skops").write_bytes(file)
+        whole = {"family": new.kind.model_type, "document": asked, "table": new.table}
+        (folder / f"{number:03}.json").write_text(json.dumps(whole))
+    said = subprocess.run([sys.executable, "-c", FRESH, str(folder)], capture_output=True, text=True, check=True)
     found = dict(line.split() for line in said.stdout.splitlines())
-    assert [EVERYTHING[int(name)] for name in expected if found[name] != expected[name]] == []
+    return [found[f"{number:03}"] for number in range(len(models))]
+
+
+def digests(models: Sequence[tuple[Any, dict[str, Any], bytes]]) -> list[str]:
+    return [hashlib.sha256(new.answers.tobytes()).hexdigest() for new, *_ in models]
+
+
+def test_every_kind_answers_the_same_from_its_file_in_a_fresh_process(tmp_path: Path) -> None:
+    models = [(one.new, one.asked, one.file) for one in map(brought, range(len(EVERYTHING)))]
+    both = zip(EVERYTHING, answered_afresh(tmp_path, models), digests(models), strict=True)
+    assert [model for model, found, expected in both if found != expected] == []
 
 
 def test_every_kind_that_is_taken_is_tried_here() -> None:
@@ -116,20 +125,15 @@ def test_every_kind_has_a_list_of_types_for_its_file() -> None:
 def test_what_prepared_the_columns_comes_over_with_the_model(tmp_path: Path) -> None:
     rows = frame().abs()
     steps = [(type(step).__name__, clone(step)) for step in PREPARATIONS]
-    model = Pipeline([*steps, ("model", LogisticRegression())]).fit(rows, labels(rows))
-    predicted = model.predict_proba(rows).tolist()
-    scan(io.BytesIO(dumped(model)))
-    new = convert(OldPickle(io.BytesIO(dumped(model))).load(), None, [], plain(rows))
-    skops.io.dump(new.pipeline, tmp_path / "model.skops")
-    again = load_pipeline(tmp_path / "model.skops", "logistic")
-    assert answer(again, document(new.classes, new.kind, probabilities=True), rows).tolist() == predicted
-
-
-def test_texts_that_were_turned_into_means_of_the_target_come_over(tmp_path: Path) -> None:
-    rows = frame().assign(plan=["a", "b", "c"] * 20)[["plan", "spend"]]
+    whole = Pipeline([*steps, ("model", LogisticRegression())]).fit(rows, labels(rows))
+    texts = frame().assign(plan=["a", "b", "c"] * 20)[["plan", "spend"]]
     prepare = ColumnTransformer([("mean", TargetEncoder(cv=KFold(2)), ["plan"])], remainder="passthrough")
-    model = Pipeline([("prepare", prepare), ("model", Ridge())]).fit(rows, rows["spend"])
-    new = convert(OldPickle(io.BytesIO(dumped(model))).load(), None, [], plain(rows))
-    skops.io.dump(new.pipeline, tmp_path / "model.skops")
-    again = load_pipeline(tmp_path / "model.skops", "ridge")
-    assert answer(again, document(None, new.kind, probabilities=False), rows).tolist() == model.predict(rows).tolist()
+    means = Pipeline([("prepare", prepare), ("model", Ridge())]).fit(texts, texts["spend"])
+    models = []
+    for model, table, said in ((whole, rows, whole.predict_proba(rows)), (means, texts, means.predict(texts))):
+        scan(io.BytesIO(dumped(model)))
+        new, file = convert(OldPickle(io.BytesIO(dumped(model))).load(), None, [], plain(table)), io.BytesIO()
+        assert new.answers.tolist() == said.tolist()
+        skops.io.dump(new.pipeline, file)
+        models.append((new, document(new.classes, new.kind, probabilities=said.ndim == 2), file.getvalue()))
+    assert answered_afresh(tmp_path, models) == digests(models)
