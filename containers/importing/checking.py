@@ -18,7 +18,7 @@ import numpy as np
 from containers.importing.names import CLASSIFICATION, KINDS
 from containers.importing.rows import framed
 from containers.importing.trees import check
-from containers.importing.walls import Limits, limit
+from containers.importing.walls import Limits, limit, starved
 from containers.prediction.core import answer
 from containers.prediction.model import METADATA_FILE, MODEL_FILE, SCHEMA_FILE, load_pipeline
 from containers.training import manifest
@@ -36,10 +36,10 @@ def main(request: dict[str, Any]) -> int:
         said = checked(request["out"], asked)
     except Refused as refused:
         said = {"ok": False, "code": refused.code, "detail": refused.detail}
-    except MemoryError:
-        said = {"ok": False, "code": "E-IMPORT-LIMIT", "detail": "The model took more memory than it may"}
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, OSError, ImportError, MemoryError) as error:
         said = {"ok": False, "code": "E-IMPORT-LOAD", "detail": unexpected(error)}
+        if starved(error):
+            said |= {"code": "E-IMPORT-LIMIT", "detail": "The model took more memory than it may"}
     with os.fdopen(request["answered"], "wb", closefd=False) as file:
         file.write(json.dumps(said).encode())
     return 0

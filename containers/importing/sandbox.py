@@ -19,7 +19,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, Any, Final
 
-from containers.importing.walls import Limits, library_folders, put_up
+from containers.importing.walls import Limits, library_folders, put_up, starved
 from containers.training.libraries import PACKAGES, need
 from containers.training.refusal import Refused, unexpected
 
@@ -45,10 +45,10 @@ def main(request: dict[str, Any]) -> int:
         said = _loaded(request, hook)
     except Refused as refused:
         said = {"ok": False, "code": refused.code, "detail": refused.detail}
-    except MemoryError:
-        said = {"ok": False, "code": "E-IMPORT-LIMIT", "detail": "Loading took more memory than it may"}
     except BaseException as error:  # whatever a stranger's program raises, it is the file's fault
         said = {"ok": False, "code": "E-IMPORT-LOAD", "detail": unexpected(error)}
+        if starved(error):
+            said |= {"code": "E-IMPORT-LIMIT", "detail": "Loading took more memory than it may"}
     if hook.tried:
         what = ", ".join(dict.fromkeys(hook.tried))
         said = {"ok": False, "code": "E-IMPORT-UNSAFE", "detail": f"The pickle tried {what}, and was stopped"}

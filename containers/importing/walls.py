@@ -44,6 +44,19 @@ class Limits(NamedTuple):
     file_bytes: int
 
 
+def starved(error: BaseException) -> bool:
+    """Return whether an error came of the limit on memory, whatever was asking: Python, the kernel or its loader.
+
+    The loader's words for a library that finds no room are those of dlopen(3) in the GNU C library.
+    """
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    found_no_room = ("cannot allocate memory", "failed to map segment", "out of memory")
+    return isinstance(error, MemoryError) or (
+        isinstance(error, ImportError) and any(words in str(error).lower() for words in found_no_room)
+    )
+
+
 class _Arch(NamedTuple):
     """What seccomp must know of a processor."""
 

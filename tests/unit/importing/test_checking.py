@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import zipfile
@@ -21,6 +22,7 @@ from containers.importing.converting import Converted, convert
 from containers.importing.making import FILES, Bounds, _checked, _report, look, modules_of
 from containers.importing.rows import plain, sample
 from containers.importing.sandbox import bring
+from containers.importing.walls import starved
 from containers.prediction.core import predict
 from containers.prediction.model import digest
 from containers.training import libraries
@@ -112,6 +114,21 @@ def test_too_little_memory_to_read_a_model_is_not_said_to_be_the_file(
     monkeypatch.setattr(skops.io, "load", Mock(side_effect=MemoryError))
     with pytest.raises(MemoryError):
         checked(f"{tmp_path}/o.", asked)
+
+
+@pytest.mark.parametrize(
+    ("error", "memory"),
+    [
+        (MemoryError(), True),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), True),
+        (ImportError("libopenblas.so: failed to map segment from shared object"), True),
+        (ImportError("No module named 'sklearn'"), False),
+        (OSError(errno.ENOENT, "No such file"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_what_came_of_the_limit_on_memory_is_told_from_the_file_s_own_faults(error: Exception, memory: bool) -> None:
+    assert starved(error) is memory
 
 
 def test_a_model_is_read_with_no_more_memory_than_it_was_made_with(tmp_path: Path) -> None:
