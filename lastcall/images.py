@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 import containers
+from containers.bundle import locked
 from lastcall import __version__
 
 PLATFORM = "linux/amd64"
 """What both clouds rent; an image built on another kind of computer would not start there."""
 PYTHON_IMAGE = "python:3.12-slim-bookworm"
 _PACKAGE = Path(containers.__file__).parent
-_LOCKED = (_PACKAGE / "requirements", _PACKAGE.parent / "requirements")
-"""In an installed wheel, and in a checkout."""
 REQUIREMENTS = (
     *("job.txt", "job-catboost.txt", "job-lightgbm.txt"),
     *("job-xgboost.txt", "job-xgboost-gpu.txt", "job-torch.txt"),
 )
+"""What they are made of, and rented machines install of it."""
 _NAME = re.compile(r"[a-z0-9]+(?:[._/-][a-z0-9]+)*(?::[0-9]+(?:/[a-z0-9]+(?:[._/-][a-z0-9]+)*)?)?")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -56,10 +56,7 @@ def make_context(folder: Path) -> None:
     """Put into ``folder`` what docker builds from: requirements and programs. Raises OSError."""
     (folder / "requirements").mkdir()
     for name in REQUIREMENTS:
-        source = next((place / name for place in _LOCKED if (place / name).is_file()), None)
-        if source is None:
-            raise FileNotFoundError(f"{name}: the requirements of the images are not installed")
-        shutil.copyfile(source, folder / "requirements" / name)
+        (folder / "requirements" / name).write_bytes(locked(name))
     unwanted = shutil.ignore_patterns("__pycache__", "*.pyc", "requirements")
     shutil.copytree(_PACKAGE, folder / "containers", ignore=unwanted)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from containers.training import dates
 from containers.training.families import CLASSIFICATION
 from containers.training.profile import Survey
-from containers.training.refusal import listed, quoted
+from containers.training.refusal import counted, listed, quoted
 from containers.training.suspicion import tellers
 from containers.training.tally import Tally
 from containers.training.values import NUMBER_MAX, is_missing, numbers
@@ -58,8 +58,8 @@ def cautions(found: Survey, target: Tally, features: Sequence[str], task: str, *
         yield f"{target.missing:,} of {found.rows:,} rows have no {quoted(target.name)} and are left out."
     for tally in found.columns:
         if tally.infinite and (tally is target or tally.name in set(features)):
-            cells = "1 cell" if tally.infinite == 1 else f"{tally.infinite:,} cells"
-            yield f"Infinity stands in {cells} of {quoted(tally.name)}: no model can use it, it counts as missing."
+            where = f"{counted(tally.infinite, 'cell')} of {quoted(tally.name)}"
+            yield f"Infinity stands in {where}: no model can use it, it counts as missing."
     yield from _doubtful_numbers(found, {target.name, *features})
     yield from _doubtful_dates(found, set(features))
     yield from _leaks(found, target, set(features), task)

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from containers.training.packed import PLAIN
-from containers.training.refusal import Refused, quoted
+from containers.training.refusal import Refused, counted, quoted
 
 SAMPLE_BYTES = 262_144
 """Bytes looked at from the start of a file."""
@@ -167,10 +167,9 @@ def _refuse_odd_first_line(text: str, first: str, columns_min: int) -> None:
     if share < AGREEMENT_MIN or most < columns_min:
         return
     fix = "remove what stands above the column names" if own == 1 else "give each column its name, once"
-    columns = "1 column" if own == 1 else f"{own:,} columns"
     raise Refused(
         "E-CSV-HEADER",
-        f"Line 1 ({quoted(first)}) makes {columns} and most lines below {most:,}: {fix}",
+        f"Line 1 ({quoted(first)}) makes {counted(own, 'column')} and most lines below {most:,}: {fix}",
     )
 
 

@@ -32,7 +32,6 @@ from containers.training.lookout import BoostingLookout, ForestLookout
 from containers.training.network_fit import fit_network
 from containers.training.onlook import Onlook
 from containers.training.preparation import prepare
-from containers.training.rounds import NETWORKS
 
 GRADIENTS = ("gradient", "gradient_hessian")
 """What histogram boosting asks of its loss when a round begins: one of these, once."""
@@ -56,7 +55,7 @@ def fit(
 ) -> None:
     """Fit the pipeline on these rows of the features (without ``rows``, on all), whose targets ``target`` has.
 
-    A network is asked for its loss by ``onlook`` after its epochs.
+    Only a network is given an ``onlook``, which asks it for its loss after its epochs.
     Raises ``Interrupted`` when the keeper is told to stop and the family has rounds.
     """
     rounds = ROUNDS.get(family.name)
@@ -67,7 +66,7 @@ def fit(
         return
     with keeper.listening():
         if rounds is not None:
-            if onlook and family.name in NETWORKS:
+            if onlook:
                 onlook.prepare(pipeline.named_steps["prepare"])
             pipeline.steps[-1] = ("model", rounds(family.name, model, prepared, target, keeper, onlook))
         elif family.library:
@@ -102,11 +101,16 @@ def _each_round(model: Any, done: Callable[[int], None]) -> Iterator[None]:
     """
     make, losses = model._get_loss, []
 
+    def begun() -> None:
+        if model._predictors:
+            done(len(model._predictors))
+
     def watched(**given: Any) -> Any:
-        losses.append(make(**given))
+        loss = make(**given)
         for name in GRADIENTS:
-            setattr(losses[-1], name, _after(lambda: len(model._predictors), done, getattr(losses[-1], name)))
-        return losses[-1]
+            setattr(loss, name, _after(begun, getattr(loss, name)))
+        losses.append(loss)
+        return loss
 
     model._get_loss = watched
     try:
@@ -117,10 +121,9 @@ def _each_round(model: Any, done: Callable[[int], None]) -> Iterator[None]:
             delattr(loss, name)
 
 
-def _after(rounds: Callable[[], int], done: Callable[[int], None], gradient: Callable[..., Any]) -> Callable[..., Any]:
+def _after(first: Callable[[], None], gradient: Callable[..., Any]) -> Callable[..., Any]:
     def told(**given: Any) -> Any:
-        if rounds():
-            done(rounds())
+        first()
         return gradient(**given)
 
     return told

@@ -61,6 +61,7 @@ def requirements() -> str:
     return "\n".join([f"# python {platform.python_version()}", *lines]) + "\n"
 
 
+@cache
 def code_digest() -> str:
     """Return one SHA-256 over the sources of the training and prediction programs."""
     found = hashlib.sha256()

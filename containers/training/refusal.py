@@ -46,6 +46,11 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return names[found[0]] if found else None
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number of things, ``1 cell`` or ``1,200 cells``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def listed(names: Iterable[str], most: int = 8) -> str:
     """Return up to ``most`` names in quotes, with the number of those left out."""
     everything = list(names)

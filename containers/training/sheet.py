@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from containers.training.packed import damaged
+from containers.training.refusal import counted
 
 COLUMNS_READ_MAX = 16_384
 """Columns of a sheet in Excel."""
@@ -40,11 +41,11 @@ class Empty:
         """Give one sentence for each kind that there is."""
         if self.formulas:
             yield (
-                f"Formulas without a saved value stand in {_cells(self.formulas)}, which count as missing: open the "
-                "workbook in a spreadsheet program and save it."
+                f"Formulas without a saved value stand in {counted(self.formulas, 'cell')}, which count as missing: "
+                "open the workbook in a spreadsheet program and save it."
             )
         if self.errors:
-            yield f"Errors such as #N/A stand in {_cells(self.errors)}, which count as missing."
+            yield f"Errors such as #N/A stand in {counted(self.errors, 'cell')}, which count as missing."
         if self.merged:
             more = f" and {self.merged - 1:,} more" if self.merged > 1 else ""
             yield (
@@ -170,10 +171,6 @@ def date_text(serial: float, day_zero: datetime) -> str:
         serial += 1
     when = day_zero + timedelta(seconds=round(serial * 86_400))
     return when.date().isoformat() if when.time() == datetime.min.time() else when.isoformat(sep=" ")
-
-
-def _cells(count: int) -> str:
-    return "1 cell" if count == 1 else f"{count:,} cells"
 
 
 def _column(letters: str) -> int:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from containers.training.dialect import SAMPLE_BYTES, Dialect, detect
 from containers.training.packed import PARQUET, PLAIN, XLSX, check_small, first_bytes, format_of, open_text
-from containers.training.refusal import Refused, quoted
+from containers.training.refusal import Refused, counted, quoted
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -190,10 +190,9 @@ class Table:
             return kept
         line = self._line_of_first_bad(width)
         where = f"Line {line:,}" if line else "A line"
-        cells = "1 cell" if len(bad) == 1 else f"{len(bad):,} cells"
         raise Refused(
             "E-CSV-RAGGED",
-            f"{where} has {cells} and the header has {width:,}: repair it (a value that holds "
+            f"{where} has {counted(len(bad), 'cell')} and the header has {width:,}: repair it (a value that holds "
             f"{_spoken(self.dialect.delimiter)} needs quotes around it)",
         )
 

@@ -11,8 +11,6 @@ PACKAGES = {"xgboost": ("xgboost-cpu", "xgboost")}
 """Where a library is not brought by the package of its name: those that bring it."""
 PYTHON = "python"
 SHOWN_MAX = 6
-LOCKED = ("job.txt", "job-catboost.txt", "job-lightgbm.txt", "job-torch.txt", "job-xgboost.txt", "job-xgboost-gpu.txt")
-"""What rented machines install, and images are made of."""
 Versions = Callable[[str], Collection[str] | None]
 """Gives the versions of a library that a training may get, none where it gets none; ``None`` where nobody knows yet."""
 
@@ -48,8 +46,9 @@ def _locked() -> list[tuple[str, str]]:
     """Return every package that is locked, with its version."""
     from containers.bundle import locked
     from containers.job.prepare import read_requirements
+    from lastcall.images import REQUIREMENTS
 
-    return [(line.name, line.version) for file in LOCKED for line in read_requirements(locked(file).decode())]
+    return [(line.name, line.version) for file in REQUIREMENTS for line in read_requirements(locked(file).decode())]
 
 
 def others(made_with: Mapping[str, str], now: Versions = here) -> str:
